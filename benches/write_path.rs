@@ -1,0 +1,2 @@
+//! Criterion benches of the write path.
+fn main() {}

@@ -1,0 +1,2 @@
+//! replica
+fn main() {}
