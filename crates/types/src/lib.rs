@@ -44,7 +44,7 @@ pub use ident::{ClusterId, Generation, KeyspaceId, NodeId, SessionId};
 pub use key::{Key, KeyInvalid};
 pub use level::{Level, LevelInvalid, LevelUnmeetable};
 pub use outcome::{NodeTiming, ReadOutcome, ReadRepair, Receipt, Refusal, WriteOutcome};
-pub use record::{Expiry, Merge, Record};
+pub use record::{Expiry, Merge, Record, RecordRef};
 pub use time::{Mono, Now};
 pub use token::{PARTITIONS, PartitionId, Token};
 pub use version::{Timestamp, Version};

@@ -65,7 +65,7 @@ impl Record {
 
     /// Takes over whatever is newer in `other`.
     pub fn merge(&mut self, other: &Record) -> Merge {
-        let value_wins = other.value_wins_over(self);
+        let value_wins = other.view().value_wins_over(self.view());
         let expiry_wins = other.expiry.wins_over(self.expiry);
         if value_wins {
             self.version = other.version;
@@ -75,6 +75,11 @@ impl Record {
             self.expiry = other.expiry;
         }
         if value_wins || expiry_wins { Merge::Changed } else { Merge::Unchanged }
+    }
+
+    /// The same record with its value borrowed.
+    pub fn view(&self) -> RecordRef<'_> {
+        RecordRef { version: self.version, value: self.value.as_deref(), expiry: self.expiry }
     }
 
     /// The merge of both.
@@ -93,9 +98,41 @@ impl Record {
     pub fn is_expired(&self, wall_ms: u64) -> bool {
         self.expiry.at_ms.is_some_and(|at| at <= wall_ms)
     }
+}
 
-    fn value_wins_over(&self, other: &Record) -> bool {
-        let by_content = || match (&self.value, &other.value) {
+/// A [`Record`] whose value lies in somebody else's buffer: what stores and codecs compare without copying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordRef<'a> {
+    /// The write that set the value or deleted it.
+    pub version: Version,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// When it expires.
+    pub expiry: Expiry,
+}
+
+impl<'a> RecordRef<'a> {
+    /// Takes over whatever is newer in `other`; the same rule as [`Record::merge`], nothing is copied.
+    pub fn merge(&mut self, other: RecordRef<'a>) -> Merge {
+        let value_wins = other.value_wins_over(*self);
+        let expiry_wins = other.expiry.wins_over(self.expiry);
+        if value_wins {
+            (self.version, self.value) = (other.version, other.value);
+        }
+        if expiry_wins {
+            self.expiry = other.expiry;
+        }
+        if value_wins || expiry_wins { Merge::Changed } else { Merge::Unchanged }
+    }
+
+    /// The record with a value of its own; one allocation when there is a value.
+    pub fn to_record(self) -> Record {
+        let value = self.value.map(Bytes::copy_from_slice);
+        Record { version: self.version, value, expiry: self.expiry }
+    }
+
+    fn value_wins_over(self, other: RecordRef<'_>) -> bool {
+        let by_content = || match (self.value, other.value) {
             (None, None) => Ordering::Equal,
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
@@ -136,6 +173,15 @@ mod tests {
             let mut merged = a.clone();
             let said = merged.merge(&b);
             prop_assert_eq!(said == Merge::Changed, merged != a);
+        }
+
+        #[test]
+        fn a_borrowed_record_merges_as_an_owned_one(a in records(), b in records()) {
+            let mut view = a.view();
+            let said = view.merge(b.view());
+            let mut owned = a.clone();
+            prop_assert_eq!(said, owned.merge(&b));
+            prop_assert_eq!(view.to_record(), owned);
         }
     }
 
