@@ -1,1 +1,19 @@
 //! store
+
+#![forbid(unsafe_code)]
+
+mod bucket;
+mod digest;
+mod hint;
+pub mod log;
+mod memory;
+mod packed;
+#[cfg(test)]
+mod testing;
+mod walk;
+
+pub use bucket::Totals;
+pub use digest::{BucketDigest, record_digest};
+pub use hint::{Hint, HintNumber};
+pub use memory::{Access, Page, Store, StoreConfig, Ticket};
+pub use walk::Walk;

@@ -1,0 +1,156 @@
+//! One bucket: the records of one partition of one keyspace, under one owner.
+//!
+//! Invariants:
+//! - the digest is the sum over exactly the records in the table;
+//! - no key is in the table twice: keys are compared whole, the hash only narrows the search;
+//! - order (by token, then key) is made when asked for, never kept.
+
+use hashbrown::HashTable;
+use quorate_types::{Merge, RecordRef, Token};
+
+use crate::digest::{BucketDigest, record_digest};
+use crate::packed;
+
+/// A key with its token, both from the caller.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub token: Token,
+    pub key: &'a [u8],
+}
+
+/// Counts over the records of one keyspace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Records with a value, expired ones included.
+    pub keys: u64,
+    /// Records that are tombstones.
+    pub tombstones: u64,
+    /// Bytes of all keys and values.
+    pub bytes: u64,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, key: &[u8], record: RecordRef<'_>) {
+        *self.count(record) += 1;
+        self.bytes += bytes_of(key, record);
+    }
+
+    fn subtract(&mut self, key: &[u8], record: RecordRef<'_>) {
+        *self.count(record) -= 1;
+        self.bytes -= bytes_of(key, record);
+    }
+
+    fn count(&mut self, record: RecordRef<'_>) -> &mut u64 {
+        if record.value.is_some() { &mut self.keys } else { &mut self.tombstones }
+    }
+}
+
+fn bytes_of(key: &[u8], record: RecordRef<'_>) -> u64 {
+    (key.len() + record.value.map_or(0, <[u8]>::len)) as u64
+}
+
+/// The bounds of an ordered walk over a bucket.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    pub after: Option<&'a [u8]>,
+    pub limit: usize,
+    pub bytes_max: usize,
+}
+
+#[derive(Default)]
+pub(crate) struct Bucket {
+    table: HashTable<Box<[u8]>>,
+    digest: BucketDigest,
+}
+
+impl Bucket {
+    /// Merges `incoming` into what is held at `place`, and keeps `totals` up to date.
+    pub fn apply(
+        &mut self,
+        place: Place<'_>,
+        incoming: RecordRef<'_>,
+        totals: &mut Totals,
+        seed: u64,
+    ) -> Merge {
+        let hash = table_hash(place.token);
+        let Some(slot) = self.table.find_mut(hash, |packed| packed::key_of(packed) == place.key) else {
+            let packed = packed::boxed(place.key, incoming);
+            self.table.insert_unique(hash, packed, |other| hash_of(other, seed));
+            self.digest.add(record_digest(place.key, incoming));
+            totals.add(place.key, incoming);
+            return Merge::Changed;
+        };
+        let held = packed::record_of(slot);
+        let mut merged = held;
+        if merged.merge(incoming) == Merge::Unchanged {
+            return Merge::Unchanged;
+        }
+        self.digest.subtract(record_digest(place.key, held));
+        self.digest.add(record_digest(place.key, merged));
+        totals.subtract(place.key, held);
+        totals.add(place.key, merged);
+        *slot = packed::boxed(place.key, merged);
+        Merge::Changed
+    }
+
+    pub fn read(&self, place: Place<'_>) -> Option<RecordRef<'_>> {
+        let hash = table_hash(place.token);
+        let packed = self.table.find(hash, |packed| packed::key_of(packed) == place.key)?;
+        Some(packed::record_of(packed))
+    }
+
+    pub fn digest(&self) -> BucketDigest {
+        self.digest
+    }
+
+    pub fn recomputed_digest(&self) -> BucketDigest {
+        let mut digest = BucketDigest::default();
+        for packed in &self.table {
+            digest.add(record_digest(packed::key_of(packed), packed::record_of(packed)));
+        }
+        digest
+    }
+
+    /// Packed records in (token, key) order within `bounds`, at least one if any is left, and whether that was
+    /// all of them. O(records in the bucket).
+    pub fn ordered(&self, bounds: Bounds<'_>, seed: u64) -> (Vec<&[u8]>, bool) {
+        let mut found = self.candidates(bounds.after, seed);
+        let total = found.len();
+        if total > bounds.limit {
+            found.select_nth_unstable(bounds.limit);
+            found.truncate(bounds.limit);
+        }
+        found.sort_unstable();
+        let fitting = fitting(&found, bounds.bytes_max);
+        (found[..fitting].iter().map(|&(_, _, packed)| packed).collect(), fitting == total)
+    }
+
+    fn candidates(&self, after: Option<&[u8]>, seed: u64) -> Vec<(Token, &[u8], &[u8])> {
+        let after = after.map(|key| (Token::of(key, seed), key));
+        let placed = self.table.iter().map(|packed| {
+            let key = packed::key_of(packed);
+            (Token::of(key, seed), key, &packed[..])
+        });
+        placed.filter(|&(token, key, _)| after.is_none_or(|after| (token, key) > after)).collect()
+    }
+}
+
+/// How many of `found` fit into `bytes_max`; one at least, so that a walk always goes on.
+fn fitting(found: &[(Token, &[u8], &[u8])], bytes_max: usize) -> usize {
+    let mut bytes = 0;
+    let over = found.iter().position(|(_, _, packed)| {
+        bytes += packed.len();
+        bytes > bytes_max
+    });
+    over.map_or(found.len(), |count| count.max(1))
+}
+
+/// A hash for the table from the token's bits. All tokens of a bucket share their top 12 bits, and hashbrown
+/// takes its tags from the top: so fold lower bits over them; the low bits stay as they are.
+fn table_hash(token: Token) -> u64 {
+    token.0 ^ (token.0 << 12)
+}
+
+fn hash_of(packed: &[u8], seed: u64) -> u64 {
+    table_hash(Token::of(packed::key_of(packed), seed))
+}
