@@ -1,0 +1,76 @@
+//! What the design has and this version has not: refused by name, so that nobody believes a key is in force.
+
+use super::error::Wrong;
+
+const SECTIONS: [(&str, &str, &str); 8] = [
+    ("cold", "the cold tier (LSM)", "remove the section; all data lives in memory and in checkpoints"),
+    ("lsm", "the cold tier (LSM)", "remove the section; all data lives in memory and in checkpoints"),
+    ("gossip", "gossip membership", "remove the section; the [[node]] list is the membership"),
+    (
+        "membership",
+        "changing membership at run time",
+        "remove the section; the [[node]] list is the membership",
+    ),
+    ("antientropy", "anti-entropy", "remove the section; hints and read repair bring replicas together"),
+    ("resp", "the RESP front door", "remove the section; use kvctl or the client library"),
+    ("http", "the HTTP front door", "remove the section; use kvctl or the client library"),
+    ("tls", "TLS", "remove the section; keep the cluster on a trusted network"),
+];
+
+const KEYS: [(&str, &str, &str, &str); 8] = [
+    (
+        "keyspace",
+        "sloppy",
+        "a sloppy quorum",
+        "remove `sloppy`; hinted handoff brings missed writes to their replicas",
+    ),
+    (
+        "keyspace",
+        "sloppy_quorum",
+        "a sloppy quorum",
+        "remove it; hinted handoff brings missed writes to their replicas",
+    ),
+    (
+        "keyspace",
+        "siblings_max",
+        "keeping siblings",
+        "remove it; conflict = \"lww\" keeps the newest version",
+    ),
+    (
+        "keyspace",
+        "cold_tier",
+        "the cold tier (LSM)",
+        "remove it; all data lives in memory and in checkpoints",
+    ),
+    ("limits", "memory_bytes_max", "evicting to a cold tier", "remove it; all data lives in memory"),
+    ("checkpoint", "cold_tier", "the cold tier (LSM)", "remove it; checkpoints are full images"),
+    ("node", "resp_addr", "the RESP front door", "remove it; use kvctl or the client library"),
+    ("node", "http_addr", "the HTTP front door", "remove it; use kvctl or the client library"),
+];
+
+/// Why a section of this name is refused, if it is one of the design's.
+pub(super) fn section(name: &str) -> Option<Wrong> {
+    SECTIONS
+        .iter()
+        .find(|(known, ..)| *known == name)
+        .map(|&(_, what, instead)| Wrong::NotYet { what, instead })
+}
+
+/// Why this key, or this value of it, is refused, if it is one of the design's.
+pub(super) fn value(section: &str, key: &str, text: &str) -> Option<Wrong> {
+    let text = text.to_ascii_lowercase();
+    let refused = match (section, key, text.as_str()) {
+        ("keyspace", "conflict", "siblings") => {
+            Some(("conflict = \"siblings\"", "write conflict = \"lww\": the newest version wins"))
+        }
+        ("keyspace", "read" | "write", "linearizable" | "serial") => Some((
+            "level LINEARIZABLE",
+            "use QUORUM, which promises freshness by version, not linearizability",
+        )),
+        _ => KEYS
+            .iter()
+            .find(|(s, k, ..)| (*s, *k) == (section, key))
+            .map(|&(_, _, what, instead)| (what, instead)),
+    };
+    refused.map(|(what, instead)| Wrong::NotYet { what, instead })
+}
