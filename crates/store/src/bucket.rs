@@ -11,6 +11,9 @@ use quorate_types::{Merge, RecordRef, Token};
 use crate::digest::{BucketDigest, record_digest};
 use crate::packed;
 
+/// What a record takes beside its packed bytes where pages and slices carry it.
+pub(crate) const RECORD_FRAMING_BYTES: usize = 8;
+
 /// A key with its token, both from the caller.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
@@ -139,7 +142,7 @@ impl Bucket {
 fn fitting(found: &[(Token, &[u8], &[u8])], bytes_max: usize) -> usize {
     let mut bytes = 0;
     let over = found.iter().position(|(_, _, packed)| {
-        bytes += packed.len();
+        bytes += packed.len() + RECORD_FRAMING_BYTES;
         bytes > bytes_max
     });
     over.map_or(found.len(), |count| count.max(1))
