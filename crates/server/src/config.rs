@@ -198,7 +198,8 @@ impl Config {
                 Some(Origin::Flag(_) | Origin::Env(_))
             );
             if !from_flag && !node.data_dir.as_os_str().is_empty() {
-                node.data_dir = base_dir.join(&node.data_dir);
+                // By components, so that `./d` and `d` are one folder.
+                node.data_dir = base_dir.join(&node.data_dir).components().collect();
             }
         }
     }

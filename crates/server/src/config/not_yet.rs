@@ -17,7 +17,7 @@ const SECTIONS: [(&str, &str, &str); 8] = [
     ("tls", "TLS", "remove the section; keep the cluster on a trusted network"),
 ];
 
-const KEYS: [(&str, &str, &str, &str); 8] = [
+const KEYS: [(&str, &str, &str, &str); 10] = [
     (
         "keyspace",
         "sloppy",
@@ -44,6 +44,13 @@ const KEYS: [(&str, &str, &str, &str); 8] = [
     ),
     ("limits", "memory_bytes_max", "evicting to a cold tier", "remove it; all data lives in memory"),
     ("checkpoint", "cold_tier", "the cold tier (LSM)", "remove it; checkpoints are full images"),
+    ("cluster", "vnodes", "a number of vnodes", "remove it; it follows from the `capacity` of each node"),
+    (
+        "node",
+        "vnodes",
+        "a number of vnodes",
+        "write `capacity`, above 0; the number of vnodes follows from it",
+    ),
     ("node", "resp_addr", "the RESP front door", "remove it; use kvctl or the client library"),
     ("node", "http_addr", "the HTTP front door", "remove it; use kvctl or the client library"),
 ];

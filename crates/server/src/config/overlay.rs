@@ -59,23 +59,30 @@ impl Overlay {
         });
         let all: Vec<_> = from_env.chain(from_flags).collect();
         all.into_iter()
-            .filter_map(|(path, value, origin)| override_one(config, &path, value, origin).err())
+            .filter_map(|(path, value, origin)| override_one(config, &path, value, origin))
             .collect()
     }
 }
 
-fn override_one(config: &mut Config, path: &str, value: &str, origin: Origin) -> Result<(), Problem> {
+/// What is wrong with the value; then it was not set.
+fn override_one(config: &mut Config, path: &str, value: &str, origin: Origin) -> Option<Problem> {
     let file = config.file.clone();
-    let outcome = match find(config, path) {
+    let found = match find(config, path) {
         Some((exact, section, key)) => set(section, &key, &Found::Text(value)).map(|()| exact),
-        None => Err(Wrong::UnknownPath { meant: nearest_path(config, path, &origin) }),
+        None => Err(Wrong::UnknownPath { meant: None }),
     };
+    let outcome = found.map_err(|wrong| match wrong {
+        Wrong::UnknownKey { .. } | Wrong::UnknownPath { .. } => {
+            Wrong::UnknownPath { meant: nearest_path(config, path, &origin) }
+        }
+        wrong => wrong,
+    });
     match outcome {
         Ok(exact) => {
             config.origins.insert(exact, origin);
-            Ok(())
+            None
         }
-        Err(wrong) => Err(Problem { file, origin, wrong }),
+        Err(wrong) => Some(Problem { file, origin, wrong }),
     }
 }
 

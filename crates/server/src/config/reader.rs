@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
                     config.origins.insert(format!("{path}.{name}"), self.origin(&value.span()));
                 }
                 Err(wrong @ (Wrong::UnknownKey { .. } | Wrong::NotYet { .. })) => {
-                    self.problem(&key.span(), wrong)
+                    self.problem(&key.span(), wrong);
                 }
                 Err(wrong) => self.problem(&value.span(), wrong),
             }
@@ -142,7 +142,7 @@ pub(super) fn set(section: &mut dyn AnySection, key: &str, found: &Found<'_>) ->
         },
         Unfit::NotOfType { expected } => {
             let found = if matches!(kind, Kind::Other(_)) {
-                format!("a {kind}")
+                format!("{} {kind}", if kind == Kind::Other("array") { "an" } else { "a" })
             } else {
                 format!("the {kind} {shown}")
             };
@@ -168,7 +168,7 @@ fn scalar(value: &DeValue<'_>) -> (Kind, String) {
                 .map_or_else(|_| number.to_string(), |n| n.to_string()),
         ),
         DeValue::Boolean(value) => (Kind::Boolean, value.to_string()),
-        DeValue::Float(number) => (Kind::Other("float"), number.as_str().to_owned()),
+        DeValue::Float(number) => (Kind::Float, number.as_str().to_owned()),
         DeValue::Datetime(time) => (Kind::Other("datetime"), time.to_string()),
         DeValue::Array(_) => (Kind::Other("array"), String::new()),
         DeValue::Table(_) => (Kind::Other("table"), String::new()),

@@ -68,16 +68,15 @@ const HEAD: &str = "\
 #   kvctl --config cluster.toml status
 #
 # Every key is listed. Those behind a `#` show their default; the others are set here.
-# Over this file go environment variables (KV__LIMITS__REQUEST_DEADLINE=5s, KV__NODE__N1__ADDR=...), then flags.
-";
+# Over this file go environment variables (KV__LIMITS__REQUEST_DEADLINE=5s, KV__NODE__N1__ADDR=...), then flags.";
 
 /// The sample `cluster.toml`: four nodes, n = 3, and every key with its documentation.
 pub fn render_default() -> String {
-    let mut out = HEAD.to_owned();
+    let mut out = vec![HEAD.to_owned()];
     for (name, doc, keys) in reference() {
-        out.push('\n');
+        out.push(String::new());
         for line in doc {
-            out.push_str(&format!("#{line}\n"));
+            out.push(format!("#{line}"));
         }
         match name {
             "node" => render_nodes(&keys, &mut out),
@@ -86,47 +85,50 @@ pub fn render_default() -> String {
             _ => render_table(&format!("[{name}]"), &keys, &[], &mut out),
         }
     }
-    out
+    out.push(String::new());
+    out.join("\n")
 }
 
 /// A table; the keys in `set` are in force, the others commented out.
-fn render_table(header: &str, keys: &[KeyInfo], set: &[&str], out: &mut String) {
-    out.push_str(&format!("{header}\n"));
+fn render_table(header: &str, keys: &[KeyInfo], set: &[&str], out: &mut Vec<String>) {
+    out.push(header.to_owned());
     for info in keys {
         render_doc(info, out);
         let mark = if set.contains(&info.name) { "" } else { "# " };
-        out.push_str(&format!("{mark}{} = {}\n", info.name, info.default));
+        out.push(format!("{mark}{} = {}", info.name, info.default));
     }
 }
 
-fn render_doc(info: &KeyInfo, out: &mut String) {
+fn render_doc(info: &KeyInfo, out: &mut Vec<String>) {
     for line in info.doc {
-        out.push_str(&format!("#{line}\n"));
+        out.push(format!("#{line}"));
     }
     let expected = info.expected;
     match &info.range {
-        Some((min, max)) => out.push_str(&format!("# ({expected}; {min} to {max})\n")),
-        None => out.push_str(&format!("# ({expected})\n")),
+        Some((min, max)) => out.push(format!("# ({expected}; {min} to {max})")),
+        // What the value itself shows need not be said.
+        None if matches!(expected, "a string" | "a path" | "true or false") => {}
+        None => out.push(format!("# ({expected})")),
     }
 }
 
 /// The four nodes: the first with the documentation, the others bare.
-fn render_nodes(keys: &[KeyInfo], out: &mut String) {
+fn render_nodes(keys: &[KeyInfo], out: &mut Vec<String>) {
     for k in 1..=4 {
         let values = [
             ("id", format!("\"n{k}\"")),
             ("addr", format!("\"127.0.0.1:{}\"", 7381 + 10 * (k - 1))),
             ("data_dir", format!("\"data/n{k}\"")),
         ];
-        out.push_str(if k == 1 { "[[node]]\n" } else { "\n[[node]]\n" });
+        out.push(if k == 1 { "[[node]]" } else { "\n[[node]]" }.to_owned());
         for info in keys {
             let value = values.iter().find(|(key, _)| *key == info.name);
             if k == 1 {
                 render_doc(info, out);
             }
             match value {
-                Some((key, value)) => out.push_str(&format!("{key} = {value}\n")),
-                None if k == 1 => out.push_str(&format!("# {} = {}\n", info.name, info.default)),
+                Some((key, value)) => out.push(format!("{key} = {value}")),
+                None if k == 1 => out.push(format!("# {} = {}", info.name, info.default)),
                 None => {}
             }
         }

@@ -38,6 +38,8 @@ pub enum Kind {
     Integer,
     /// A boolean.
     Boolean,
+    /// A number with a point.
+    Float,
     /// A type that no key has; its name.
     Other(&'static str),
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Kind {
             Kind::String => "string",
             Kind::Integer => "integer",
             Kind::Boolean => "boolean",
+            Kind::Float => "float",
             Kind::Other(name) => name,
         })
     }
@@ -93,11 +96,12 @@ pub(super) fn typed<T: Setting>(found: &Found<'_>) -> Result<T, Unfit> {
     let text = match (found, T::WRITTEN) {
         (Found::Text(text), _)
         | (Found::File(Kind::String, text), Written::Text | Written::TextOrInteger)
-        | (Found::File(Kind::Integer, text), Written::Integer | Written::TextOrInteger)
-        | (Found::File(Kind::Boolean, text), Written::Boolean) => text,
-        _ => return Err(unfit),
+        | (Found::File(Kind::Integer, text), Written::Integer | Written::TextOrInteger | Written::Number)
+        | (Found::File(Kind::Float, text), Written::Number)
+        | (Found::File(Kind::Boolean, text), Written::Boolean) => Some(*text),
+        _ => None,
     };
-    T::from_text(text).ok_or(unfit)
+    text.and_then(T::from_text).ok_or(unfit)
 }
 
 /// `value` if it lies between `min` and `max`.

@@ -19,6 +19,8 @@ pub enum Written {
     Boolean,
     /// `"text"` or `7`.
     TextOrInteger,
+    /// `7` or `0.5`.
+    Number,
 }
 
 /// A type that a key of the config can have.
@@ -159,6 +161,19 @@ macro_rules! integer_setting {
 }
 integer_setting!(u16, u32, u64, usize);
 
+impl Setting for f64 {
+    const EXPECTED: &'static str = "a number";
+    const WRITTEN: Written = Written::Number;
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    fn to_toml(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
 impl Setting for String {
     const EXPECTED: &'static str = "a string";
     const WRITTEN: Written = Written::Text;
@@ -192,7 +207,7 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() => out.extend(format!("\\u{:04X}", u32::from(c)).chars()),
             c => out.push(c),
         }
     }
@@ -237,7 +252,7 @@ mod tests {
     #[test]
     fn sizes_and_durations_need_a_known_unit_and_no_space() {
         assert_eq!(ByteSize::from_text("256MiB"), Some(ByteSize(256 << 20)));
-        assert_eq!(duration_from_text("3h"), Some(Duration::from_secs(10_800)));
+        assert_eq!(duration_from_text("3h"), Some(Duration::from_hours(3)));
         assert_eq!(duration_from_text("250ms"), Some(Duration::from_millis(250)));
         for bad in ["", "5", "MiB", "5 MiB", "5MB", "-1B", "99999999999GiB", "1.5GiB"] {
             assert_eq!(ByteSize::from_text(bad), None, "{bad}");

@@ -78,8 +78,6 @@ section! {
     pub struct ClusterConfig = "cluster" {
         /// Name of the cluster. Its hash is the cluster's id and the seed of the token hash: it can't change later.
         name: String = "demo".to_owned();
-        /// Virtual nodes that a node of capacity 1 has on the ring. All nodes must agree.
-        vnodes: u32 = 64, 1 => 1024;
     }
 }
 
@@ -90,8 +88,8 @@ section! {
         id: String = String::new();
         /// Where it listens for nodes and clients, host:port.
         addr: String = String::new();
-        /// Its share of the data relative to others.
-        capacity: u32 = 1, 1 => 1000;
+        /// Its share of the data relative to the others'; any unit.
+        capacity: f64 = 1.0, 0.001 => 1_000_000.0;
         /// Its failure zone; replicas of a key go to different zones while there are enough.
         zone: String = String::new();
         /// Where its data lives, relative to this file.
