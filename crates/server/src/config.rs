@@ -16,7 +16,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use quorate_ring::{Member, Ring};
 use quorate_types::limits::SHARDS_MAX;
 use quorate_types::{ClusterId, NodeId};
 
@@ -133,6 +135,19 @@ impl Config {
     /// The cluster's id, which is also the seed of the token hash.
     pub fn cluster_id(&self) -> ClusterId {
         ClusterId::of_name(&self.cluster.name)
+    }
+
+    /// The ring of these nodes and keyspaces. Milliseconds of work: keep it.
+    pub fn ring(&self) -> Arc<Ring> {
+        let zone = |node: &NodeConfig| (!node.zone.is_empty()).then(|| node.zone.clone());
+        let members: Vec<Member> =
+            self.nodes.iter().map(|node| Member::new(node.number(), node.capacity, zone(node))).collect();
+        let keyspaces: Vec<_> =
+            self.keyspaces.iter().map(|keyspace| (keyspace.number(), keyspace.n)).collect();
+        let ring = Ring::build(self.cluster_id().0, &members, &keyspaces);
+        Arc::new(
+            ring.expect("a checked configuration makes a ring: what the ring refuses, the check refused"),
+        )
     }
 
     /// The node with this id.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use quorate_ring::MEMBERS_MAX;
 use quorate_types::limits::KEY_BYTES_MAX;
 
 use super::error::{Origin, Problem, Wrong};
@@ -20,6 +21,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     addresses(config, &mut found);
     distinct(config, &mut found);
     collisions(config, &mut found);
+    zones(config, &mut found);
     for keyspace in &config.keyspaces {
         replication(config, keyspace, &mut found);
     }
@@ -51,8 +53,10 @@ fn names(config: &Config, found: &mut Vec<Located>) {
     for keyspace in config.keyspaces.iter().filter(|keyspace| !is_name(&keyspace.name)) {
         found.push((format!("keyspace.{}.name", keyspace.name), not_a_name("name", &keyspace.name)));
     }
-    if config.nodes.is_empty() {
-        found.push((String::new(), Wrong::NoNodes));
+    match config.nodes.len() {
+        0 => found.push((String::new(), Wrong::NoNodes)),
+        nodes if nodes > MEMBERS_MAX => found.push((String::new(), Wrong::TooManyNodes { nodes })),
+        _ => {}
     }
 }
 
@@ -136,6 +140,16 @@ fn one_number_each<'a>(named: impl Iterator<Item = (String, &'a String, String)>
             }
             _ => {}
         }
+    }
+}
+
+/// Where a node without a zone stands among nodes with one can't be known.
+fn zones(config: &Config, found: &mut Vec<Located>) {
+    let with = config.nodes.iter().find(|node| !node.zone.is_empty());
+    let without = config.nodes.iter().find(|node| node.zone.is_empty());
+    if let (Some(with), Some(without)) = (with, without) {
+        let wrong = Wrong::ZonesMixed { with: with.id.clone(), without: without.id.clone() };
+        found.push((format!("node.{}.zone", without.id), wrong));
     }
 }
 

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use quorate_ring::MEMBERS_MAX;
 use quorate_types::Level;
 use thiserror::Error;
 
@@ -163,6 +164,20 @@ pub enum Wrong {
     /// The file names no node.
     #[error("no node; add at least one [[node]] with id and addr")]
     NoNodes,
+    /// More nodes than a ring takes.
+    #[error("{nodes} nodes; a cluster has at most {MEMBERS_MAX}")]
+    TooManyNodes {
+        /// How many there are.
+        nodes: usize,
+    },
+    /// One node names a zone, another does not.
+    #[error("node {without:?} names no zone and node {with:?} does; name one for all nodes or for none")]
+    ZonesMixed {
+        /// A node with a zone.
+        with: String,
+        /// A node without.
+        without: String,
+    },
     /// Two tables have the same value for what must differ.
     #[error("two {section}s have {key} = {value:?}{}; each needs its own", also(*first_line))]
     Twice {

@@ -275,6 +275,20 @@ fn the_shipped_files_are_valid_and_cluster_toml_is_rendered_from_the_table() {
     assert_eq!((single.nodes.len(), single.keyspaces[0].n, single.nodes[0].id.as_str()), (1, 1, "n1"));
 }
 
+#[test]
+fn the_ring_has_the_nodes_and_keyspaces_of_the_file_and_mixed_zones_are_refused() {
+    let config = parse(&render_default()).unwrap();
+    let ring = config.ring();
+    assert_eq!(ring.seed(), ClusterId::of_name("demo").0);
+    assert_eq!(ring.members().len(), 4);
+    assert_eq!(ring.keyspaces(), [(config.keyspaces[0].number(), 3)]);
+    let zone = "id = \"n1\"\naddr = \"h:1\"\nzone = \"a\"";
+    assert_eq!(
+        refused(&two_nodes(zone, "id = \"n2\"\naddr = \"h:2\"")),
+        "cluster.toml:5:1: node \"n2\" names no zone and node \"n1\" does; name one for all nodes or for none"
+    );
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "[\\[\\]a-z_=\"'0-9 .\\n#{},-]{0,200}") {
