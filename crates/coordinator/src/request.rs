@@ -1,0 +1,185 @@
+//! What comes in: requests of clients, and the answers of replicas.
+
+use bytes::Bytes;
+use quorate_types::{KeyspaceId, Level, Mono, NodeId, PartitionId, SessionId, Token, Version};
+use quorate_wire::{PageResult, ReadResult};
+
+use crate::slab::Slot;
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// A slot and a guard against its reuse: once the request has ended, its handle finds nothing.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// The number to carry through a message and back.
+            pub fn raw(self) -> u64 {
+                self.0
+            }
+
+            /// The handle that `raw` came from; any other number is a handle that finds nothing.
+            pub fn from_raw(raw: u64) -> $name {
+                $name(raw)
+            }
+
+            pub(crate) fn slot(self) -> Slot {
+                Slot(self.0)
+            }
+        }
+
+        impl From<Slot> for $name {
+            fn from(slot: Slot) -> $name {
+                $name(slot.0)
+            }
+        }
+    };
+}
+
+handle!(
+    /// Names a write, or a read that repairs, in what the coordinator is told about it.
+    WriteHandle
+);
+handle!(
+    /// Names a read or an explain in what the coordinator is told about it.
+    ReadHandle
+);
+handle!(
+    /// Names the reading of a page in what the coordinator is told about it.
+    PageHandle
+);
+
+/// Where the answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The driver's number of the connection.
+    pub connection: u64,
+    /// The session of the client.
+    pub session: SessionId,
+    /// The request's number in it; the response carries it.
+    pub number: u64,
+}
+
+/// Who is alive and how fast, as the node believes. The coordinator itself always counts as alive.
+pub trait Liveness {
+    /// Whether `node` is worth sending to.
+    fn is_alive(&self, node: NodeId) -> bool;
+
+    /// The time within which `node` answers 99 of 100 reads; `None`: go by what the coordinator measured itself.
+    fn read_p99(&self, node: NodeId) -> Option<std::time::Duration>;
+}
+
+/// Whether a write carries a stamp that was sent before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nobody has seen this version.
+    #[default]
+    First,
+    /// The client brought the version with it: an earlier attempt may have been applied, so that this one is never
+    /// answered `Rejected`, whoever refuses it.
+    Retry,
+}
+
+/// A put or a delete, checked and stamped.
+#[derive(Clone, Debug)]
+pub struct ClientWrite {
+    /// Where the answer goes.
+    pub origin: Origin,
+    /// The keyspace.
+    pub keyspace: KeyspaceId,
+    /// The key, of a legal length.
+    pub key: Bytes,
+    /// The key's token.
+    pub token: Token,
+    /// The value, of a legal length; `None` deletes.
+    pub value: Option<Bytes>,
+    /// The stamp; a retry carries that of the first attempt.
+    pub version: Version,
+    /// Whether it is one.
+    pub attempt: Attempt,
+    /// When the value expires, wall milliseconds.
+    pub expires_at_ms: Option<u64>,
+    /// How many replicas must have it on disk; `None` = the keyspace's default.
+    pub level: Option<Level>,
+    /// When to stop waiting.
+    pub deadline: Mono,
+    /// Whether the answer shall say who did what.
+    pub want_receipt: bool,
+}
+
+/// A get.
+#[derive(Clone, Debug)]
+pub struct ClientRead {
+    /// Where the answer goes.
+    pub origin: Origin,
+    /// The keyspace.
+    pub keyspace: KeyspaceId,
+    /// The key, of a legal length.
+    pub key: Bytes,
+    /// The key's token.
+    pub token: Token,
+    /// How many replicas must answer; `None` = the keyspace's default.
+    pub level: Option<Level>,
+    /// When to stop waiting.
+    pub deadline: Mono,
+    /// Whether the answer shall say who did what.
+    pub want_receipt: bool,
+}
+
+/// The reading of one page of one partition.
+#[derive(Clone, Debug)]
+pub struct ClientPage {
+    /// Where the answer goes.
+    pub origin: Origin,
+    /// The keyspace.
+    pub keyspace: KeyspaceId,
+    /// The partition.
+    pub partition: PartitionId,
+    /// Only what comes after this key, in the order of (token, key).
+    pub after: Option<Bytes>,
+    /// Most entries wanted; 0 counts as 1.
+    pub limit: u32,
+    /// How many replicas must answer; `None` = the keyspace's default for reads.
+    pub level: Option<Level>,
+    /// When to stop waiting.
+    pub deadline: Mono,
+}
+
+/// The question where a key lives and what each replica holds of it.
+#[derive(Clone, Debug)]
+pub struct ClientExplain {
+    /// Where the answer goes.
+    pub origin: Origin,
+    /// The keyspace.
+    pub keyspace: KeyspaceId,
+    /// The key, of a legal length.
+    pub key: Bytes,
+    /// The key's token.
+    pub token: Token,
+    /// When to stop waiting; never longer than `explain_timeout`.
+    pub deadline: Mono,
+}
+
+/// A replica's answer to [`Effect::Read`](crate::Effect::Read).
+#[derive(Clone, Debug)]
+pub struct ReadReply {
+    /// The replica.
+    pub from: NodeId,
+    /// What it was asked under.
+    pub handle: ReadHandle,
+    /// What it said.
+    pub result: ReadResult,
+}
+
+/// A replica's answer to [`Effect::ReadPage`](crate::Effect::ReadPage).
+#[derive(Clone, Debug)]
+pub struct PageReply {
+    /// The replica.
+    pub from: NodeId,
+    /// What it was asked under.
+    pub handle: PageHandle,
+    /// What it said.
+    pub result: PageResult,
+}

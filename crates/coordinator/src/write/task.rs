@@ -1,0 +1,228 @@
+//! One write, from its stamp to the last replica's fate.
+
+use quorate_types::{Mono, NodeId, NodeTiming, Receipt, Record, Refusal, WriteOutcome};
+use quorate_wire::{Purpose, ReplicaWrite, ResponseBody};
+
+use super::Fate;
+use crate::effect::{Effect, HintedWrite};
+use crate::plan::Plan;
+use crate::replicas::{Members, Replicas};
+use crate::request::{Attempt, ClientWrite, Origin, WriteHandle};
+use crate::slab::Slot;
+use crate::turn::Turn;
+
+/// How far the client is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It waits.
+    Open,
+    /// It has its answer.
+    Answered,
+    /// It has its answer, and the write still waits for a replica.
+    Straggling,
+}
+
+/// What became of the write at its replicas. A replica is in one of `waiting`, `acked` and `missed`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fates {
+    waiting: Members,
+    acked: Members,
+    missed: Members,
+    /// Of those that missed it.
+    hinted: Members,
+    /// A replica that did not say may have it, or one that an earlier attempt was sent to.
+    doubtful: bool,
+}
+
+impl Fates {
+    /// Whether the write may be read one day, as far as we know.
+    fn may_exist(&self) -> bool {
+        self.doubtful || !self.acked.is_empty() || !self.hinted.is_empty()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct WriteTask {
+    origin: Origin,
+    write: HintedWrite,
+    started: Mono,
+    deadline: Mono,
+    replicas: Replicas,
+    required: u8,
+    hands_off: bool,
+    phase: Phase,
+    fates: Fates,
+    refusal: Option<Refusal>,
+    receipt: Option<Box<Receipt>>,
+}
+
+impl WriteTask {
+    pub(super) fn new(turn: &Turn, write: ClientWrite, plan: &Plan) -> WriteTask {
+        let all = plan.replicas.members_where(|_| true);
+        let fates = Fates {
+            waiting: plan.alive,
+            missed: all.without(plan.alive),
+            doubtful: write.attempt == Attempt::Retry,
+            ..Fates::default()
+        };
+        let record = match write.value {
+            Some(value) => Record::put(write.version, value, write.expires_at_ms),
+            None => Record::tombstone(write.version),
+        };
+        WriteTask {
+            origin: write.origin,
+            write: HintedWrite { keyspace: write.keyspace, key: write.key, record },
+            started: turn.now.mono,
+            deadline: write.deadline,
+            replicas: plan.replicas,
+            required: plan.required,
+            hands_off: plan.policy.hinted_handoff,
+            phase: Phase::Open,
+            fates,
+            refusal: None,
+            receipt: turn.receipt(&plan.replicas, write.want_receipt.into()),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Mono {
+        self.deadline
+    }
+
+    /// Bytes of key and value.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.write.key.len() + self.write.record.value.as_ref().map_or(0, bytes::Bytes::len)) as u64
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.phase != Phase::Open && self.fates.waiting.is_empty()
+    }
+
+    pub(super) fn straggles(&self) -> bool {
+        self.phase == Phase::Straggling
+    }
+
+    /// Whether the answer has just left replicas behind; says so once.
+    pub(super) fn begins_to_straggle(&mut self) -> bool {
+        let begins = self.phase == Phase::Answered && !self.fates.waiting.is_empty();
+        if begins {
+            self.phase = Phase::Straggling;
+        }
+        begins
+    }
+
+    pub(super) fn send(&self, turn: &mut Turn, slot: Slot) {
+        let HintedWrite { keyspace, key, record } = &self.write;
+        let time_left_ms = turn.time_left_ms(self.deadline);
+        let handle = WriteHandle::from(slot);
+        for member in self.fates.waiting.iter() {
+            let mut write = ReplicaWrite::from_record(*keyspace, key.clone(), record.clone());
+            (write.purpose, write.time_left_ms) = (Purpose::Write, time_left_ms);
+            turn.out.push(Effect::Write { to: self.replicas.node(member), handle, write });
+        }
+    }
+
+    /// Notes what became of the write at `from`; false if that is nothing new.
+    pub(super) fn settle(&mut self, turn: &mut Turn, from: NodeId, fate: Fate) -> bool {
+        let Some(member) = self.replicas.member(from) else {
+            turn.counters().answers_stale += 1;
+            return false;
+        };
+        if !self.fates.waiting.remove(member) {
+            turn.counters().answers_duplicate += 1;
+            return false;
+        }
+        match fate {
+            Fate::Acked => self.acked_by(turn, member, from),
+            Fate::Refused(reason) => self.refused_by(turn, member, from, reason),
+            Fate::Lost => {
+                turn.counters().write_losses += 1;
+                self.fates.missed.insert(member);
+                self.fates.doubtful = true;
+            }
+        }
+        true
+    }
+
+    fn acked_by(&mut self, turn: &mut Turn, member: u8, from: NodeId) {
+        turn.counters().write_acks += 1;
+        self.fates.acked.insert(member);
+        if let Some(receipt) = &mut self.receipt {
+            let elapsed_us = turn.elapsed_us(self.started);
+            receipt.answered.push(NodeTiming { node: from, elapsed_us, version: None });
+        }
+    }
+
+    fn refused_by(&mut self, turn: &mut Turn, member: u8, from: NodeId, reason: Refusal) {
+        turn.counters().write_refusals += 1;
+        self.fates.missed.insert(member);
+        if let Some(receipt) = &mut self.receipt {
+            receipt.refused.push((from, reason.clone()));
+        }
+        self.refusal.get_or_insert(reason);
+    }
+
+    /// Whoever has not answered has missed it. How many these are.
+    pub(super) fn stop_waiting(&mut self) -> u8 {
+        let silent = std::mem::take(&mut self.fates.waiting);
+        self.fates.missed = self.fates.missed.or(silent);
+        self.fates.doubtful |= !silent.is_empty();
+        silent.len()
+    }
+
+    /// Hints for those believed down when the write began: nothing has been heard yet that could be waited for.
+    pub(super) fn hint_those_down(&mut self, turn: &mut Turn) {
+        if self.hands_off {
+            self.hint(turn);
+        }
+    }
+
+    /// Hints for those that missed it since, unless the write may still turn out to exist nowhere.
+    pub(super) fn hint_the_missed(&mut self, turn: &mut Turn) {
+        if self.hands_off && self.fates.may_exist() {
+            self.hint(turn);
+        }
+    }
+
+    fn hint(&mut self, turn: &mut Turn) {
+        for member in self.fates.missed.without(self.fates.hinted).iter() {
+            let target = self.replicas.node(member);
+            turn.out.push(Effect::Hint { target, hint: self.write.clone() });
+            turn.counters().hints_taken += 1;
+            self.fates.hinted.insert(member);
+            if let Some(receipt) = &mut self.receipt {
+                receipt.hinted.push(target);
+            }
+        }
+    }
+
+    /// Answers if the acks suffice, or no longer can.
+    pub(super) fn answer_if_decided(&mut self, turn: &mut Turn) {
+        let acked = self.fates.acked.len();
+        let decided = acked >= self.required || acked + self.fates.waiting.len() < self.required;
+        if self.phase != Phase::Open || !decided {
+            return;
+        }
+        self.phase = Phase::Answered;
+        turn.shared.load.unanswered -= 1;
+        let outcome = self.outcome(acked);
+        match outcome {
+            WriteOutcome::Written { .. } => turn.counters().writes_written += 1,
+            WriteOutcome::Rejected { .. } => turn.counters().writes_rejected += 1,
+            _ => turn.counters().writes_indeterminate += 1,
+        }
+        turn.answer(self.origin, ResponseBody::Write(outcome), self.receipt.take());
+    }
+
+    fn outcome(&mut self, acked: u8) -> WriteOutcome {
+        let (required, version) = (self.required, self.write.record.version);
+        let expires_at_ms = self.write.record.expiry.at_ms;
+        if acked >= required {
+            return WriteOutcome::Written { version, expires_at_ms, acked, required };
+        }
+        let nowhere = self.fates.waiting.is_empty() && !self.fates.may_exist();
+        match self.refusal.take().filter(|_| nowhere) {
+            Some(reason) => WriteOutcome::Rejected { reason },
+            None => WriteOutcome::Indeterminate { acked, required, version: Some(version), expires_at_ms },
+        }
+    }
+}
