@@ -34,6 +34,14 @@ pub enum WireError {
         /// How many bytes are missing at least.
         missing: u64,
     },
+    /// A frame's bytes are not as many as it says.
+    #[error("a frame says {announced} bytes and has {bytes}")]
+    FrameLength {
+        /// What it says, without length and checksum.
+        announced: u64,
+        /// What it has.
+        bytes: u64,
+    },
     /// The frame was damaged on its way.
     #[error("a frame of {bytes} bytes has crc {computed:08x} where it says {stored:08x}; it was dropped")]
     Checksum {

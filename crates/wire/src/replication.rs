@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use quorate_types::{Expiry, Generation, KeyspaceId, Record, Refusal, Version};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// One life of one link: what its batch numbers count within.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,8 +31,10 @@ pub enum Purpose {
     Repair,
 }
 
-/// One record for one replica. Encoded size: about 30 bytes over key and value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One record for one replica. Encoded: 26 bytes and the lengths over key and value, if value and expiry have one
+/// version, which is then sent once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "SentWrite<B>")]
 pub struct ReplicaWrite<B = Bytes> {
     /// The keyspace of the key.
     pub keyspace: KeyspaceId,
@@ -48,6 +50,43 @@ pub struct ReplicaWrite<B = Bytes> {
     pub purpose: Purpose,
     /// How long the sender goes on waiting, milliseconds. For hints and repairs too.
     pub time_left_ms: u32,
+}
+
+/// The body of a [`ReplicaWrite`] on the wire.
+#[derive(Serialize, Deserialize)]
+struct SentWrite<B> {
+    keyspace: KeyspaceId,
+    key: B,
+    version: Version,
+    value: Option<B>,
+    /// `None`: never, said by `version`.
+    expiry: Option<Expiry>,
+    purpose: Purpose,
+    time_left_ms: u32,
+}
+
+impl<B> From<SentWrite<B>> for ReplicaWrite<B> {
+    fn from(sent: SentWrite<B>) -> Self {
+        let SentWrite { keyspace, key, version, value, expiry, purpose, time_left_ms } = sent;
+        let expiry = expiry.unwrap_or(Expiry { version, at_ms: None });
+        ReplicaWrite { keyspace, key, version, value, expiry, purpose, time_left_ms }
+    }
+}
+
+impl<B: Serialize> Serialize for ReplicaWrite<B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let implied = Expiry { version: self.version, at_ms: None };
+        SentWrite {
+            keyspace: self.keyspace,
+            key: &self.key,
+            version: self.version,
+            value: self.value.as_ref(),
+            expiry: (self.expiry != implied).then_some(self.expiry),
+            purpose: self.purpose,
+            time_left_ms: self.time_left_ms,
+        }
+        .serialize(serializer)
+    }
 }
 
 impl ReplicaWrite {
