@@ -16,13 +16,10 @@
 //! let mut reader = FrameReader::new(1 << 20);
 //! reader.buffer().extend_from_slice(&frame);
 //! let frame = reader.next_frame()?.expect("all of it is there");
-//! let numbers: Result<Vec<u64>, _> = decode(frame)
-//!     .map(|message| match message? {
-//!         Message::Peer(PeerMessage::Ping { number, .. }) => Ok(number),
-//!         other => panic!("{other:?}"),
-//!     })
-//!     .collect();
-//! assert_eq!(numbers, Ok(vec![1, 2]));
+//! let mut messages = decode(frame);
+//! let ping = PeerMessage::Ping { number: 1, wall_ms: 1_795_000_000_000 };
+//! assert_eq!(messages.next(), Some(Ok(Message::Peer(ping))));
+//! assert_eq!(messages.count(), 1);
 //! # Ok::<(), quorate_wire::WireError>(())
 //! ```
 //!
