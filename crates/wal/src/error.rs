@@ -1,0 +1,252 @@
+//! What can go wrong, and what became of the data.
+//!
+//! Torn, corrupt, missing and refused are four different things here. A torn tail (bytes of a write that was never
+//! acknowledged as durable to anyone who could prove it) is no error at all: recovery reports it and goes on.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::Lsn;
+
+/// Everything this crate refuses or fails at. Cheap to clone: a poisoned log tells every caller the same cause.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Bytes that were durable no longer read back. Nothing was overwritten, nothing was cut.
+    #[error(transparent)]
+    Corrupt(Box<Corruption>),
+    /// A segment that must exist does not. Nothing was changed.
+    #[error(
+        "the log in {dir} lacks segment {segment:010}: {reason}. Nothing was changed. Put the file back, or restore \
+         the directory from a backup or from the other replicas",
+        dir = dir.display()
+    )]
+    Missing {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The index of the segment that is gone.
+        segment: u64,
+        /// How it is known that it once was there.
+        reason: MissingProof,
+    },
+    /// Replay was asked for records that were recycled long ago (or never were). Nothing was changed.
+    #[error(
+        "the log begins at LSN {oldest}, replay from LSN {from} is impossible: the records between are gone"
+    )]
+    Recycled {
+        /// The LSN asked for.
+        from: Lsn,
+        /// The oldest LSN still there.
+        oldest: Lsn,
+    },
+    /// A file of another log, or of a version of the format this build does not know. Nothing was changed.
+    #[error("{path} is not usable by this build: {reason}. Nothing was changed", path = path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is foreign about it.
+        reason: Foreign,
+    },
+    /// Another process (or another handle in this one) has the log open. Nothing was changed.
+    #[error("the log in {dir} is in use by another process: stop it first, or name another directory", dir = dir.display())]
+    Locked {
+        /// The log's directory.
+        dir: PathBuf,
+    },
+    /// Too many bytes wait to be written. The record was not taken; try again once the log has caught up.
+    #[error(
+        "the log has {staged_bytes} bytes waiting to be written, its bound is {staged_bytes_max}: the record was not taken"
+    )]
+    Full {
+        /// Bytes staged or being written.
+        staged_bytes: u64,
+        /// The bound, an option.
+        staged_bytes_max: u64,
+    },
+    /// The record, or the atomic batch, is larger than the log was opened for. It was not taken.
+    #[error(
+        "a record or batch of {bytes} bytes is larger than this log takes ({bytes_max}): it was not taken"
+    )]
+    TooLarge {
+        /// Its size on disk.
+        bytes: u64,
+        /// The bound: an option, at most half a segment.
+        bytes_max: u64,
+    },
+    /// An atomic batch without records. Nothing was taken.
+    #[error("an empty batch: nothing was taken")]
+    EmptyBatch,
+    /// A write or sync failed earlier: what was not durable then may or may not be on disk, and this handle never
+    /// writes again, because a later successful sync would prove nothing (fsyncgate, 2018). Open the log anew:
+    /// recovery finds out what is there.
+    #[error(
+        "the log in {dir} stopped for good when it could not {action}: {source}. Records up to LSN {durable} are \
+         durable; later ones may or may not be. Restart to recover",
+        dir = dir.display()
+    )]
+    Poisoned {
+        /// The log's directory.
+        dir: PathBuf,
+        /// What failed.
+        action: &'static str,
+        /// Everything up to here is safe.
+        durable: Lsn,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// The log was closed by its owner. The record was not taken.
+    #[error("the log is closed: the record was not taken")]
+    Closed,
+    /// The file system refused. Never taken for the end of the log; nothing was cut.
+    #[error("could not {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
+    /// An option is out of its range. Nothing was opened.
+    #[error("option {option} = {value} is out of range: {reason}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// What was given.
+        value: u64,
+        /// What is allowed.
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source: Arc::new(source) }
+    }
+}
+
+/// Where durable bytes stopped making sense, and how we know that they were durable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the log is corrupt: {path}, byte {offset}, after LSN {after_lsn}: {proof}. Nothing was overwritten or cut. \
+     Restore this file from a backup, or move the directory aside and rebuild this replica from the others; a \
+     `verify` of the log shows what is readable",
+    path = path.display()
+)]
+pub struct Corruption {
+    /// The damaged file.
+    pub path: PathBuf,
+    /// The first byte that cannot be trusted.
+    pub offset: u64,
+    /// The last record before the damage that is intact.
+    pub after_lsn: Lsn,
+    /// Why this is rot and not a torn tail.
+    pub proof: CorruptionProof,
+}
+
+/// Why unreadable bytes are rot and not the torn tail of a write nobody was told about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CorruptionProof {
+    /// An intact frame further on says that more was durable.
+    Witness {
+        /// Where that frame lies.
+        offset: u64,
+        /// Up to where it says the log was durable.
+        durable: Lsn,
+    },
+    /// The following segment says that this one went further.
+    Successor {
+        /// The offset at which it says this one ended.
+        end: u64,
+        /// The last LSN it says this one had.
+        last: Lsn,
+    },
+    /// The header does not match its checksum, or is blank, though a later or earlier segment relies on it.
+    Header,
+    /// The header is damaged and intact frames lie behind it.
+    FramesBehindHeader {
+        /// The first of them.
+        offset: u64,
+    },
+    /// The header is intact but does not continue its predecessor.
+    Chain,
+    /// An intact frame does not continue the LSNs before it.
+    Discontinuity {
+        /// The LSN that must follow.
+        expected: Lsn,
+        /// The LSN that does.
+        found: Lsn,
+    },
+    /// A frame matches its checksum, but its records do not fill it.
+    Malformed,
+}
+
+impl fmt::Display for CorruptionProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Witness { offset, durable } => {
+                write!(
+                    f,
+                    "unreadable, but the intact frame at byte {offset} witnesses that LSN {durable} was durable"
+                )
+            }
+            Self::Successor { end, last } => {
+                write!(f, "unreadable, but the next segment witnesses LSN {last} and an end at byte {end}")
+            }
+            Self::Header => write!(f, "the segment header is damaged"),
+            Self::FramesBehindHeader { offset } => {
+                write!(f, "the segment header is damaged, with intact frames behind it from byte {offset}")
+            }
+            Self::Chain => write!(f, "the segment header does not continue the segment before it"),
+            Self::Discontinuity { expected, found } => {
+                write!(f, "LSN {expected} must follow, the frame there begins at LSN {found}")
+            }
+            Self::Malformed => write!(f, "a frame passes its checksum but its records do not fill it"),
+        }
+    }
+}
+
+/// How it is known that a missing segment once was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissingProof {
+    /// Segments before and after it exist.
+    Gap,
+    /// The segment before it is sealed and names it.
+    Sealed,
+}
+
+impl fmt::Display for MissingProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gap => "there are segments before and after it",
+            Self::Sealed => "the segment before it is full and names it as its successor",
+        })
+    }
+}
+
+/// What is foreign about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Foreign {
+    /// Written in a version of the format this build does not read.
+    Version(u32),
+    /// Uses features of the format this build does not know.
+    Features(u32),
+    /// Belongs to another log.
+    Log,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(version) => write!(f, "format version {version} is unknown, this build reads 1"),
+            Self::Features(bits) => write!(f, "it needs unknown format features {bits:#x}"),
+            Self::Log => write!(f, "it belongs to another log"),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Reading the records back, in order, with bounded memory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::CorruptionProof;
+use crate::frame::{FrameHeader, FrameKind, Record, split_record};
+use crate::io::{Io, OpenMode};
+use crate::scan::{Scanner, Window};
+use crate::segment::SegmentHeader;
+use crate::survey::corrupt;
+use crate::{Error, Lsn};
+
+/// A segment and how far it counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) path: PathBuf,
+    pub(crate) header: SegmentHeader,
+    /// Behind the last frame that counts.
+    pub(crate) end: u64,
+    pub(crate) last_lsn: Lsn,
+    /// Checksum of that frame.
+    pub(crate) chain_crc: u32,
+}
+
+/// The records from some LSN on. Holds one frame, at least 1 MiB, in memory (or a map of a segment, by feature `mmap`).
+///
+/// Stops for good at the first error: what came before it is intact, what comes after it is not delivered.
+pub struct Replay {
+    io: Arc<dyn Io>,
+    spans: std::vec::IntoIter<Span>,
+    from: Lsn,
+    current: Option<SpanReader>,
+}
+
+impl Replay {
+    pub(crate) fn new(io: Arc<dyn Io>, spans: Vec<Span>, from: Lsn) -> Self {
+        let first = spans.partition_point(|span| span.last_lsn < from);
+        let mut spans = spans.into_iter();
+        if first > 0 {
+            spans.nth(first - 1);
+        }
+        Self { io, spans, from, current: None }
+    }
+
+    /// The next record; `None` behind the last.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where durable bytes do not read back, [`Error::Io`] where the disk refuses. Nothing is
+    /// changed by either.
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, Error> {
+        loop {
+            if self.current.is_none() {
+                let Some(span) = self.spans.next() else { return Ok(None) };
+                self.current = Some(SpanReader::open(&*self.io, span)?);
+            }
+            let Some(reader) = &mut self.current else { return Ok(None) };
+            match reader.advance() {
+                Ok(true) if reader.lsn >= self.from => break,
+                Ok(true) => {}
+                Ok(false) => self.current = None,
+                Err(error) => {
+                    self.current = None;
+                    self.spans = Vec::new().into_iter();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(self.current.as_ref().map(SpanReader::record))
+    }
+
+    /// Hands every record to `apply`, until it refuses one.
+    ///
+    /// # Errors
+    /// What `apply` returned, or as [`Replay::next_record`].
+    pub fn for_each<E: From<Error>>(
+        mut self,
+        mut apply: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(record) = self.next_record()? {
+            apply(record)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads one span, record by record.
+pub(crate) struct SpanReader {
+    span: Span,
+    scanner: Scanner,
+    frame: Option<FrameHeader>,
+    /// Records of `frame` not yet passed, the current one not counted.
+    left: u32,
+    /// The current record's place in the payload, and the place behind it.
+    at: usize,
+    behind: usize,
+    /// The current record.
+    lsn: Lsn,
+    /// Checksum of the last frame.
+    chain_crc: u32,
+}
+
+impl SpanReader {
+    pub(crate) fn open(io: &dyn Io, span: Span) -> Result<Self, Error> {
+        let window = io.open(&span.path, OpenMode::Read).and_then(Window::mapped);
+        let scanner = Scanner::new(window.map_err(Error::io("open", &span.path))?, &span.header);
+        let (lsn, chain_crc) = (span.header.previous.last_lsn, span.header.crc());
+        Ok(Self { span, scanner, frame: None, left: 0, at: 0, behind: 0, lsn, chain_crc })
+    }
+
+    /// Goes to the next record; `false` at the end of the span.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<bool, Error> {
+        while self.left == 0 {
+            if !self.next_frame()? {
+                return Ok(false);
+            }
+        }
+        self.at = self.behind;
+        let Some(frame) = &self.frame else { return Ok(false) };
+        let rest = self.scanner.payload_from(frame, self.at);
+        let Some((_, bytes)) = split_record(rest, self.lsn) else {
+            return Err(self.fault(CorruptionProof::Malformed));
+        };
+        self.left -= 1;
+        self.behind = self.at + bytes;
+        self.lsn = self.lsn.next();
+        Ok(true)
+    }
+
+    #[inline]
+    fn record(&self) -> Record<'_> {
+        let rest = self.frame.as_ref().map_or(&[][..], |frame| self.scanner.payload_from(frame, self.at));
+        split_record(rest, self.lsn)
+            .map_or(Record { lsn: self.lsn, kind: 0, payload: &[] }, |(record, _)| record)
+    }
+
+    fn next_frame(&mut self) -> Result<bool, Error> {
+        let offset = self.scanner.offset();
+        if offset >= self.span.end {
+            return self.finish();
+        }
+        let Some(frame) = self.scanner.step().map_err(Error::io("read", &self.span.path))? else {
+            return Err(self.broken_off(offset));
+        };
+        if frame.first_lsn != self.lsn.next() {
+            let proof = CorruptionProof::Discontinuity { expected: self.lsn.next(), found: frame.first_lsn };
+            return Err(corrupt(&self.span.path, offset, self.lsn, proof));
+        }
+        if !self.scanner.is_well_formed(&frame).map_err(Error::io("read", &self.span.path))? {
+            return Err(self.fault(CorruptionProof::Malformed));
+        }
+        self.left = if frame.kind == FrameKind::Records { frame.count } else { 0 };
+        self.behind = 0;
+        self.chain_crc = frame.crc;
+        self.frame = Some(frame);
+        Ok(true)
+    }
+
+    /// At the end, everything must be as the next segment's header says.
+    fn finish(&self) -> Result<bool, Error> {
+        let span = &self.span;
+        let exact = self.scanner.offset() == span.end;
+        if exact && self.lsn == span.last_lsn && self.chain_crc == span.chain_crc {
+            return Ok(false);
+        }
+        Err(self.broken_off(self.scanner.at()))
+    }
+
+    fn broken_off(&self, offset: u64) -> Error {
+        let proof = CorruptionProof::Successor { end: self.span.end, last: self.span.last_lsn };
+        corrupt(&self.span.path, offset, self.lsn, proof)
+    }
+
+    fn fault(&self, proof: CorruptionProof) -> Error {
+        corrupt(&self.span.path, self.scanner.at(), self.lsn, proof)
+    }
+}

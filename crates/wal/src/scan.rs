@@ -1,0 +1,234 @@
+//! Reading frames out of a segment.
+//!
+//! Invariants: what a length field says is believed only up to the end of the file, so that no bytes make this
+//! allocate more than the file justifies; an error of the disk is an error, never the end of the log (RocksDB issue
+//! 6288).
+
+use std::io;
+use std::sync::Arc;
+
+use crate::frame::{Binding, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, is_filled};
+use crate::io::{IoFile, Map};
+use crate::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, u32_at};
+use crate::{LogId, Lsn};
+
+/// Read at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+/// How many times its own size the search for frames behind damage may checksum: crafted bytes must not hang it.
+const SEARCH_FACTOR: u64 = 8;
+
+/// A sliding view of a file.
+pub(crate) struct Window {
+    file: Arc<dyn IoFile>,
+    map: Option<Map>,
+    bytes: u64,
+    held: Vec<u8>,
+    start: u64,
+}
+
+impl Window {
+    pub(crate) fn new(file: Arc<dyn IoFile>) -> io::Result<Self> {
+        let bytes = file.len()?;
+        Ok(Self { file, map: None, bytes, held: Vec::new(), start: 0 })
+    }
+
+    /// By memory map, where that is to be had: for segments that nobody writes any more.
+    pub(crate) fn mapped(file: Arc<dyn IoFile>) -> io::Result<Self> {
+        let map = file.map()?;
+        let mut window = Self::new(file)?;
+        window.bytes = map.as_ref().map_or(window.bytes, |map| (**map).as_ref().len() as u64);
+        window.map = map;
+        Ok(window)
+    }
+
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The bytes from `offset`; `None` if the file ends before.
+    #[inline]
+    pub(crate) fn view(&mut self, offset: u64, count: usize) -> io::Result<Option<&[u8]>> {
+        if self.map.is_none() && !self.holds(offset, count) {
+            if offset.checked_add(count as u64).is_none_or(|end| end > self.bytes) {
+                return Ok(None);
+            }
+            self.refill(offset, count)?;
+        }
+        Ok(self.held(offset, count))
+    }
+
+    /// As [`Window::view`], for bytes that were viewed just before.
+    #[inline]
+    pub(crate) fn held(&self, offset: u64, count: usize) -> Option<&[u8]> {
+        let (bytes, start) = match &self.map {
+            Some(map) => ((**map).as_ref(), 0),
+            None => (&self.held[..], self.start),
+        };
+        let from = usize::try_from(offset.checked_sub(start)?).ok()?;
+        bytes.get(from..from.checked_add(count)?)
+    }
+
+    fn holds(&self, offset: u64, count: usize) -> bool {
+        offset >= self.start && offset + count as u64 <= self.start + self.held.len() as u64
+    }
+
+    fn refill(&mut self, offset: u64, count: usize) -> io::Result<()> {
+        let wanted = (count as u64).max(CHUNK_BYTES).min(self.bytes - offset) as usize;
+        if self.held.len() < wanted {
+            self.held.resize(wanted, 0);
+        }
+        let filled = self.file.read_at_most(&mut self.held[..wanted], offset)?;
+        self.held.truncate(filled);
+        self.start = offset;
+        Ok(())
+    }
+}
+
+/// Walks the frames of one segment.
+pub(crate) struct Scanner {
+    window: Window,
+    binding: Binding,
+    /// The next frame's place.
+    offset: u64,
+    limit: u64,
+    /// The current frame's place.
+    at: u64,
+}
+
+impl Scanner {
+    pub(crate) fn new(window: Window, header: &SegmentHeader) -> Self {
+        let limit = header.segment_bytes.min(window.file_bytes());
+        let offset = SEGMENT_HEADER_BYTES as u64;
+        Self { window, binding: header.binding(), offset, limit, at: offset }
+    }
+
+    /// Behind the last good frame.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Where the frame that `step` returned lies.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The next frame; `None` if there is no intact one at [`Scanner::offset`].
+    pub(crate) fn step(&mut self) -> io::Result<Option<FrameHeader>> {
+        let found = frame_at(&mut self.window, self.binding, self.offset, self.limit)?;
+        if let Some(header) = found {
+            self.at = self.offset;
+            self.offset += header.frame_bytes();
+        }
+        Ok(found)
+    }
+
+    /// The payload of the frame that `step` returned.
+    pub(crate) fn payload(&mut self, header: &FrameHeader) -> io::Result<&[u8]> {
+        let offset = self.at + FRAME_HEADER_BYTES as u64;
+        let view = self.window.view(offset, header.payload_bytes as usize)?;
+        view.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Part of the payload of the frame that `step` returned, from `from` on.
+    #[inline]
+    pub(crate) fn payload_from(&self, header: &FrameHeader, from: usize) -> &[u8] {
+        let offset = self.at + (FRAME_HEADER_BYTES + from) as u64;
+        self.window.held(offset, header.payload_bytes as usize - from).unwrap_or_default()
+    }
+
+    /// Whether the records of the frame that `step` returned fill it.
+    pub(crate) fn is_well_formed(&mut self, header: &FrameHeader) -> io::Result<bool> {
+        let count = header.count;
+        Ok(count == 0 || is_filled(self.payload(header)?, count))
+    }
+
+    /// Whether the bytes behind the last good frame look like a frame of this segment that was cut short.
+    pub(crate) fn leaves_a_stump(&mut self) -> io::Result<bool> {
+        let cookie = self.binding.cookie();
+        let head = self.window.view(self.offset, FRAME_HEADER_BYTES)?;
+        Ok(head
+            .is_some_and(|head| u32_at(head, 28) == cookie || u32_at(head, 0) != 0 && u32_at(head, 28) == 0))
+    }
+
+    /// The first intact frame of this segment behind the bad place that says more than `last` was durable.
+    pub(crate) fn witness_beyond(&mut self, last: Lsn) -> io::Result<Option<(u64, FrameHeader)>> {
+        let binding = self.binding;
+        let mut search = Search { window: &mut self.window, limit: self.limit, budget: 0 };
+        search.find(self.offset + FRAME_ALIGN, &|head| {
+            (head.cookie == binding.cookie() && head.durable_lsn > last).then_some(binding)
+        })
+    }
+}
+
+/// An intact frame at `offset`.
+fn frame_at(
+    window: &mut Window,
+    binding: Binding,
+    offset: u64,
+    limit: u64,
+) -> io::Result<Option<FrameHeader>> {
+    let Some(header) = header_at(window, offset, limit)? else { return Ok(None) };
+    if header.cookie != binding.cookie() {
+        return Ok(None);
+    }
+    let Some(frame) = window.view(offset, header.frame_bytes() as usize)? else { return Ok(None) };
+    Ok((binding.crc(offset, &frame[4..]) == header.crc).then_some(header))
+}
+
+/// 32 bytes that could be the header of a frame which ends before `limit`.
+fn header_at(window: &mut Window, offset: u64, limit: u64) -> io::Result<Option<FrameHeader>> {
+    if offset + FRAME_HEADER_BYTES as u64 > limit {
+        return Ok(None);
+    }
+    let Some(head) = window.view(offset, FRAME_HEADER_BYTES)? else { return Ok(None) };
+    Ok(FrameHeader::decode(head).filter(|header| offset + header.frame_bytes() <= limit))
+}
+
+/// An intact frame in a file whose header cannot be read: any frame that is bound to this log and index, by its own
+/// cookie, and comes after `last`. Frames of the file's earlier lives are bound to other indices.
+pub(crate) fn orphan_frame(
+    window: &mut Window,
+    log_id: LogId,
+    index: u64,
+    last: Lsn,
+) -> io::Result<Option<(u64, FrameHeader)>> {
+    let limit = window.file_bytes();
+    let reach = last.get().saturating_add(limit);
+    let mut search = Search { window, limit, budget: 0 };
+    search.find(SEGMENT_HEADER_BYTES as u64, &|head| {
+        let near = head.first_lsn > last && head.first_lsn.get() <= reach;
+        near.then(|| Binding::new(log_id, index, head.cookie))
+    })
+}
+
+struct Search<'a> {
+    window: &'a mut Window,
+    limit: u64,
+    budget: u64,
+}
+
+impl Search<'_> {
+    /// The first intact frame from `offset` on to which `bound` gives a binding.
+    fn find(
+        &mut self,
+        mut offset: u64,
+        bound: &dyn Fn(&FrameHeader) -> Option<Binding>,
+    ) -> io::Result<Option<(u64, FrameHeader)>> {
+        self.budget = self.limit.saturating_mul(SEARCH_FACTOR);
+        while offset + FRAME_HEADER_BYTES as u64 <= self.limit {
+            if let Some(header) = header_at(self.window, offset, self.limit)?
+                && let Some(binding) = bound(&header)
+            {
+                if self.budget < header.frame_bytes() {
+                    return Ok(None);
+                }
+                self.budget -= header.frame_bytes();
+                if let Some(header) = frame_at(self.window, binding, offset, self.limit)? {
+                    return Ok(Some((offset, header)));
+                }
+            }
+            offset += FRAME_ALIGN;
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,190 @@
+//! The blocking shell: threads, waiting and waking around the [`Machine`].
+//!
+//! Whoever waits for a record leads, if nobody else does: it writes and syncs everything staged, its own and others'
+//! (group commit without delay). Who comes meanwhile is in the next batch.
+//!
+//! Invariants:
+//! - the lock is never held across a call to the disk;
+//! - a leader that finishes wakes those it carried, and passes the lead to one of those who came meanwhile: to a
+//!   blocked one, else to the flusher thread. So a wish once uttered needs no second call;
+//! - callbacks and wakers run without the lock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::Lsn;
+use crate::io::{Io, LockGuard};
+use crate::machine::{Machine, Marks};
+use crate::options::{Chores, Durability, Options, SyncPolicy};
+use crate::stats::{RecentSync, Stats};
+
+mod append;
+mod lead;
+mod threads;
+mod wal;
+
+pub use append::Append;
+pub use wal::{Lead, Stager, Wal};
+
+/// Called when the log has advanced, with the LSN up to which its policy is satisfied, or when it stopped.
+pub type OnDurable = Arc<dyn Fn(Lsn) + Send + Sync>;
+
+pub(crate) struct Shared {
+    pub(crate) io: Arc<dyn Io>,
+    pub(crate) dir: PathBuf,
+    /// What appends wait for.
+    pub(crate) durability: Durability,
+    pub(crate) chores: Chores,
+    /// The period of the timer, and what it makes of the records.
+    tick: Option<(Duration, Durability)>,
+    state: Mutex<State>,
+    /// For those whose records are in flight, and for those whose are next; by turns.
+    turns: [Condvar; 2],
+    flusher: Condvar,
+    preparer: Condvar,
+    chore_done: Condvar,
+    written: AtomicU64,
+    durable: AtomicU64,
+    recent_sync_ns: AtomicU64,
+    callbacks: Mutex<Vec<OnDurable>>,
+    lock: Mutex<Option<Box<dyn LockGuard>>>,
+}
+
+pub(crate) struct State {
+    pub(crate) machine: Machine,
+    turn: Turn,
+    /// Wished for by those who don't wait, by durability.
+    wished: [Lsn; 2],
+    wakers: [BTreeMap<(Lsn, u64), Waker>; 2],
+    wakers_named: u64,
+    /// The flusher's timer runs.
+    ticking: bool,
+    /// The durable LSN of the last idle watermark.
+    marked: Lsn,
+    closing: bool,
+    flusher_started: bool,
+    preparer_started: bool,
+    threads: Vec<JoinHandle<()>>,
+    pub(crate) stats: Stats,
+    recent_sync: RecentSync,
+}
+
+/// Who waits where.
+struct Turn {
+    /// Where those wait whose records are in the next batch.
+    next: usize,
+    in_flight_last: Lsn,
+    in_flight_syncs: bool,
+    waiting: [usize; 2],
+}
+
+pub(crate) type Guard<'a> = MutexGuard<'a, State>;
+
+/// The timer of a policy that writes but does not wait for it.
+const OS_TICK: Duration = Duration::from_millis(100);
+
+impl Shared {
+    fn new(options: &Options, io: Arc<dyn Io>, machine: Machine, lock: Box<dyn LockGuard>) -> Self {
+        let marks = machine.marks();
+        Self {
+            io,
+            dir: options.dir.clone(),
+            durability: options.durability(),
+            chores: options.chores,
+            tick: match options.sync {
+                SyncPolicy::Always => None,
+                SyncPolicy::Interval { every } => Some((every, Durability::Durable)),
+                SyncPolicy::Os => Some((OS_TICK, Durability::Written)),
+            },
+            state: Mutex::new(State::new(machine)),
+            turns: [Condvar::new(), Condvar::new()],
+            flusher: Condvar::new(),
+            preparer: Condvar::new(),
+            chore_done: Condvar::new(),
+            written: AtomicU64::new(marks.written.get()),
+            durable: AtomicU64::new(marks.durable.get()),
+            recent_sync_ns: AtomicU64::new(0),
+            callbacks: Mutex::new(Vec::new()),
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    pub(crate) fn state(&self) -> Guard<'_> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Up to where everything is as safe as `durability` says; without the lock.
+    pub(crate) fn mark(&self, durability: Durability) -> Lsn {
+        Lsn::new(match durability {
+            Durability::Written => self.written.load(Ordering::Acquire),
+            Durability::Durable => self.durable.load(Ordering::Acquire),
+        })
+    }
+
+    fn publish(&self, marks: Marks) {
+        self.written.store(marks.written.get(), Ordering::Release);
+        self.durable.store(marks.durable.get(), Ordering::Release);
+    }
+
+    /// Leaves a wish for everything staged up to `lsn`; the leader's hand-off or the flusher fulfils it.
+    fn wish(self: &Arc<Self>, state: &mut State, lsn: Lsn, durability: Durability) {
+        let wished = &mut state.wished[durability as usize];
+        *wished = (*wished).max(lsn);
+        if !state.machine.is_busy() {
+            self.wake_flusher(state);
+        }
+    }
+
+    fn callbacks(&self) -> Vec<OnDurable> {
+        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl State {
+    fn new(machine: Machine) -> Self {
+        Self {
+            marked: machine.marks().durable,
+            machine,
+            turn: Turn { next: 0, in_flight_last: Lsn::ZERO, in_flight_syncs: false, waiting: [0; 2] },
+            wished: [Lsn::ZERO; 2],
+            wakers: [BTreeMap::new(), BTreeMap::new()],
+            wakers_named: 0,
+            ticking: false,
+            closing: false,
+            flusher_started: false,
+            preparer_started: false,
+            threads: Vec::new(),
+            stats: Stats::default(),
+            recent_sync: RecentSync::default(),
+        }
+    }
+
+    /// The strongest wish of those who don't wait that is not yet fulfilled.
+    fn unfulfilled(&self) -> Option<Durability> {
+        let marks = self.machine.marks();
+        [Durability::Durable, Durability::Written]
+            .into_iter()
+            .find(|durability| self.wished[*durability as usize] > marks.at(*durability))
+    }
+
+    /// Takes the wakers of those who have what they waited for; of all, once the log stopped.
+    fn ready_wakers(&mut self) -> Vec<Waker> {
+        let marks = self.machine.marks();
+        let stopped = self.machine.stopped().is_some();
+        let mut ready = Vec::new();
+        for durability in [Durability::Written, Durability::Durable] {
+            let waiting = &mut self.wakers[durability as usize];
+            let later = match stopped {
+                true => BTreeMap::new(),
+                false => waiting.split_off(&(marks.at(durability).next(), 0)),
+            };
+            ready.extend(std::mem::replace(waiting, later).into_values());
+        }
+        ready
+    }
+}

@@ -1,0 +1,192 @@
+//! Leading: carrying out a batch for everybody, and handing over.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::{Guard, Shared};
+use crate::batch::Batch;
+use crate::machine::Take;
+use crate::options::{Chores, Durability};
+use crate::{Error, Lsn};
+
+/// How far a leader came.
+pub(crate) enum Led {
+    /// A batch was carried out, well or badly.
+    Batch,
+    /// There was nothing to do, or somebody else leads.
+    Nothing,
+    /// The next segment is not ready.
+    NeedsSegment,
+}
+
+impl Shared {
+    /// Carries out one batch, if there is one and nobody else does; makes it durable if `durability` says so.
+    pub(crate) fn lead(self: &Arc<Self>, mut state: Guard<'_>, durability: Durability) -> Led {
+        if durability == Durability::Durable {
+            let staged = state.machine.marks().staged;
+            state.machine.demand(staged);
+        }
+        match state.machine.take_batch() {
+            Take::Batch(batch) => self.carry_out(state, batch),
+            Take::NeedsSegment => return Led::NeedsSegment,
+            Take::Nothing | Take::Busy => return Led::Nothing,
+        }
+        Led::Batch
+    }
+
+    pub(crate) fn carry_out(self: &Arc<Self>, mut state: Guard<'_>, mut batch: Batch) {
+        let turn = &mut state.turn;
+        let carried = turn.next;
+        turn.next ^= 1;
+        (turn.in_flight_last, turn.in_flight_syncs) = (batch.last_lsn(), batch.syncs());
+        drop(state);
+        let (result, sync_time) = self.write_and_sync(&mut batch);
+        let mut state = self.state();
+        count(&mut state, &batch, sync_time);
+        self.recent_sync_ns.store(state.recent_sync.nanos(), Ordering::Relaxed);
+        state.machine.completed(batch, result);
+        self.hand_over(state, carried);
+    }
+
+    fn write_and_sync(&self, batch: &mut Batch) -> (Result<(), (&'static str, io::Error)>, Duration) {
+        if let Err(error) = batch.write() {
+            return (Err(("write", error)), Duration::ZERO);
+        }
+        if !batch.syncs() {
+            return (Ok(()), Duration::ZERO);
+        }
+        let begun = self.io.monotonic();
+        let result = batch.sync().map_err(|error| ("sync", error));
+        (result, self.io.monotonic().saturating_sub(begun))
+    }
+
+    /// Wakes those who were carried, and sees to it that the others are.
+    fn hand_over(self: &Arc<Self>, mut state: Guard<'_>, carried: usize) {
+        self.publish(state.machine.marks());
+        let wakers = state.ready_wakers();
+        let (waited, next) = (state.turn.waiting[carried] > 0, state.turn.waiting[carried ^ 1] > 0);
+        let stopped = state.machine.stopped().is_some();
+        if state.unfulfilled().is_some() && !next && !stopped {
+            self.wake_flusher(&mut state);
+        }
+        let chore = self.assign_chores(&mut state);
+        drop(state);
+        if waited {
+            self.turns[carried].notify_all();
+        }
+        if next {
+            self.turns[carried ^ 1].notify_one();
+        }
+        if stopped {
+            self.announce_stop();
+        }
+        self.tell(wakers);
+        if chore {
+            self.do_chores();
+        }
+    }
+
+    /// Wakes the futures, calls the subscribers.
+    pub(crate) fn tell(&self, wakers: Vec<Waker>) {
+        wakers.into_iter().for_each(Waker::wake);
+        let committed = self.mark(self.durability);
+        for callback in self.callbacks() {
+            callback(committed);
+        }
+    }
+
+    /// Everybody who waits for anything looks again.
+    pub(crate) fn announce_stop(&self) {
+        for waiting in [&self.turns[0], &self.turns[1], &self.flusher, &self.preparer, &self.chore_done] {
+            waiting.notify_all();
+        }
+    }
+
+    /// Blocks until everything up to `lsn` is as safe as `durability` says; leads if nobody does.
+    pub(crate) fn wait_for(self: &Arc<Self>, lsn: Lsn, durability: Durability) -> Result<(), Error> {
+        if self.mark(durability) >= lsn {
+            return Ok(());
+        }
+        let mut state = self.state();
+        let lsn = lsn.min(state.machine.marks().staged);
+        loop {
+            if state.machine.marks().at(durability) >= lsn {
+                return Ok(());
+            }
+            if let Some(stopped) = state.machine.stopped() {
+                return Err(stopped.clone());
+            }
+            if state.machine.is_busy() {
+                state = self.wait_turn(state, lsn, durability);
+                continue;
+            }
+            if let Led::NeedsSegment = self.lead(state, durability) {
+                self.make_segment();
+            }
+            state = self.state();
+        }
+    }
+
+    pub(crate) fn wait_turn<'a>(
+        &'a self,
+        mut state: Guard<'a>,
+        lsn: Lsn,
+        durability: Durability,
+    ) -> Guard<'a> {
+        let turn = &state.turn;
+        let carried =
+            lsn <= turn.in_flight_last && (turn.in_flight_syncs || durability == Durability::Written);
+        let place = if carried { turn.next ^ 1 } else { turn.next };
+        state.turn.waiting[place] += 1;
+        let mut state = self.turns[place].wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.turn.waiting[place] -= 1;
+        state
+    }
+
+    /// Leads, without waiting for anybody else, until everything staged before the call is as safe as the policy
+    /// says; `false` if another leads or a segment is missing: the wish is left with them.
+    pub(crate) fn try_lead(self: &Arc<Self>) -> Result<bool, Error> {
+        let mut state = self.state();
+        let wanted = state.machine.marks().staged;
+        loop {
+            if state.machine.marks().at(self.durability) >= wanted {
+                return Ok(true);
+            }
+            if let Some(stopped) = state.machine.stopped() {
+                return Err(stopped.clone());
+            }
+            if state.machine.is_busy() {
+                self.wish(&mut state, wanted, self.durability);
+                return Ok(false);
+            }
+            let led = self.lead(state, self.durability);
+            state = self.state();
+            if let Led::NeedsSegment = led {
+                if self.chores == Chores::Thread {
+                    self.wish(&mut state, wanted, self.durability);
+                    return Ok(false);
+                }
+                drop(state);
+                self.make_segment();
+                state = self.state();
+            }
+        }
+    }
+}
+
+fn count(state: &mut Guard<'_>, batch: &Batch, sync_time: Duration) {
+    let stats = &mut state.stats;
+    stats.batches += 1;
+    stats.batch_bytes += batch.bytes();
+    stats.batch_records += batch.records();
+    stats.rotations += u64::from(batch.rotates());
+    if batch.syncs() {
+        stats.syncs += 1;
+        stats.sync_time += sync_time;
+        stats.sync_time_max = stats.sync_time_max.max(sync_time);
+        state.recent_sync.add(sync_time);
+    }
+}

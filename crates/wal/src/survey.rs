@@ -1,0 +1,225 @@
+//! What lies in a log's directory: the segments in order, and where the newest one ends.
+//!
+//! Reads only. Decides between the four cases that must never be mixed up: a tail torn by a crash, a segment that was
+//! never begun, rot, and a file that is gone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Corruption, CorruptionProof, Foreign, MissingProof};
+use crate::frame::FrameKind;
+use crate::io::{Io, OpenMode};
+use crate::scan::{Scanner, Window, orphan_frame};
+use crate::segment::{Begun, FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
+use crate::{Error, Lsn};
+
+/// A segment with a good header.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    pub(crate) path: PathBuf,
+    pub(crate) header: SegmentHeader,
+}
+
+/// The files of a log.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// Consecutive, each continuing the one before.
+    pub(crate) segments: Vec<Segment>,
+    /// The newest `.seg` if it has no header.
+    pub(crate) unbegun: Option<Unbegun>,
+    pub(crate) new: Vec<u64>,
+    pub(crate) free: Vec<u64>,
+}
+
+/// A `.seg` without a readable header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unbegun {
+    pub(crate) index: u64,
+    /// All of the header is zero: it was prepared and never used.
+    blank: bool,
+}
+
+/// Where a segment ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tail {
+    /// Behind the last intact frame.
+    pub(crate) end: u64,
+    pub(crate) last_lsn: Lsn,
+    /// Up to here some frame or header proves that it was durable.
+    pub(crate) witnessed: Lsn,
+    /// Index and epoch of the next segment.
+    pub(crate) sealed: Option<(u64, u64)>,
+    pub(crate) closed: bool,
+    /// A frame was begun behind `end` and cut short.
+    pub(crate) torn: bool,
+}
+
+pub(crate) fn corrupt(path: &Path, offset: u64, after_lsn: Lsn, proof: CorruptionProof) -> Error {
+    Error::Corrupt(Box::new(Corruption { path: path.to_owned(), offset, after_lsn, proof }))
+}
+
+/// The segment files, by name only.
+pub(crate) fn names(io: &dyn Io, dir: &Path) -> Result<Vec<FileRole>, Error> {
+    let names = io.list(dir).map_err(Error::io("list", dir))?;
+    Ok(names.iter().filter_map(|name| FileRole::of(name)).collect())
+}
+
+impl Survey {
+    /// Reads every header and checks the chain.
+    pub(crate) fn of(io: &dyn Io, dir: &Path) -> Result<Self, Error> {
+        let mut survey = Self::default();
+        let mut indices = Vec::new();
+        for role in names(io, dir)? {
+            match role {
+                FileRole::Segment(index) => indices.push(index),
+                FileRole::New(index) => survey.new.push(index),
+                FileRole::Free(index) => survey.free.push(index),
+            }
+        }
+        indices.sort_unstable();
+        if let Some(gap) = indices.windows(2).find(|pair| pair[1] != pair[0] + 1) {
+            let segment = gap[0] + 1;
+            return Err(Error::Missing { dir: dir.to_owned(), segment, reason: MissingProof::Gap });
+        }
+        for (place, index) in indices.iter().enumerate() {
+            survey.add(io, dir, *index, place + 1 == indices.len())?;
+        }
+        Ok(survey)
+    }
+
+    fn add(&mut self, io: &dyn Io, dir: &Path, index: u64, newest: bool) -> Result<(), Error> {
+        let path = FileRole::Segment(index).path(dir);
+        let last = self.segments.last();
+        let after = last.map_or(Lsn::ZERO, |last| last.header.first_lsn.prev());
+        let header = match read_header(io, &path)? {
+            Ok(header) => header,
+            Err(HeaderFault::Version(version)) => {
+                return Err(Error::Foreign { path, reason: Foreign::Version(version) });
+            }
+            Err(HeaderFault::Features(bits)) => {
+                return Err(Error::Foreign { path, reason: Foreign::Features(bits) });
+            }
+            Err(fault) if newest && last.is_some() => {
+                self.unbegun = Some(Unbegun { index, blank: fault == HeaderFault::Blank });
+                return Ok(());
+            }
+            Err(_) => return Err(corrupt(&path, 0, after, CorruptionProof::Header)),
+        };
+        if last.is_some_and(|last| last.header.log_id != header.log_id) {
+            return Err(Error::Foreign { path, reason: Foreign::Log });
+        }
+        let chained = last.is_none_or(|last| header.continues(&last.header));
+        if header.index != index || !header.is_coherent() || !chained {
+            return Err(corrupt(&path, 0, after, CorruptionProof::Chain));
+        }
+        self.segments.push(Segment { path, header });
+        Ok(())
+    }
+
+    /// Where the newest segment ends, and whether everything around that end is as a crash leaves it.
+    pub(crate) fn tail(&self, io: &dyn Io, dir: &Path) -> Result<Option<Tail>, Error> {
+        let Some(newest) = self.segments.last() else { return Ok(None) };
+        let tail = Tail::of(io, newest)?;
+        let next = newest.header.index + 1;
+        if tail.sealed.is_some() && self.unbegun.is_none() && !self.new.contains(&next) {
+            return Err(Error::Missing { dir: dir.to_owned(), segment: next, reason: MissingProof::Sealed });
+        }
+        if let Some(unbegun) = self.unbegun {
+            self.check_unbegun(io, dir, unbegun, &tail)?;
+        }
+        Ok(Some(tail))
+    }
+
+    /// A newest segment without a header must never have had one.
+    fn check_unbegun(&self, io: &dyn Io, dir: &Path, unbegun: Unbegun, tail: &Tail) -> Result<(), Error> {
+        let Some(newest) = self.segments.last() else { return Ok(()) };
+        let path = FileRole::Segment(unbegun.index).path(dir);
+        let file = io.open(&path, OpenMode::Read).map_err(Error::io("open", &path))?;
+        let mut window = Window::new(file).map_err(Error::io("read", &path))?;
+        let frame = orphan_frame(&mut window, newest.header.log_id, unbegun.index, tail.witnessed)
+            .map_err(Error::io("read", &path))?;
+        if let Some((offset, _)) = frame {
+            return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::FramesBehindHeader { offset }));
+        }
+        // A header is begun only after the seal before it is durable.
+        if !unbegun.blank && tail.sealed.is_none() {
+            return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::Header));
+        }
+        Ok(())
+    }
+
+    /// Where segment `place` ends by the word of the one after it.
+    pub(crate) fn successor(&self, place: usize) -> Option<&SegmentHeader> {
+        self.segments.get(place + 1).map(|next| &next.header)
+    }
+}
+
+fn read_header(io: &dyn Io, path: &Path) -> Result<Result<SegmentHeader, HeaderFault>, Error> {
+    let file = io.open(path, OpenMode::Read).map_err(Error::io("open", path))?;
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    file.read_at_most(&mut bytes, 0).map_err(Error::io("read", path))?;
+    Ok(SegmentHeader::decode(&bytes))
+}
+
+impl Segment {
+    pub(crate) fn scanner(&self, io: &dyn Io) -> Result<Scanner, Error> {
+        let window = io.open(&self.path, OpenMode::Read).and_then(Window::new);
+        Ok(Scanner::new(window.map_err(Error::io("open", &self.path))?, &self.header))
+    }
+
+    pub(crate) fn read_error(&self) -> impl FnOnce(io::Error) -> Error {
+        Error::io("read", &self.path)
+    }
+}
+
+impl Tail {
+    /// Reads the newest segment to its end.
+    pub(crate) fn of(io: &dyn Io, segment: &Segment) -> Result<Self, Error> {
+        let mut scanner = segment.scanner(io)?;
+        let last = segment.header.previous.last_lsn;
+        let mut tail =
+            Self { end: 0, last_lsn: last, witnessed: last, sealed: None, closed: false, torn: false };
+        while tail.sealed.is_none()
+            && let Some(frame) = scanner.step().map_err(segment.read_error())?
+        {
+            let expected = tail.last_lsn.next();
+            if frame.first_lsn != expected {
+                let proof = CorruptionProof::Discontinuity { expected, found: frame.first_lsn };
+                return Err(corrupt(&segment.path, scanner.at(), tail.last_lsn, proof));
+            }
+            if !scanner.is_well_formed(&frame).map_err(segment.read_error())? {
+                return Err(corrupt(&segment.path, scanner.at(), tail.last_lsn, CorruptionProof::Malformed));
+            }
+            tail.last_lsn = frame.last_lsn();
+            tail.witnessed = tail.witnessed.max(frame.durable_lsn);
+            tail.closed = frame.kind == FrameKind::Close;
+            if frame.kind == FrameKind::Seal {
+                let payload = scanner.payload(&frame).map_err(segment.read_error())?;
+                tail.sealed = Some((u64_at(payload, 0), u64_at(payload, 8)));
+            }
+        }
+        tail.end = scanner.offset();
+        if tail.sealed.is_none() {
+            tail.look_behind(&mut scanner, segment)?;
+        }
+        Ok(tail)
+    }
+
+    /// Behind the last good frame there may be nothing that says more was durable.
+    fn look_behind(&mut self, scanner: &mut Scanner, segment: &Segment) -> Result<(), Error> {
+        let witness = scanner.witness_beyond(self.last_lsn).map_err(segment.read_error())?;
+        if let Some((offset, frame)) = witness {
+            let proof = CorruptionProof::Witness { offset, durable: frame.durable_lsn };
+            return Err(corrupt(&segment.path, self.end, self.last_lsn, proof));
+        }
+        self.torn = scanner.leaves_a_stump().map_err(segment.read_error())?;
+        Ok(())
+    }
+}
+
+impl Survey {
+    /// The segments whose successor was begun by rotation must be sealed and name it; used by `verify`.
+    pub(crate) fn is_rotation(&self, place: usize) -> bool {
+        self.successor(place).is_some_and(|next| next.begun == Begun::Rotation)
+    }
+}
