@@ -47,3 +47,27 @@ impl Hint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate_types::{NodeId, Timestamp, Version};
+
+    use super::*;
+
+    #[test]
+    fn the_layout_is_frozen_because_it_is_on_disk() {
+        let version = Version::new(Timestamp::from_parts(1000, 1), NodeId(9));
+        let hint = Hint {
+            keyspace: KeyspaceId(7),
+            key: "key".into(),
+            record: Record::put(version, "value", None),
+            created_wall_ms: 123_456,
+        };
+        let mut bytes = Vec::new();
+        hint.encode(&mut bytes);
+        assert_eq!(bytes, include_bytes!("../tests/golden/hint.bin"));
+        assert_eq!(bytes.len(), hint.encoded_len());
+        assert_eq!(Hint::decode(&bytes), Ok(hint));
+        assert_eq!(Hint::decode(&bytes[..7]), Err(EntryInvalid::TooShort));
+    }
+}

@@ -4,7 +4,10 @@
 
 mod bucket;
 mod digest;
+pub mod disk;
+mod error;
 mod hint;
+pub mod hints;
 pub mod log;
 mod memory;
 mod packed;
@@ -14,6 +17,7 @@ mod walk;
 
 pub use bucket::Totals;
 pub use digest::{BucketDigest, record_digest};
+pub use error::{Damage, DiskError};
 pub use hint::{Hint, HintNumber};
 pub use memory::{Access, Page, Store, StoreConfig, Ticket};
 pub use walk::Walk;

@@ -123,3 +123,79 @@ fn decode_ceiling(payload: &[u8]) -> Result<LogEntry<'_>, EntryInvalid> {
         n => Err(EntryInvalid::TooLong { bytes: n - 8 }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quorate_types::{Expiry, NodeId, Version};
+
+    use super::*;
+    use crate::testing::records;
+
+    fn at(wall_ms: u64, counter: u16, node: u32) -> Version {
+        Version::new(Timestamp::from_parts(wall_ms, counter), NodeId(node))
+    }
+
+    fn golden_mutations() -> Vec<(KeyspaceId, Vec<u8>, Record)> {
+        let expiring = Record {
+            version: at(1000, 1, 9),
+            value: Some("v".into()),
+            expiry: Expiry { version: at(1002, 0, 8), at_ms: Some(6000) },
+        };
+        vec![
+            (KeyspaceId(7), b"key".to_vec(), Record::put(at(1000, 1, 9), "value", None)),
+            (KeyspaceId(7), vec![b'k'; 200], Record::put(at(1000, 1, 9), "", Some(5000))),
+            (KeyspaceId(u32::MAX), b"gone".to_vec(), Record::tombstone(at(1001, 0, 9))),
+            (KeyspaceId(7), b"k".to_vec(), expiring),
+        ]
+    }
+
+    #[test]
+    fn the_layout_is_frozen_because_it_is_on_disk() {
+        let mut bytes = Vec::new();
+        for (keyspace, key, record) in golden_mutations() {
+            let start = bytes.len();
+            encode_mutation(&mut bytes, keyspace, &key, &record);
+            let entry = LogEntry::Mutation { keyspace, key: &key, record: record.view() };
+            assert_eq!(decode(KIND_MUTATION, &bytes[start..]), Ok(entry));
+        }
+        assert_eq!(bytes, include_bytes!("../tests/golden/mutations.bin"));
+
+        let mut ceiling = Vec::new();
+        encode_ceiling(&mut ceiling, Timestamp::from_parts(2000, 0));
+        assert_eq!(ceiling, include_bytes!("../tests/golden/ceiling.bin"));
+    }
+
+    #[test]
+    fn what_no_release_wrote_is_refused_by_name() {
+        let mut bytes = Vec::new();
+        encode_mutation(&mut bytes, KeyspaceId(1), b"k", &Record::tombstone(at(1, 0, 1)));
+        assert_eq!(decode(9, &bytes), Err(EntryInvalid::UnknownKind { kind: 9 }));
+        assert_eq!(decode(KIND_CLOCK_CEILING, &[0; 9]), Err(EntryInvalid::TooLong { bytes: 1 }));
+        assert_eq!(decode(KIND_MUTATION, &bytes[..bytes.len() - 1]), Err(EntryInvalid::TooShort));
+        bytes.push(0);
+        assert_eq!(decode(KIND_MUTATION, &bytes), Err(EntryInvalid::TombstoneWithValue { bytes: 1 }));
+        bytes[4] |= 0x80;
+        assert_eq!(decode(KIND_MUTATION, &bytes), Err(EntryInvalid::UnknownFlags { flags: 0x81 }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_mutation_survives_the_round_trip(
+            key in prop::collection::vec(any::<u8>(), 1..300),
+            record in records(),
+            keyspace in any::<u32>(),
+        ) {
+            let mut bytes = Vec::new();
+            encode_mutation(&mut bytes, KeyspaceId(keyspace), &key, &record);
+            let entry = LogEntry::Mutation { keyspace: KeyspaceId(keyspace), key: &key, record: record.view() };
+            prop_assert_eq!(decode(KIND_MUTATION, &bytes), Ok(entry));
+            prop_assert_eq!(bytes.len(), mutation_len(&key, record.view()));
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(kind in 0u8..4, bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = decode(kind, &bytes);
+        }
+    }
+}
