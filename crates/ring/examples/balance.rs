@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use quorate_ring::{Member, Ring, RingError, movement};
-use quorate_types::{KeyspaceId, NodeId};
+use quorate_types::{KeyspaceId, NodeId, PARTITIONS, PartitionId};
 
 const N: usize = 3;
 
@@ -94,7 +94,7 @@ fn load(ring: &Ring, n: usize) -> f64 {
 /// With how many others the node with the fewest shares a partition.
 fn peers(ring: &Ring) -> usize {
     let of = |node| {
-        let mut peers: Vec<NodeId> = quorate_types::PartitionId::all()
+        let mut peers: Vec<NodeId> = PartitionId::all()
             .map(|p| ring.replicas(p, N))
             .filter(|r| r.contains(&node))
             .flatten()
@@ -107,10 +107,14 @@ fn peers(ring: &Ring) -> usize {
     ring.members().iter().map(|m| of(m.id)).min().unwrap_or(0)
 }
 
-/// No placement that is fair afterwards can move fewer copies than nodes are short of their new fair share.
+/// The copies that must move at least: what the joining node shall hold; of the leaving one's, what has room
+/// elsewhere.
 fn moved_over_least(old: &Ring, new: &Ring) -> f64 {
-    let held = |node| old.ownership(N).iter().find(|o| o.node == node).map_or(0, |o| o.replica);
-    let short = |o: &quorate_ring::Ownership| (o.fair_share - held(o.node) as f64).max(0.0);
-    let least: f64 = new.ownership(N).iter().map(short).sum();
-    movement(old, new, N).len() as f64 / least.max(1.0)
+    let joined = new.ownership(N).into_iter().find(|o| !old.contains(o.node)).map(|o| o.fair_share);
+    let left = old.ownership(N).into_iter().find(|o| !new.contains(o.node));
+    let copies = |ring: &Ring| PARTITIONS * N.min(ring.members().len());
+    let room = |held: usize| (copies(new) + held - copies(old)) as f64;
+    let least = joined.or(left.map(|o| room(o.replica))).unwrap_or(0.0);
+    let moved = movement(old, new, N).len() as f64;
+    if least == 0.0 && moved == 0.0 { 1.0 } else { moved / least }
 }

@@ -43,8 +43,9 @@ impl Ring {
         let keyspaces = checked_keyspaces(keyspaces)?;
         let (settled, newcomers): (Vec<Member>, Vec<Member>) =
             members.iter().cloned().partition(|member| !member.tokens.is_empty());
+        let nodes = Topology::of(&members);
         let vnodes = if settled.is_empty() {
-            arranged(&Topology::of(&members))
+            allocator::evened(&nodes, arranged(&nodes))
         } else {
             after_joins(held_tokens(&settled)?, settled, newcomers)
         };

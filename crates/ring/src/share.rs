@@ -7,6 +7,8 @@
 //! Invariants: shares add up to `min(n, nodes)` copies per partition (less rounding, 2⁻³² a node); no share is above
 //! one copy; vnodes add up to the number of partitions.
 
+use quorate_types::PARTITIONS;
+
 use crate::member::Topology;
 
 /// One copy of every partition, in the fixed-point unit of shares.
@@ -16,7 +18,8 @@ pub(crate) const ONE: u64 = 1 << 32;
 pub(crate) fn zone_bounds(zone_sizes: &[usize], n: usize) -> Vec<(usize, usize)> {
     let within = |round: usize| zone_sizes.iter().map(|&size| size.min(round)).sum::<usize>();
     let rounds = (1..=n).take_while(|&round| within(round) <= n).last().unwrap_or(0);
-    zone_sizes.iter().map(|&size| (size.min(rounds), size.min(rounds + 1))).collect()
+    let begun = rounds + usize::from(within(rounds) < n);
+    zone_sizes.iter().map(|&size| (size.min(rounds), size.min(begun))).collect()
 }
 
 /// The fair share of each node in copies per partition, unit [`ONE`].
@@ -65,20 +68,92 @@ fn highest_level(fits: impl Fn(u128) -> bool) -> u128 {
     low
 }
 
-/// Shares out `seats` vnodes in proportion to `shares`, at least one to each.
+/// How many vnodes each node should hold: all partitions, shared out in proportion to `shares`.
 ///
-/// The divisor method of Jefferson and D'Hondt: it makes the largest ratio of vnodes to share as small as it can be,
-/// at most 1 + nodes / seats, and when a node joins no other's count rises. `seats` is at least the number of shares.
-pub(crate) fn apportioned(shares: &[u64], seats: usize) -> Vec<usize> {
+/// First among the zones, then within each, so that a zone that may stand at every third boundary gets a third.
+pub(crate) fn vnode_counts(nodes: &Topology, shares: &[u64]) -> Vec<usize> {
+    let of_zone = |zone: usize| (0..nodes.len()).filter(move |&i| usize::from(nodes.zones[i]) == zone);
+    let totals: Vec<u64> =
+        (0..nodes.zone_sizes.len()).map(|zone| of_zone(zone).map(|i| shares[i]).sum()).collect();
+    let mut counts = vec![0; nodes.len()];
+    for (zone, seats) in apportioned(&totals, &nodes.zone_sizes, PARTITIONS).into_iter().enumerate() {
+        let within: Vec<u64> = of_zone(zone).map(|i| shares[i]).collect();
+        let seats = apportioned(&within, &vec![1; within.len()], seats);
+        of_zone(zone).zip(seats).for_each(|(i, count)| counts[i] = count);
+    }
+    counts
+}
+
+/// Shares out `seats` in proportion to `shares`, but to each at least its part of `least`, whose sum is not above.
+///
+/// The divisor method of Jefferson and D'Hondt: it makes the largest ratio of seats to share as small as it can be,
+/// at most 1 + shares / seats, and when one more takes part nobody else's count rises.
+fn apportioned(shares: &[u64], least: &[usize], seats: usize) -> Vec<usize> {
     let at = |level: u128| -> Vec<usize> {
-        shares.iter().map(|&share| ((u128::from(share) * level) >> 64).max(1) as usize).collect()
+        let one = |(&share, &least): (&u64, &usize)| {
+            ((u128::from(share) * level) >> 64).max(least as u128) as usize
+        };
+        shares.iter().zip(least).map(one).collect()
     };
     let level = highest_level(|level| at(level).iter().sum::<usize>() <= seats);
     let mut counts = at(level);
     for _ in counts.iter().sum::<usize>()..seats {
         let average = |i: usize| (u128::from(shares[i]) << 64) / (counts[i] as u128 + 1);
         let next = (0..counts.len()).max_by_key(|&i| (average(i), std::cmp::Reverse(i)));
-        counts[next.expect("a ring has a node")] += 1;
+        counts[next.expect("a zone has a node")] += 1;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_types::NodeId;
+
+    use super::*;
+    use crate::Member;
+
+    /// Shares in thousandths of a copy, rounded.
+    fn shares(members: &[(f64, Option<&str>)], n: usize) -> Vec<u64> {
+        let member = |(i, &(capacity, zone)): (usize, &(f64, Option<&str>))| {
+            Member::new(NodeId(i as u32), capacity, zone.map(str::to_owned))
+        };
+        let members: Vec<Member> = members.iter().enumerate().map(member).collect();
+        fair_shares(&Topology::of(&members), n).iter().map(|&share| (share * 1_000 + ONE / 2) / ONE).collect()
+    }
+
+    #[test]
+    fn shares_are_parts_of_the_capacity() {
+        assert_eq!(shares(&[(1.0, None), (2.0, None), (3.0, None), (4.0, None)], 1), [100, 200, 300, 400]);
+        assert_eq!(shares(&[(1.0, None); 4], 3), [750; 4]);
+    }
+
+    #[test]
+    fn a_node_takes_at_most_one_copy_and_the_others_take_the_rest() {
+        let big = [(4.0, None), (1.0, None), (1.0, None), (1.0, None)];
+        assert_eq!(shares(&big, 3), [1_000, 667, 667, 667]);
+        assert_eq!(shares(&big, 7), [1_000; 4]);
+    }
+
+    #[test]
+    fn a_small_zone_that_every_partition_visits_takes_more_than_its_part() {
+        let zones = [(1.0, Some("a")), (1.0, Some("a")), (1.0, Some("a")), (1.0, Some("b"))];
+        assert_eq!(shares(&zones, 2), [333, 333, 333, 1_000]);
+        assert_eq!(shares(&zones, 3), [667, 667, 667, 1_000]);
+    }
+
+    #[test]
+    fn zones_take_copies_in_rounds() {
+        assert_eq!(zone_bounds(&[3, 3], 3), [(1, 2), (1, 2)]);
+        assert_eq!(zone_bounds(&[3, 3], 4), [(2, 2), (2, 2)]);
+        assert_eq!(zone_bounds(&[5, 1], 4), [(3, 3), (1, 1)]);
+        assert_eq!(zone_bounds(&[2, 2, 2, 2], 3), [(0, 1); 4]);
+        assert_eq!(zone_bounds(&[1, 1], 7), [(1, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn seats_go_by_highest_average_and_never_below_the_least() {
+        assert_eq!(apportioned(&[ONE, ONE, ONE], &[1; 3], 10), [4, 3, 3]);
+        assert_eq!(apportioned(&[53 * ONE, 24 * ONE, 23 * ONE], &[1; 3], 7), [4, 2, 1]);
+        assert_eq!(apportioned(&[1_000, 1], &[1, 1], 10), [9, 1]);
+    }
 }

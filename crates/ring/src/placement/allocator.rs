@@ -14,9 +14,10 @@ use quorate_types::PARTITIONS;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::member::Topology;
-use crate::placement::plan::{Plan, Replicas};
+use crate::placement::plan::{Movement, Plan, Replicas};
 use crate::placement::{COPIES_AIM, NOBODY, Vnodes};
 use crate::preference;
+use crate::share::{fair_shares, vnode_counts};
 
 /// Times that all choices are looked at again, each in the light of the others.
 const SWEEPS: usize = 3;
@@ -24,12 +25,15 @@ const SWEEPS: usize = 3;
 /// `vnodes` after `newcomer`, the one of `nodes` that holds none, has taken its share over.
 pub(crate) fn joined(nodes: &Topology, vnodes: Vnodes, newcomer: u16) -> Vnodes {
     let before = replicas(nodes, &vnodes, nodes.len() - 1);
-    let plan = Plan::new(nodes, vnodes, before, newcomer);
-    let mut joining = Joining { plan, newcomer, taken: Vec::new() };
-    joining.take_evenly();
+    let due = vnode_counts(nodes, &fair_shares(nodes, COPIES_AIM.min(nodes.len())))[usize::from(newcomer)];
+    let mut vnodes = vnodes;
+    let taken = taken_evenly(&mut vnodes, newcomer, due);
+    let plan = Plan::new(nodes, vnodes, Movement::Since { before, to_joiner: Some(newcomer) });
+    let mut joining = Joining { plan, newcomer, taken };
     for _ in 0..SWEEPS {
         joining.sweep();
     }
+    joining.plan.even_out();
     joining.plan.vnodes
 }
 
@@ -43,17 +47,28 @@ pub(crate) fn left(nodes: &Topology, vnodes: &Vnodes, gone: u16, rest: &Topology
     let mut before = replicas(nodes, vnodes, nodes.len());
     before.iter_mut().flatten().for_each(|node| *node = renumbered(node));
     let freed: Vec<usize> = (0..PARTITIONS).filter(|&p| vnodes[p] == gone).collect();
-    let mut plan = Plan::new(rest, vnodes.iter().map(renumbered).collect(), before, NOBODY);
+    let mut plan =
+        Plan::new(rest, vnodes.iter().map(renumbered).collect(), Movement::Since { before, to_joiner: None });
     for _ in 0..SWEEPS {
         deal_out(&mut plan, &freed, rest.len() as u16);
+    }
+    plan.even_out();
+    plan.vnodes
+}
+
+/// `vnodes`, with the worst unevenness smoothed out by a few exchanges.
+pub(crate) fn evened(nodes: &Topology, vnodes: Vnodes) -> Vnodes {
+    let mut plan = Plan::new(nodes, vnodes, Movement::Free);
+    for _ in 0..SWEEPS {
+        plan.even_out();
     }
     plan.vnodes
 }
 
 fn deal_out(plan: &mut Plan, freed: &[usize], nodes: u16) {
     for &boundary in freed {
-        if plan.is_exhausted() && plan.vnodes[boundary] != NOBODY {
-            continue;
+        if plan.is_exhausted() {
+            return;
         }
         let best = (0..nodes).min_by_key(|&node| (plan.cost_with(boundary, node), lot(boundary, node)));
         plan.set(boundary, best.expect("the last member can't leave"));
@@ -85,21 +100,29 @@ struct Joining<'a> {
     taken: Vec<Option<Taken>>,
 }
 
-impl Joining<'_> {
-    /// One boundary from each arc, from its middle outwards: near enough to what is wanted for walks to be short.
-    fn take_evenly(&mut self) {
-        self.taken = vec![None; self.plan.vnodes_due(self.newcomer)];
-        for arc in 0..self.taken.len() {
-            let span = self.arc(arc);
-            let (middle, width) = (span.start.midpoint(span.end), span.len());
-            let boundaries = (0..width).map(|i| span.start + (middle - span.start + i) % width);
-            let free = boundaries.into_iter().find(|&boundary| self.may_take(boundary));
-            if let Some(boundary) = free {
-                self.take(arc, boundary);
-            }
+/// Takes one boundary from each arc, the nearest to its middle: near enough to what is wanted for walks to be short.
+fn taken_evenly(vnodes: &mut Vnodes, newcomer: u16, arcs: usize) -> Vec<Option<Taken>> {
+    let mut held = vec![0; usize::from(NOBODY)];
+    vnodes.iter().filter(|&&node| node != NOBODY).for_each(|&node| held[usize::from(node)] += 1);
+    let mut take = |arc| {
+        let Range { start, end } = span(arc, arcs);
+        let spare = |&at: &usize| vnodes[at] == NOBODY || held[usize::from(vnodes[at])] > 1;
+        let boundary = (start..end).filter(spare).min_by_key(|&at| at.abs_diff(start.midpoint(end)))?;
+        let from = std::mem::replace(&mut vnodes[boundary], newcomer);
+        if from != NOBODY {
+            held[usize::from(from)] -= 1;
         }
-    }
+        Some(Taken { boundary, from })
+    };
+    (0..arcs).map(&mut take).collect()
+}
 
+/// The boundaries of one of `arcs` equal parts of the ring.
+fn span(arc: usize, arcs: usize) -> Range<usize> {
+    arc * PARTITIONS / arcs..(arc + 1) * PARTITIONS / arcs
+}
+
+impl Joining<'_> {
     /// Every arc chooses again: any of its boundaries, or none.
     fn sweep(&mut self) {
         for arc in 0..self.taken.len() {
@@ -107,7 +130,7 @@ impl Joining<'_> {
                 return;
             }
             self.give_back(arc);
-            if let Some(boundary) = self.best_of(self.arc(arc)) {
+            if let Some(boundary) = self.best_of(span(arc, self.taken.len())) {
                 self.take(arc, boundary);
             }
         }
@@ -134,11 +157,6 @@ impl Joining<'_> {
             NOBODY => true,
             node => node != self.newcomer && self.plan.held(node) > 1,
         }
-    }
-
-    fn arc(&self, arc: usize) -> Range<usize> {
-        let arcs = self.taken.len();
-        arc * PARTITIONS / arcs..(arc + 1) * PARTITIONS / arcs
     }
 
     fn take(&mut self, arc: usize, boundary: usize) {

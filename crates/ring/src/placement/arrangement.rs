@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::member::Topology;
 use crate::placement::{COPIES_AIM, Vnodes};
-use crate::share::{apportioned, fair_shares, zone_bounds};
+use crate::share::{fair_shares, vnode_counts, zone_bounds};
 
 /// Distance between two vnodes of a node that is kept if there are enough nodes, for `n` above [`COPIES_AIM`].
 const DISTANCE_WISHED: usize = 7;
@@ -21,7 +21,7 @@ const STEP: u64 = 1 << 20;
 /// A full ring: every boundary held, vnodes in proportion to the fair shares.
 pub(crate) fn arranged(nodes: &Topology) -> Vnodes {
     let copies = COPIES_AIM.min(nodes.len());
-    let counts = apportioned(&fair_shares(nodes, copies), PARTITIONS);
+    let counts = vnode_counts(nodes, &fair_shares(nodes, copies));
     let zone_most = zone_bounds(&nodes.zone_sizes, copies).into_iter().map(|(_, most)| most).collect();
     let queue = nodes.ids.iter().zip(counts).map(|(&id, count)| Waiting::new(id, count)).collect();
     let mut desk = Desk { nodes, copies, zone_most, queue, placed: Vec::with_capacity(PARTITIONS) };
