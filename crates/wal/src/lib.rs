@@ -17,6 +17,7 @@ mod shell;
 mod staging;
 mod stats;
 mod survey;
+pub mod testkit;
 
 pub use batch::Batch;
 pub use chore::{Chore, ChoreDone};
@@ -24,7 +25,7 @@ pub use error::{Corruption, CorruptionProof, Error, Foreign, MissingProof};
 pub use frame::{FrameHeader, FrameKind, Record};
 pub use io::{Io, IoFile, StdIo};
 pub use lsn::{LogId, Lsn};
-pub use machine::{Machine, Marks, Take};
+pub use machine::{Machine, Marks, Opened, Take};
 pub use options::{
     Chores, Durability, Options, RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_BYTES_MIN, SPARE_SEGMENTS_MAX,
     STAGED_BYTES_MAX, SyncPolicy,

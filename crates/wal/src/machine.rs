@@ -21,8 +21,9 @@ use std::sync::Arc;
 use crate::batch::{Batch, Placed, PlacedBare, Rotation};
 use crate::chore::{Chore, ChoreDone, ChoreKind, ChoreResult, Fate, Prepared};
 use crate::frame::{BareKind, Binding, RECORD_HEADER_BYTES, SEAL_BYTES};
-use crate::io::IoFile;
-use crate::options::{Durability, Limits};
+use crate::io::{Io, IoFile, LockGuard};
+use crate::options::{Durability, Limits, Options};
+use crate::recovery::{Recovery, recover};
 use crate::segment::{Begun, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::staging::Staging;
 use crate::{Error, LogId, Lsn};
@@ -120,7 +121,33 @@ pub struct Machine {
     stopped: Option<Error>,
 }
 
+/// A log just opened, without a shell.
+pub struct Opened {
+    /// To go on with.
+    pub machine: Machine,
+    /// What was there.
+    pub recovery: Recovery,
+    /// Keeps everybody else out until dropped.
+    pub lock: Box<dyn LockGuard>,
+}
+
 impl Machine {
+    /// Opens a log as [`Wal::open`](crate::Wal::open) does, for a caller that carries out batches and chores itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(options: &Options, io: &Arc<dyn Io>) -> Result<Opened, Error> {
+        let limits = options.check()?;
+        let dir = &options.dir;
+        io.create_dir(dir).map_err(Error::io("make", dir))?;
+        let lock = io.lock(&dir.join("LOCK")).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Error::Locked { dir: dir.clone() },
+            _ => Error::io("lock", dir)(error),
+        })?;
+        let (resume, recovery) = recover(io, dir, limits.segment_bytes)?;
+        Ok(Opened { machine: Self::new(limits, resume), recovery, lock })
+    }
+
     pub(crate) fn new(limits: Limits, resume: Resume) -> Self {
         let last = resume.last_lsn;
         Self {

@@ -10,7 +10,7 @@ use crate::error::{Corruption, CorruptionProof, Foreign, MissingProof};
 use crate::frame::FrameKind;
 use crate::io::{Io, OpenMode};
 use crate::scan::{Scanner, Window, orphan_frame};
-use crate::segment::{Begun, FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
+use crate::segment::{FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
 use crate::{Error, Lsn};
 
 /// A segment with a good header.
@@ -214,12 +214,5 @@ impl Tail {
         }
         self.torn = scanner.leaves_a_stump().map_err(segment.read_error())?;
         Ok(())
-    }
-}
-
-impl Survey {
-    /// The segments whose successor was begun by rotation must be sealed and name it; used by `verify`.
-    pub(crate) fn is_rotation(&self, place: usize) -> bool {
-        self.successor(place).is_some_and(|next| next.begun == Begun::Rotation)
     }
 }

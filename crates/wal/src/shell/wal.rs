@@ -1,6 +1,5 @@
 //! The log as its users see it.
 
-use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -8,9 +7,9 @@ use std::time::Duration;
 
 use super::{Append, Guard, OnDurable, Shared};
 use crate::io::Io;
-use crate::machine::{Machine, Marks};
+use crate::machine::{Machine, Marks, Opened};
 use crate::options::{Durability, Options};
-use crate::recovery::{Recovery, recover};
+use crate::recovery::Recovery;
 use crate::stats::Stats;
 use crate::{Error, LogId, Lsn};
 
@@ -46,15 +45,7 @@ impl Wal {
     /// [`Error::Locked`], [`Error::Corrupt`], [`Error::Missing`], [`Error::Foreign`], [`Error::Option`],
     /// [`Error::Io`]: nothing that was in the log has been changed.
     pub fn open(options: &Options, io: Arc<dyn Io>) -> Result<(Self, Recovery), Error> {
-        let limits = options.check()?;
-        let dir = &options.dir;
-        io.create_dir(dir).map_err(Error::io("make", dir))?;
-        let lock = io.lock(&dir.join("LOCK")).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Error::Locked { dir: dir.clone() },
-            _ => Error::io("lock", dir)(error),
-        })?;
-        let (resume, recovery) = recover(&io, dir, limits.segment_bytes)?;
-        let machine = Machine::new(limits, resume);
+        let Opened { machine, recovery, lock } = Machine::open(options, &io)?;
         let shared = Arc::new(Shared::new(options, io, machine, lock));
         Ok((Self { owner: Arc::new(Owner { shared }) }, recovery))
     }
