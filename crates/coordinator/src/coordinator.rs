@@ -202,7 +202,7 @@ impl Coordinator {
         let mut turn = Turn { now, shared: &mut self.shared, out };
         match slot.kind() {
             Some(Kind::Write) => self.writes.on_fate(&mut turn, from, slot, fate),
-            Some(Kind::Read) => self.reads.on_repair_fate(&mut turn, from, slot, fate),
+            Some(Kind::Read) => self.reads.on_repair_fate(&mut turn, from, slot, &fate),
             _ => turn.counters().answers_stale += 1,
         }
     }

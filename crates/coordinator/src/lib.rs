@@ -1,4 +1,87 @@
-//! The read and write machines: levels, read repair, hinted handoff.
+//! The read and write machines: levels, outcomes, read repair, hinted handoff.
+//!
+//! A [`Coordinator`] carries requests of clients to the replicas of their keys. Requests, answers of replicas and
+//! the passing of time come in as calls; sends, answers and hints go out as [`Effect`]s. It does no I/O, knows no
+//! clock but the [`Now`](quorate_types::Now) it is handed, and draws no random numbers: the same calls give the
+//! same effects.
+//!
+//! It is not a replica: it holds no data, and reaches the replica on its own node by effects like any other. It
+//! stamps nothing (versions come with the request), keeps no hints (it says which ones to keep), does not remember
+//! sessions, and finds out about nobody's health but by [`Liveness`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use quorate_coordinator::{
+//!     Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin,
+//! };
+//! use quorate_ring::{Member, Ring};
+//! use quorate_types::{KeyspaceId, Mono, NodeId, Now, SessionId, Timestamp, Version};
+//!
+//! struct AllUp;
+//! impl Liveness for AllUp {
+//!     fn is_alive(&self, _: NodeId) -> bool {
+//!         true
+//!     }
+//!     fn read_p99(&self, _: NodeId) -> Option<Duration> {
+//!         None
+//!     }
+//! }
+//!
+//! let nodes = [1, 2, 3].map(NodeId);
+//! let keyspace = KeyspaceId::of_name("default");
+//! let ring = Arc::new(Ring::build(7, &nodes.map(|n| Member::new(n, 1.0, None)), &[(keyspace, 3)])?);
+//! let mut config = CoordinatorConfig::new(nodes[0]);
+//! config.keyspaces.insert(keyspace, KeyspacePolicy::default());
+//! let mut coordinator = Coordinator::new(config, Arc::clone(&ring));
+//!
+//! let now = Now { mono: Mono(0), wall_ms: 1_000 };
+//! let write = ClientWrite {
+//!     origin: Origin { connection: 1, session: SessionId(1), number: 1 },
+//!     keyspace,
+//!     key: "k".into(),
+//!     token: ring.token(b"k"),
+//!     value: Some("v".into()),
+//!     version: Version::new(Timestamp::from_parts(1_000, 0), nodes[0]),
+//!     attempt: Attempt::First,
+//!     expires_at_ms: None,
+//!     level: None,
+//!     deadline: now.mono + Duration::from_secs(2),
+//!     want_receipt: false,
+//! };
+//! let mut out = Vec::new();
+//! coordinator.start_write(now, &AllUp, write, &mut out);
+//!
+//! // One send per replica; two acknowledgements make a quorum of three.
+//! let sends: Vec<_> = std::mem::take(&mut out);
+//! assert_eq!(sends.len(), 3);
+//! for effect in &sends[..2] {
+//!     let Effect::Write { to, handle, .. } = effect else { panic!() };
+//!     coordinator.on_write_acked(now, *to, *handle, &mut out);
+//! }
+//! assert!(matches!(out[..], [Effect::Answer { .. }]));
+//! # Ok::<(), quorate_ring::RingError>(())
+//! ```
+//!
+//! The state diagrams are at the heads of `write.rs` and `read.rs`.
+//!
+//! # Guaranteed
+//! - Exactly one [`Effect::Answer`] per request, at the latest two ticks (2.1 ms) after its deadline if
+//!   [`Coordinator::on_tick`] is called when [`Coordinator::next_timer`] says.
+//! - `Written` and every read answer stand for `required` distinct replicas; duplicated, late and foreign answers
+//!   count for nothing.
+//! - `Unavailable` and `Refused`: nothing was sent. `Rejected`: no replica has the write and none will get it.
+//! - With R + W > n, a read returns a version no older than any write acknowledged before it began.
+//! - With `read_repair = "blocking"`, quorum reads of one key never go back, across clients.
+//! - With handoff on, each replica of a write that may exist has acknowledged it or gets one hint.
+//!
+//! # Not guaranteed
+//! - Linearizability: versions order writes only as well as the nodes' clocks agree.
+//! - That an `Indeterminate` write appears, or that it does not; it may do so at any later time.
+//! - Monotonic pages: a page merges what its replicas hold and repairs nothing.
+//!
+//! Sources: Dynamo (SOSP 2007) §4–5; riak_kv's get and put FSMs; Cassandra's read repair (CASSANDRA-10726).
 
 #![forbid(unsafe_code)]
 

@@ -11,6 +11,8 @@ pub struct Load {
     pub unanswered: usize,
     /// Bytes of keys and values held.
     pub bytes: u64,
+    /// Answered reads that still compare and repair replicas.
+    pub background: usize,
 }
 
 impl Load {

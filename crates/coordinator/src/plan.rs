@@ -4,7 +4,7 @@ use quorate_types::{KeyspaceId, Level, Mono, PartitionId, Refusal};
 
 use crate::config::KeyspacePolicy;
 use crate::replicas::{Members, Replicas};
-use crate::request::Liveness;
+use crate::request::{ClientExplain, Liveness};
 use crate::turn::Turn;
 
 /// What a request asks for, as far as planning goes.
@@ -66,6 +66,18 @@ pub(crate) fn plan(turn: &Turn, live: &dyn Liveness, asked: &Asked) -> Result<Pl
         return Err(Unplanned::Declined(Declined::Unavailable { required, alive: alive.len() }));
     }
     Ok(Plan { policy, required, replicas, alive })
+}
+
+/// Who the `n` replicas of an explained key are; anything but overload, lateness and an unknown keyspace will do.
+pub(crate) fn survey(turn: &Turn, explain: &ClientExplain) -> Result<(usize, Replicas), Refusal> {
+    let config = &turn.shared.config;
+    let n = config.keyspaces.get(&explain.keyspace).ok_or(Refusal::UnknownKeyspace)?.n;
+    if explain.deadline <= turn.now.mono {
+        return Err(Refusal::DeadlinePassed);
+    }
+    turn.shared.load.admits(config, explain.key.len() as u64)?;
+    let replicas = turn.shared.ring.replicas(explain.token.partition(), n);
+    Ok((n, Replicas::new(replicas.iter().copied())))
 }
 
 fn required(level: Level, n: usize) -> Result<u8, Unplanned> {

@@ -21,6 +21,12 @@ impl Replicas {
         replicas
     }
 
+    /// The same, but with `node` first if it is among them.
+    pub(crate) fn with_first(&self, node: NodeId) -> Replicas {
+        let own = self.as_slice().iter().filter(|&&n| n == node);
+        Replicas::new(own.chain(self.as_slice().iter().filter(|&&n| n != node)).copied())
+    }
+
     pub(crate) fn as_slice(&self) -> &[NodeId] {
         &self.nodes[..usize::from(self.len)]
     }
@@ -81,6 +87,10 @@ impl Members {
         Members(self.0 | other.0)
     }
 
+    pub(crate) fn and(self, other: Members) -> Members {
+        Members(self.0 & other.0)
+    }
+
     pub(crate) fn without(self, other: Members) -> Members {
         Members(self.0 & !other.0)
     }
@@ -117,5 +127,8 @@ mod tests {
         assert_eq!(replicas.nodes_of(set), [NodeId(9), NodeId(7)]);
         assert_eq!((set.len(), replicas.member(NodeId(7)), replicas.member(NodeId(1))), (2, Some(2), None));
         assert_eq!(set.or(Members(2)).without(set), Members(2));
+        assert_eq!(set.and(Members(6)), Members(4));
+        assert_eq!(replicas.with_first(NodeId(7)).as_slice(), [NodeId(7), NodeId(9), NodeId(4)]);
+        assert_eq!(replicas.with_first(NodeId(1)), replicas);
     }
 }

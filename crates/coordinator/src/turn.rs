@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_ring::Ring;
-use quorate_types::{Mono, NodeId, Now, Receipt};
+use quorate_types::{Mono, NodeId, Now, Receipt, Refusal};
 use quorate_wire::{Response, ResponseBody};
 
 use crate::config::CoordinatorConfig;
@@ -64,17 +64,21 @@ impl Turn<'_> {
 
     /// Answers a request that was never begun; `told` puts it into the words of its kind.
     pub(crate) fn decline(&mut self, origin: Origin, why: Unplanned, told: fn(Declined) -> ResponseBody) {
-        let counters = self.counters();
-        match &why {
-            Unplanned::Refused(_) => counters.refused_at_once += 1,
-            Unplanned::Declined(Declined::Rejected(_)) => counters.requests_rejected += 1,
-            Unplanned::Declined(Declined::Unavailable { .. }) => counters.unavailable += 1,
-        }
-        let body = match why {
-            Unplanned::Refused(reason) => ResponseBody::Refused(reason),
-            Unplanned::Declined(declined) => told(declined),
+        let declined = match why {
+            Unplanned::Refused(reason) => return self.refuse(origin, reason),
+            Unplanned::Declined(declined) => declined,
         };
-        self.answer(origin, body, None);
+        match &declined {
+            Declined::Rejected(_) => self.counters().requests_rejected += 1,
+            Declined::Unavailable { .. } => self.counters().unavailable += 1,
+        }
+        self.answer(origin, told(declined), None);
+    }
+
+    /// Answers a request that can't be taken now.
+    pub(crate) fn refuse(&mut self, origin: Origin, reason: Refusal) {
+        self.counters().refused_at_once += 1;
+        self.answer(origin, ResponseBody::Refused(reason), None);
     }
 
     /// Microseconds since `start`, for a receipt.

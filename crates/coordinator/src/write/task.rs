@@ -36,7 +36,7 @@ struct Fates {
 
 impl Fates {
     /// Whether the write may be read one day, as far as we know.
-    fn may_exist(&self) -> bool {
+    fn may_exist(self) -> bool {
         self.doubtful || !self.acked.is_empty() || !self.hinted.is_empty()
     }
 }
