@@ -1,0 +1,8 @@
+//! Data directories: what is put in comes back, what cannot come back is refused by name.
+
+#![allow(clippy::unwrap_used, clippy::case_sensitive_file_extension_comparisons)] // plain functions of a test
+
+mod hints;
+mod recovery;
+mod refusals;
+mod support;
