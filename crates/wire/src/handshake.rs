@@ -6,9 +6,13 @@
 //! - a handshake frame has at most [`HANDSHAKE_BYTES_MAX`] bytes: a stranger can't make us allocate;
 //! - nothing but the handshake is sent before the other side's half has been read and accepted.
 
+mod host;
+
 use quorate_types::{ClusterId, Generation, NodeId, SessionId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use self::host::Host;
 
 /// What every connection begins with, in both directions.
 pub const MAGIC: [u8; 8] = *b"QUORATE\n";

@@ -75,7 +75,7 @@ pub use frame::{
     handshake_frame,
 };
 pub use handshake::{
-    HANDSHAKE_BYTES_MAX, HandshakeRefusal, Hello, HelloReply, MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Role,
+    HANDSHAKE_BYTES_MAX, HandshakeRefusal, Hello, HelloReply, Host, MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Role,
     Welcome,
 };
 pub use message::{Kind, Message};
