@@ -82,6 +82,9 @@ pub enum Refusal {
         /// What was asked for.
         what: String,
     },
+    /// No link to the node's shard is up: nothing was sent to it, or its answer can't come any more.
+    #[error("no link to the node's shard is up")]
+    Unreachable,
 }
 
 /// What became of a put or a delete.

@@ -1,0 +1,274 @@
+//! The machine: what a shard is made of, and the turn.
+//!
+//! Invariants:
+//! - a turn is any number of events and one [`Shard::end_turn`]; what is batched (writes per link, acknowledgements,
+//!   a clock ceiling) leaves at its end;
+//! - effects of the coordinator are carried out before the next event, until there are none;
+//! - the shard touches only partitions p with p mod `shards` = `shard`; what belongs elsewhere is refused.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use quorate_coordinator::{Coordinator, Effect};
+use quorate_ring::Ring;
+use quorate_store::{Store, Ticket};
+use quorate_types::{Mono, NodeId, Now, Timestamp};
+
+use crate::config::ShardConfig;
+use crate::counters::NodeCounters;
+use crate::effects::Effects;
+use crate::event::{Event, LinkLoss};
+use crate::handoff::Handoff;
+use crate::links::Links;
+use crate::liveness::Peers;
+use crate::log_queue::{LogQueue, Waiter};
+use crate::outbound::Settled;
+use crate::sessions::Sessions;
+use crate::stamps::Stamps;
+use crate::status::ShardStatus;
+
+use local::Waiting;
+use requests::WriteRequest;
+
+mod connections;
+mod hints;
+mod local;
+mod peer;
+mod requests;
+mod route;
+
+/// One shard of one replica.
+pub struct Shard {
+    config: ShardConfig,
+    ring: Arc<Ring>,
+    replica: Replica,
+    coordinator: Coordinator,
+    stamps: Stamps,
+    links: Links,
+    peers: Peers,
+    clients: Clients,
+    hints: Hints,
+    counters: NodeCounters,
+    scratch: Scratch,
+    housekeeping_due: Mono,
+}
+
+/// The copies that this shard holds, and what is on its way to them.
+struct Replica {
+    store: Store,
+    log: LogQueue,
+    /// What waits for the store.
+    waiting: BTreeMap<Ticket, Waiting>,
+    /// Writes of peers that wait for the log.
+    peer_writes: usize,
+    peer_bytes: usize,
+}
+
+/// What is known of the clients.
+#[derive(Debug)]
+struct Clients {
+    sessions: Sessions,
+    /// Writes that wait for the clock's ceiling.
+    parked: VecDeque<WriteRequest>,
+    draining: bool,
+}
+
+/// Hints: those on disk, and how many of ours are not there yet.
+#[derive(Debug)]
+struct Hints {
+    handoff: Handoff,
+    pending: u64,
+}
+
+/// Buffers that are used again.
+#[derive(Debug, Default)]
+struct Scratch {
+    effects: Vec<Effect>,
+    spare: Vec<Effect>,
+    settled: Vec<Settled<Waiter>>,
+}
+
+impl Shard {
+    /// A shard that holds `store` and stamps above `clock_start`, the stored ceiling; all peers are down.
+    ///
+    /// Its first turn asks for a clock ceiling in the log; writes that come before it is durable wait for it.
+    pub fn new(config: ShardConfig, ring: Arc<Ring>, store: Store, clock_start: Timestamp) -> Shard {
+        let held = store.config();
+        assert_eq!((held.shard, held.shards), (config.shard, config.shards), "the store of another shard");
+        let members: Vec<NodeId> = ring.members().iter().map(|member| member.id).collect();
+        let rank = members.iter().filter(|&&node| node < config.node).count();
+        let limits = &config.limits;
+        Shard {
+            coordinator: Coordinator::new(config.coordinator.clone(), Arc::clone(&ring)),
+            stamps: Stamps::new(config.shard, clock_start, config.clock),
+            links: Links::default(),
+            clients: Clients {
+                sessions: Sessions::new(
+                    limits.session_numbers,
+                    limits.session_slots_max,
+                    limits.session_grace,
+                ),
+                parked: VecDeque::new(),
+                draining: false,
+            },
+            hints: Hints {
+                handoff: Handoff::new(config.handoff, (config.shard, config.shards), (rank, members.len())),
+                pending: 0,
+            },
+            peers: Peers::new(config.node, members, config.liveness),
+            replica: Replica {
+                store,
+                log: LogQueue::new(),
+                waiting: BTreeMap::new(),
+                peer_writes: 0,
+                peer_bytes: 0,
+            },
+            counters: NodeCounters::default(),
+            scratch: Scratch::default(),
+            housekeeping_due: Mono(0),
+            config,
+            ring,
+        }
+    }
+
+    /// Something happened. Its effects are appended to `out`; more come with [`Shard::end_turn`].
+    pub fn on_event(&mut self, now: Now, event: Event, out: &mut Effects) {
+        self.peers.on_time(now.mono);
+        match event {
+            Event::Request { origin, request } => self.on_request(now, origin, request, out),
+            Event::SessionClosed { session } => self.clients.sessions.on_closed(now.mono, session),
+            Event::LinkUp { link, peer, direction } => self.on_link_up(now, link, (peer, direction), out),
+            Event::LinkDown { link, why } => self.on_link_down(now, link, why),
+            Event::DialFailed { peer, why } => self.peers.on_dial_failed(now.mono, peer, why),
+            Event::Peer { link, message } => self.on_peer(now, link, message, out),
+            Event::Logged { through } => self.on_logged(now, through, out),
+            Event::LogFailed => self.on_log_failed(now, out),
+            Event::HintsStored { target, settled, refused, backlog } => {
+                self.hints.pending = self.hints.pending.saturating_sub(settled);
+                self.counters.hints_refused += refused;
+                self.hints.handoff.on_backlog(now.mono, target, backlog);
+            }
+            Event::HintsFound { target, backlog } => self.hints.handoff.on_backlog(now.mono, target, backlog),
+            Event::HintPage { target, hints } => self.on_hint_page(now, target, hints, out),
+            Event::StoreReady { ticket } => self.on_store_ready(now, ticket, out),
+            Event::Tick => {}
+            Event::Drain => self.clients.draining = true,
+        }
+        self.carry_out(now, out);
+    }
+
+    /// Ends a turn: timers that are due, and everything that was kept to leave together.
+    pub fn end_turn(&mut self, now: Now, out: &mut Effects) {
+        self.peers.on_time(now.mono);
+        if now.mono >= self.housekeeping_due {
+            self.housekeeping_due = now.mono + self.config.liveness.ping_every / 2;
+            self.keep_house(now, out);
+        }
+        self.on_liveness_changes(now);
+        if self.coordinator.next_timer().is_some_and(|at| at <= now.mono) {
+            self.coordinator.on_tick(now, &self.peers, &mut self.scratch.effects);
+        }
+        self.carry_out(now, out);
+        self.poll_hints(now, out);
+        self.reserve_stamps(now, out);
+        self.flush_links(now, out);
+    }
+
+    /// When an [`Event::Tick`] is due if nothing else happens before; `None`: never.
+    pub fn next_timer(&self) -> Option<Mono> {
+        let ready = |target| self.is_hint_target_ready(target);
+        let hints = if self.clients.draining { None } else { self.hints.handoff.next_timer(ready) };
+        let timers = [
+            self.coordinator.next_timer(),
+            self.peers.next_timer(),
+            hints,
+            self.clients.sessions.next_timer(),
+        ];
+        timers.into_iter().flatten().min()
+    }
+
+    /// What it holds: for checkpoints, digests and tests.
+    pub fn store(&self) -> &Store {
+        &self.replica.store
+    }
+
+    /// The store, given back for good.
+    pub fn into_store(self) -> Store {
+        self.replica.store
+    }
+
+    /// Everything that it appended up to this log record is in the store: what a checkpoint that begins now covers.
+    pub fn applied_through(&self) -> u64 {
+        self.replica.log.applied_through()
+    }
+
+    /// The highest clock ceiling that it handed to the log: a checkpoint must carry at least this.
+    pub fn clock_ceiling(&self) -> Timestamp {
+        self.stamps.ceiling()
+    }
+
+    /// Whether it drains and nothing is in flight any more: no request, no record on its way to the log, no hint on
+    /// its way to the disk.
+    pub fn quiescent(&self) -> bool {
+        let in_flight = self.coordinator.in_flight();
+        self.clients.draining
+            && self.clients.parked.is_empty()
+            && in_flight.writes + in_flight.reads + in_flight.pages + in_flight.explains == 0
+            && self.replica.log.len() == 0
+            && self.replica.waiting.is_empty()
+            && self.hints.pending == 0
+    }
+
+    /// How it is.
+    pub fn status(&self) -> ShardStatus {
+        let peers = self.peers.views().map(|mut view| {
+            view.in_flight = self.links.in_flight(view.node);
+            view
+        });
+        ShardStatus {
+            keyspaces: self.replica.store.stats().collect(),
+            peers: peers.collect(),
+            hints: self.hints.handoff.backlogs().collect(),
+            hints_pending: self.hints.pending,
+            in_flight: self.coordinator.in_flight(),
+            log_pending: self.replica.log.len() as u64,
+            sessions: self.clients.sessions.len() as u64,
+            log_failed: self.replica.log.has_failed(),
+            counters: self.counters.entries().chain(self.coordinator.counters().entries()).collect(),
+        }
+    }
+
+    /// Deadlines that need no better than an eighth of a second.
+    fn keep_house(&mut self, now: Now, out: &mut Effects) {
+        let mut settled = std::mem::take(&mut self.scratch.settled);
+        let mut lost = Vec::new();
+        for (_, link) in self.links.all_outbound() {
+            link.expire(now.mono, &mut settled);
+            lost.extend(settled.drain(..).map(|write| (link.node(), write)));
+        }
+        self.scratch.settled = settled;
+        for (from, (waiter, verdict)) in lost {
+            self.settle(now, from, waiter, verdict);
+        }
+        for link in self.peers.on_tick(now.mono) {
+            out.close.push(link);
+            self.on_link_down(now, link, LinkLoss::Ours);
+        }
+        self.clients.sessions.on_tick(now.mono);
+    }
+
+    fn reserve_stamps(&mut self, now: Now, out: &mut Effects) {
+        let log = &mut self.replica.log;
+        if log.has_failed() {
+            return;
+        }
+        if let Some(ceiling) = self.stamps.ceiling_to_log(now, log.next_sequence()) {
+            log.append_ceiling(ceiling, &mut out.log);
+        }
+    }
+
+    fn owns(&self, partition: quorate_types::PartitionId) -> bool {
+        usize::from(partition.0) < quorate_types::PARTITIONS
+            && partition.shard(self.config.shards) == self.config.shard
+    }
+}

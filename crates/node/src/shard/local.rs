@@ -1,0 +1,148 @@
+//! This replica's own copy: writes go through the log into the store, reads come out of it.
+//!
+//! Invariants: memory never before the log; what the store answers later is parked under its ticket and taken up
+//! again by `StoreReady`, whoever asked.
+
+use bytes::Bytes;
+use quorate_coordinator::{PageAsk, PageHandle, PageReply, ReadHandle, ReadReply};
+use quorate_store::{Access, Page, Ticket};
+use quorate_types::{KeyspaceId, Merge, Now, Record, Refusal, Token};
+use quorate_wire::{FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite};
+
+use super::Shard;
+use crate::effects::Effects;
+use crate::event::LinkId;
+use crate::log_queue::{Mutation, Waiter};
+use crate::outbound::Verdict;
+
+/// Who asked our copy.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ReplyTo<H> {
+    /// Our own coordinator.
+    Coordinator(H),
+    /// A peer's, under this id on this link.
+    Link(LinkId, u64),
+}
+
+/// A read of our copy.
+#[derive(Clone, Debug)]
+pub(super) struct ReadOrder {
+    pub(super) keyspace: KeyspaceId,
+    pub(super) token: Token,
+    pub(super) key: Bytes,
+    pub(super) full: FullIf,
+    pub(super) reply: ReplyTo<ReadHandle>,
+}
+
+/// The reading of a page of our copy.
+#[derive(Clone, Debug)]
+pub(super) struct PageOrder {
+    pub(super) ask: PageAsk,
+    pub(super) reply: ReplyTo<PageHandle>,
+}
+
+/// What waits for the store.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Apply(Mutation),
+    Read(ReadOrder),
+    Page(PageOrder),
+}
+
+impl Shard {
+    /// Appends a write of our own coordinator or dispatcher to the log.
+    pub(super) fn write_here(&mut self, now: Now, write: ReplicaWrite, waiter: Waiter, out: &mut Effects) {
+        if self.replica.log.has_failed() {
+            return self.settle(now, self.config.node, waiter, Verdict::Refused(Refusal::LogFailed));
+        }
+        let (keyspace, token, key) = (write.keyspace, self.ring.token(&write.key), write.key.clone());
+        let mutation = Mutation { keyspace, token, key, record: write.into_record(), waiter };
+        self.replica.log.append(mutation, &mut out.log);
+    }
+
+    pub(super) fn on_logged(&mut self, now: Now, through: u64, out: &mut Effects) {
+        self.replica.log.on_logged(through);
+        if self.stamps.on_logged(through).is_some() {
+            self.counters.clock_ceilings += 1;
+            self.unpark(now, out);
+        }
+        while let Some(mutation) = self.replica.log.next_durable() {
+            self.apply(now, mutation);
+        }
+    }
+
+    fn apply(&mut self, now: Now, mutation: Mutation) {
+        let Mutation { keyspace, token, key, record, waiter } = &mutation;
+        match self.replica.store.apply(*keyspace, *token, key, record) {
+            Access::Ready(merge) => {
+                self.counters.applied += 1;
+                self.counters.applied_changed += u64::from(merge == Merge::Changed);
+                self.settle(now, self.config.node, *waiter, Verdict::Acked);
+            }
+            Access::Pending(ticket) => drop(self.replica.waiting.insert(ticket, Waiting::Apply(mutation))),
+        }
+    }
+
+    /// The log failed: what waited may or may not come back at the next start, so nobody is told that it was refused.
+    pub(super) fn on_log_failed(&mut self, now: Now, out: &mut Effects) {
+        for waiter in self.replica.log.fail() {
+            if let Waiter::Peer(write) = waiter
+                && !out.close.contains(&write.link)
+            {
+                // An ended link tells its sender at once what silence would tell it at the deadline.
+                out.close.push(write.link);
+            }
+            self.settle(now, self.config.node, waiter, Verdict::Lost);
+        }
+        for write in std::mem::take(&mut self.clients.parked) {
+            self.refuse(write.origin(), Refusal::LogFailed, out);
+        }
+    }
+
+    pub(super) fn read_here(&mut self, now: Now, order: ReadOrder, out: &mut Effects) {
+        match self.replica.store.read(order.keyspace, order.token, &order.key) {
+            Access::Ready(record) => self.reply_read(now, &order, record, out),
+            Access::Pending(ticket) => drop(self.replica.waiting.insert(ticket, Waiting::Read(order))),
+        }
+    }
+
+    fn reply_read(&mut self, now: Now, order: &ReadOrder, record: Option<Record>, out: &mut Effects) {
+        let result = ReadResult::of(record, order.full);
+        match order.reply {
+            ReplyTo::Link(link, id) => out.sends.push((link, PeerMessage::ReadReply { id, result })),
+            ReplyTo::Coordinator(handle) => {
+                let reply = ReadReply { from: self.config.node, handle, result };
+                self.coordinator.on_read_reply(now, &self.peers, reply, &mut self.scratch.effects);
+            }
+        }
+    }
+
+    pub(super) fn page_here(&mut self, now: Now, order: PageOrder, out: &mut Effects) {
+        let PageAsk { keyspace, partition, ref after, limit, bytes_max, .. } = order.ask;
+        let (limit, bytes_max) = (limit as usize, bytes_max as usize);
+        match self.replica.store.page(keyspace, partition, after.as_deref(), limit, bytes_max) {
+            Access::Ready(page) => self.reply_page(now, &order, page, out),
+            Access::Pending(ticket) => drop(self.replica.waiting.insert(ticket, Waiting::Page(order))),
+        }
+    }
+
+    fn reply_page(&mut self, now: Now, order: &PageOrder, page: Page, out: &mut Effects) {
+        let result = PageResult::Page { entries: page.entries, done: page.done };
+        match order.reply {
+            ReplyTo::Link(link, id) => out.sends.push((link, PeerMessage::PageReply { id, result })),
+            ReplyTo::Coordinator(handle) => {
+                let reply = PageReply { from: self.config.node, handle, result };
+                self.coordinator.on_page_reply(now, &self.peers, reply, &mut self.scratch.effects);
+            }
+        }
+    }
+
+    pub(super) fn on_store_ready(&mut self, now: Now, ticket: Ticket, out: &mut Effects) {
+        match self.replica.waiting.remove(&ticket) {
+            Some(Waiting::Apply(mutation)) => self.apply(now, mutation),
+            Some(Waiting::Read(order)) => self.read_here(now, order, out),
+            Some(Waiting::Page(order)) => self.page_here(now, order, out),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Requests of clients: checked, recognised if they were seen before, stamped, handed to the coordinator.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_coordinator::{Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Origin};
+use quorate_types::limits::KEY_BYTES_MAX;
+use quorate_types::{ClockSkew, KeyspaceId, Level, Mono, Now, Refusal, Token, Version};
+use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
+
+use super::Shard;
+use crate::effects::Effects;
+use crate::sessions::Admission;
+use crate::stamps::Ahead;
+
+/// A put or a delete that has no stamp yet.
+#[derive(Debug)]
+pub(super) struct WriteRequest {
+    origin: Origin,
+    keyspace: KeyspaceId,
+    key: Bytes,
+    token: Token,
+    value: Option<Bytes>,
+    expiry: ExpiryRequest,
+    version: Option<Version>,
+    terms: Terms,
+}
+
+/// How a request is to be answered.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    level: Option<Level>,
+    deadline: Mono,
+    want_receipt: bool,
+}
+
+impl WriteRequest {
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+}
+
+impl Shard {
+    pub(super) fn on_request(&mut self, now: Now, origin: Origin, request: Request, out: &mut Effects) {
+        self.counters.requests += 1;
+        let deadline = now.mono + Duration::from_millis(u64::from(request.time_left_ms));
+        let terms = Terms { level: None, deadline, want_receipt: request.want_receipt };
+        let begun = if self.clients.draining {
+            Err(Refusal::ShuttingDown)
+        } else {
+            self.begin(now, origin, (request.body, terms), out)
+        };
+        if let Err(refusal) = begun {
+            self.refuse(origin, refusal, out);
+        }
+    }
+
+    fn begin(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        (body, terms): (RequestBody, Terms),
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        match body {
+            RequestBody::Get { keyspace, key, level } => {
+                let Terms { deadline, want_receipt, .. } = terms;
+                let token = self.checked_key(&key)?;
+                let read = ClientRead { origin, keyspace, key, token, level, deadline, want_receipt };
+                self.coordinator.start_read(now, &self.peers, read, &mut self.scratch.effects);
+            }
+            RequestBody::Put { keyspace, key, value, level, expiry, version } => {
+                let token = self.checked_key(&key)?;
+                self.check_value(value.len())?;
+                let (value, terms) = (Some(value), Terms { level, ..terms });
+                let write = WriteRequest { origin, keyspace, key, token, value, expiry, version, terms };
+                self.on_write_request(now, write, out);
+            }
+            RequestBody::Delete { keyspace, key, level, version } => {
+                let token = self.checked_key(&key)?;
+                let (value, expiry, terms) = (None, ExpiryRequest::Never, Terms { level, ..terms });
+                let write = WriteRequest { origin, keyspace, key, token, value, expiry, version, terms };
+                self.on_write_request(now, write, out);
+            }
+            RequestBody::Page { keyspace, partition, after, limit, level } => {
+                if !self.owns(partition) {
+                    return Err(another_shards());
+                }
+                let deadline = terms.deadline;
+                let page = ClientPage { origin, keyspace, partition, after, limit, level, deadline };
+                self.coordinator.start_page(now, &self.peers, page, &mut self.scratch.effects);
+            }
+            RequestBody::Explain { keyspace, key } => {
+                let token = self.checked_key(&key)?;
+                let explain = ClientExplain { origin, keyspace, key, token, deadline: terms.deadline };
+                self.coordinator.start_explain(now, &self.peers, explain, &mut self.scratch.effects);
+            }
+            RequestBody::Status | RequestBody::Ring => {
+                return Err(Refusal::Unsupported {
+                    what: "a question to the node, put to a shard".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn on_write_request(&mut self, now: Now, write: WriteRequest, out: &mut Effects) {
+        match self.clients.sessions.admit(now.mono, write.origin, write.version) {
+            Admission::Execute => {}
+            Admission::InFlight => return self.counters.duplicates_in_flight += 1,
+            Admission::TooOld => return self.counters.duplicates_too_old += 1,
+            Admission::Answered(response) => {
+                self.counters.duplicates_answered += 1;
+                return out.answers.push((write.origin, *response));
+            }
+        }
+        let origin = write.origin;
+        if let Err(refusal) = self.try_write(now, write) {
+            self.refuse(origin, refusal, out);
+        }
+    }
+
+    fn try_write(&mut self, now: Now, write: WriteRequest) -> Result<(), Refusal> {
+        if self.replica.log.has_failed() {
+            return Err(Refusal::LogFailed);
+        }
+        if self.hints.pending >= self.config.limits.hints_pending_max {
+            self.counters.limit_hints_pending += 1;
+            return Err(overloaded("hints_pending_max"));
+        }
+        match write.version {
+            Some(version) => {
+                self.follow(now, version)?;
+                self.start_write(now, write, version);
+            }
+            // Behind others that wait for a stamp it waits too, so that a client's writes keep their order.
+            None if !self.clients.parked.is_empty() => self.park(write)?,
+            None => match self.stamps.issue(now) {
+                Ok(stamp) => self.start_write(now, write, Version::new(stamp, self.config.node)),
+                Err(_) => self.park(write)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Lets the clock follow a stamp that came in, within its bound.
+    pub(super) fn follow(&mut self, now: Now, version: Version) -> Result<(), Refusal> {
+        match self.stamps.observe(now, version.timestamp) {
+            Ok(Ahead::Little) => Ok(()),
+            Ok(Ahead::Far) => {
+                self.counters.clock_skew_warned += 1;
+                Ok(())
+            }
+            Err(ClockSkew { theirs_ms, ours_ms, skew_max_ms }) => {
+                self.counters.clock_skew_refused += 1;
+                Err(Refusal::ClockSkew { ahead_ms: theirs_ms - ours_ms, skew_max_ms })
+            }
+        }
+    }
+
+    fn park(&mut self, write: WriteRequest) -> Result<(), Refusal> {
+        if self.clients.parked.len() >= self.config.limits.clock_parked_max {
+            self.counters.limit_clock_parked += 1;
+            return Err(overloaded("clock_ceiling"));
+        }
+        self.counters.clock_parked += 1;
+        self.clients.parked.push_back(write);
+        Ok(())
+    }
+
+    /// The clock's ceiling has risen: what waited for it goes on.
+    pub(super) fn unpark(&mut self, now: Now, out: &mut Effects) {
+        while let Some(write) = self.clients.parked.pop_front() {
+            if write.terms.deadline <= now.mono {
+                self.refuse(write.origin, Refusal::DeadlinePassed, out);
+                continue;
+            }
+            match self.stamps.issue(now) {
+                Ok(stamp) => self.start_write(now, write, Version::new(stamp, self.config.node)),
+                Err(_) => return self.clients.parked.push_front(write),
+            }
+        }
+    }
+
+    fn start_write(&mut self, now: Now, write: WriteRequest, version: Version) {
+        let WriteRequest { origin, keyspace, key, token, value, expiry, version: brought, terms } = write;
+        let expires_at_ms = match expiry {
+            ExpiryRequest::Never => None,
+            ExpiryRequest::TtlMs(ttl) => Some(now.wall_ms.saturating_add(ttl)),
+            ExpiryRequest::AtMs(at) => Some(at),
+        };
+        let attempt = if brought.is_some() { Attempt::Retry } else { Attempt::First };
+        let Terms { level, deadline, want_receipt } = terms;
+        let write = ClientWrite {
+            origin,
+            keyspace,
+            key,
+            token,
+            value,
+            version,
+            attempt,
+            expires_at_ms,
+            level,
+            deadline,
+            want_receipt,
+        };
+        self.coordinator.start_write(now, &self.peers, write, &mut self.scratch.effects);
+    }
+
+    /// Answers a request of which nothing was sent.
+    pub(super) fn refuse(&mut self, mut origin: Origin, refusal: Refusal, out: &mut Effects) {
+        self.counters.requests_refused += 1;
+        let response =
+            Response { number: origin.number, body: ResponseBody::Refused(refusal), receipt: None };
+        self.clients.sessions.settle(&mut origin, &response);
+        out.answers.push((origin, response));
+    }
+
+    /// The token of a client's key, if the key may be one and belongs here.
+    fn checked_key(&self, key: &[u8]) -> Result<Token, Refusal> {
+        check_key(key.len())?;
+        let token = self.ring.token(key);
+        if self.owns(token.partition()) { Ok(token) } else { Err(another_shards()) }
+    }
+
+    pub(super) fn check_value(&self, bytes: usize) -> Result<(), Refusal> {
+        let bytes_max = self.config.limits.value_bytes_max;
+        if bytes > bytes_max as usize {
+            return Err(Refusal::ValueTooLarge { bytes: bytes as u64, bytes_max: u64::from(bytes_max) });
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn check_key(bytes: usize) -> Result<(), Refusal> {
+    if bytes == 0 || bytes > KEY_BYTES_MAX {
+        return Err(Refusal::KeyLength { bytes: bytes as u64, bytes_max: KEY_BYTES_MAX as u64 });
+    }
+    Ok(())
+}
+
+pub(super) fn overloaded(limit: &str) -> Refusal {
+    Refusal::Overloaded { limit: limit.to_owned() }
+}
+
+/// A router's mistake. Not `NotReplica`: a hint refused by that name is given up for good.
+pub(super) fn another_shards() -> Refusal {
+    Refusal::Unsupported { what: "the partition belongs to another shard of this node".to_owned() }
+}

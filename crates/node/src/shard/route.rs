@@ -1,0 +1,181 @@
+//! The coordinator's effects: each goes to our own copy, to a link, to a client or to the hint logs.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_coordinator::{Effect, Origin, PageAsk, PageReply, ReadReply};
+use quorate_types::{KeyspaceId, Mono, NodeId, Now, PartitionId, Refusal};
+use quorate_wire::{FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite, Response, ResponseBody};
+
+use super::Shard;
+use super::local::{PageOrder, ReadOrder, ReplyTo};
+use super::requests::overloaded;
+use crate::effects::Effects;
+use crate::log_queue::Waiter;
+use crate::outbound::{Asked, ReadSent, Verdict, write_bytes};
+
+impl Shard {
+    /// Carries out what the coordinator wants, and what that leads to, until it wants nothing.
+    pub(super) fn carry_out(&mut self, now: Now, out: &mut Effects) {
+        while !self.scratch.effects.is_empty() {
+            let spare = std::mem::take(&mut self.scratch.spare);
+            let mut effects = std::mem::replace(&mut self.scratch.effects, spare);
+            for effect in effects.drain(..) {
+                self.carry(now, effect, out);
+            }
+            self.scratch.spare = effects;
+        }
+    }
+
+    fn carry(&mut self, now: Now, effect: Effect, out: &mut Effects) {
+        match effect {
+            Effect::Write { to, handle, write } => {
+                let waiter = Waiter::Coordinator(handle);
+                if to == self.config.node {
+                    self.write_here(now, write, waiter, out);
+                } else {
+                    let partition = self.ring.token(&write.key).partition();
+                    self.write_there(now, (to, partition), write, waiter);
+                }
+            }
+            Effect::Read { to, handle, keyspace, key, full, deadline } => {
+                let token = self.ring.token(&key);
+                if to == self.config.node {
+                    let reply = ReplyTo::Coordinator(handle);
+                    self.read_here(now, ReadOrder { keyspace, token, key, full, reply }, out);
+                } else {
+                    let sent = ReadSent { deadline, of: Asked::Key(handle) };
+                    let ask = |this: &Shard, id| this.read_message(now, id, deadline, (keyspace, key, full));
+                    self.ask_there(now, (to, token.partition()), sent, ask, out);
+                }
+            }
+            Effect::ReadPage { to, handle, ask } => {
+                if to == self.config.node {
+                    self.page_here(now, PageOrder { ask, reply: ReplyTo::Coordinator(handle) }, out);
+                } else {
+                    let sent = ReadSent { deadline: ask.deadline, of: Asked::Page(handle) };
+                    let place = (to, ask.partition);
+                    self.ask_there(now, place, sent, |this, id| this.page_message(now, id, ask), out);
+                }
+            }
+            Effect::Answer { origin, response } => self.answer(origin, response, out),
+            Effect::Hint { target, hint } => self.keep_hint(now, target, hint, out),
+        }
+    }
+
+    /// Sends a write over the link to the replica's shard, with this turn's others.
+    pub(super) fn write_there(
+        &mut self,
+        now: Now,
+        (to, partition): (NodeId, PartitionId),
+        write: ReplicaWrite,
+        waiter: Waiter,
+    ) {
+        let refusal = match self.links.to(to, partition) {
+            Some((_, link)) if link.has_room(write_bytes(&write), &self.config.limits) => {
+                return link.push(now.mono, write, waiter);
+            }
+            Some(_) => {
+                self.counters.limit_link_outstanding += 1;
+                overloaded("link_outstanding_bytes_max")
+            }
+            None => {
+                self.counters.writes_unsent += 1;
+                Refusal::Unreachable
+            }
+        };
+        self.settle(now, to, waiter, Verdict::Refused(refusal));
+    }
+
+    /// What became of a write that was sent to `from`.
+    pub(super) fn settle(&mut self, now: Now, from: NodeId, waiter: Waiter, verdict: Verdict) {
+        if verdict == Verdict::Lost {
+            self.counters.writes_lost += 1;
+        }
+        let effects = &mut self.scratch.effects;
+        match (waiter, verdict) {
+            (Waiter::Coordinator(handle), Verdict::Acked) => {
+                self.coordinator.on_write_acked(now, from, handle, effects);
+            }
+            (Waiter::Coordinator(handle), Verdict::Refused(why)) => {
+                self.coordinator.on_write_refused(now, from, handle, why, effects);
+            }
+            (Waiter::Coordinator(handle), Verdict::Lost) => {
+                self.coordinator.on_write_lost(now, from, handle, effects);
+            }
+            (Waiter::Handoff(slot), verdict) => self.on_hint_verdict(slot, &verdict),
+            (Waiter::Peer(write), verdict) => self.on_peer_write_settled(write, verdict),
+        }
+    }
+
+    fn ask_there(
+        &mut self,
+        now: Now,
+        (to, partition): (NodeId, PartitionId),
+        sent: ReadSent,
+        message: impl FnOnce(&Shard, u64) -> PeerMessage,
+        out: &mut Effects,
+    ) {
+        match self.links.to(to, partition) {
+            Some((link, outbound)) => {
+                let id = outbound.on_read_sent(sent);
+                let message = message(self, id);
+                out.sends.push((link, message));
+            }
+            None => self.fail_read(now, to, sent),
+        }
+    }
+
+    /// A read that will not be answered.
+    pub(super) fn fail_read(&mut self, now: Now, from: NodeId, read: ReadSent) {
+        let effects = &mut self.scratch.effects;
+        match read.of {
+            Asked::Key(handle) => {
+                let result = ReadResult::Refused(Refusal::Unreachable);
+                self.coordinator.on_read_reply(now, &self.peers, ReadReply { from, handle, result }, effects);
+            }
+            Asked::Page(handle) => {
+                let result = PageResult::Refused(Refusal::Unreachable);
+                self.coordinator.on_page_reply(now, &self.peers, PageReply { from, handle, result }, effects);
+            }
+        }
+    }
+
+    fn read_message(
+        &self,
+        now: Now,
+        id: u64,
+        deadline: Mono,
+        (keyspace, key, full): (KeyspaceId, Bytes, FullIf),
+    ) -> PeerMessage {
+        let (ring_hash, time_left_ms) = (self.ring.hash(), time_left_ms(now.mono, deadline));
+        PeerMessage::Read { id, ring_hash, keyspace, key, full, time_left_ms }
+    }
+
+    fn page_message(&self, now: Now, id: u64, ask: PageAsk) -> PeerMessage {
+        let PageAsk { keyspace, partition, after, limit, bytes_max, deadline } = ask;
+        let (ring_hash, time_left_ms) = (self.ring.hash(), time_left_ms(now.mono, deadline));
+        PeerMessage::ReadPage { id, ring_hash, keyspace, partition, after, limit, bytes_max, time_left_ms }
+    }
+
+    fn answer(&mut self, mut origin: Origin, mut response: Response, out: &mut Effects) {
+        match &mut response.body {
+            ResponseBody::Write(_) | ResponseBody::Refused(_) => {
+                self.clients.sessions.settle(&mut origin, &response);
+            }
+            ResponseBody::Explain(explanation) => {
+                for view in &mut explanation.replicas {
+                    view.hints_here = self.hints.handoff.backlog(view.node).durable;
+                }
+            }
+            _ => {}
+        }
+        out.answers.push((origin, response));
+    }
+}
+
+/// Milliseconds until `deadline`, rounded up: what the other side may still spend.
+fn time_left_ms(now: Mono, deadline: Mono) -> u32 {
+    let left: Duration = deadline.since(now);
+    u32::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
