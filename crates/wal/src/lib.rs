@@ -5,6 +5,7 @@ mod batch;
 mod chore;
 mod error;
 mod frame;
+pub mod inspect;
 pub mod io;
 mod lsn;
 mod machine;

@@ -7,7 +7,7 @@
 //!    copied into it and synced before its name makes it part of the log: after an EIO, Linux goes on showing pages
 //!    that are on no disk, and what was read and applied must be.
 //!
-//! No segment that is there is written, cut or removed.
+//! No segment with a record in it is written, cut or removed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -102,17 +102,14 @@ pub(crate) fn recover(io: &Arc<dyn Io>, dir: &Path, segment_bytes: u64) -> Resul
     let mut survey = Survey::of(&**io, dir)?;
     let tail = survey.tail(&**io, dir)?;
     let plan = match (survey.segments.last(), &tail) {
+        (Some(newest), Some(tail)) if tail.is_empty(newest) => Plan::instead_of(newest),
         (Some(newest), Some(tail)) => Plan::after(&**io, newest, tail)?,
         _ => Plan::fresh(&**io)?,
     };
+    survey.segments.retain(|segment| segment.header.index < plan.index);
     let begun = Beginning { io: &**io, dir, plan: &plan }.begin(&mut survey, segment_bytes)?;
     let spans = spans(&survey, &begun, &FileRole::Segment(plan.index).path(dir));
-    let state = match tail {
-        None => TailState::Created,
-        Some(tail) if tail.torn => TailState::Torn { offset: tail.end },
-        Some(tail) if tail.closed => TailState::Closed,
-        Some(_) => TailState::Open,
-    };
+    let state = tail.map_or(TailState::Created, |tail| tail.state());
     let kept = kept(&spans);
     let resume = Resume {
         dir: dir.to_owned(),
@@ -189,6 +186,13 @@ impl Plan {
         Ok(Self { log_id, index: 1, previous: Predecessor::default(), copy: None })
     }
 
+    /// A newest segment without a single record is replaced. Its header may be on no disk, if it is the write that
+    /// failed; and a log that is opened again and again does not grow.
+    fn instead_of(newest: &Segment) -> Self {
+        let header = &newest.header;
+        Self { log_id: header.log_id, index: header.index, previous: header.previous, copy: None }
+    }
+
     fn after(io: &dyn Io, newest: &Segment, tail: &Tail) -> Result<Self, Error> {
         let mut scanner = newest.scanner(io)?;
         let mut last_lsn = newest.header.previous.last_lsn;
@@ -260,8 +264,8 @@ impl Beginning<'_> {
         let index = self.plan.index;
         let source = if survey.new.contains(&index) {
             None
-        } else if survey.unbegun.is_some() {
-            Some(FileRole::Segment(index))
+        } else if let Some(unbegun) = survey.unbegun {
+            Some(FileRole::Segment(unbegun.index))
         } else {
             survey.free.pop().map(FileRole::Free)
         };

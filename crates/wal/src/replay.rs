@@ -98,6 +98,7 @@ pub(crate) struct SpanReader {
     lsn: Lsn,
     /// Checksum of the last frame.
     chain_crc: u32,
+    frames: u64,
 }
 
 impl SpanReader {
@@ -105,7 +106,7 @@ impl SpanReader {
         let window = io.open(&span.path, OpenMode::Read).and_then(Window::mapped);
         let scanner = Scanner::new(window.map_err(Error::io("open", &span.path))?, &span.header);
         let (lsn, chain_crc) = (span.header.previous.last_lsn, span.header.crc());
-        Ok(Self { span, scanner, frame: None, left: 0, at: 0, behind: 0, lsn, chain_crc })
+        Ok(Self { span, scanner, frame: None, left: 0, at: 0, behind: 0, lsn, chain_crc, frames: 0 })
     }
 
     /// Goes to the next record; `false` at the end of the span.
@@ -126,6 +127,11 @@ impl SpanReader {
         self.behind = self.at + bytes;
         self.lsn = self.lsn.next();
         Ok(true)
+    }
+
+    /// Frames read so far.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
     }
 
     #[inline]
@@ -153,6 +159,7 @@ impl SpanReader {
         self.left = if frame.kind == FrameKind::Records { frame.count } else { 0 };
         self.behind = 0;
         self.chain_crc = frame.crc;
+        self.frames += 1;
         self.frame = Some(frame);
         Ok(true)
     }

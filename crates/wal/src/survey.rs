@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Corruption, CorruptionProof, Foreign, MissingProof};
 use crate::frame::FrameKind;
 use crate::io::{Io, OpenMode};
+use crate::recovery::TailState;
 use crate::scan::{Scanner, Window, orphan_frame};
 use crate::segment::{FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
 use crate::{Error, Lsn};
@@ -45,6 +46,8 @@ pub(crate) struct Tail {
     /// Behind the last intact frame.
     pub(crate) end: u64,
     pub(crate) last_lsn: Lsn,
+    /// The checksum of that frame, of the header if there is none.
+    pub(crate) chain_crc: u32,
     /// Up to here some frame or header proves that it was durable.
     pub(crate) witnessed: Lsn,
     /// Index and epoch of the next segment.
@@ -154,7 +157,7 @@ impl Survey {
     }
 }
 
-fn read_header(io: &dyn Io, path: &Path) -> Result<Result<SegmentHeader, HeaderFault>, Error> {
+pub(crate) fn read_header(io: &dyn Io, path: &Path) -> Result<Result<SegmentHeader, HeaderFault>, Error> {
     let file = io.open(path, OpenMode::Read).map_err(Error::io("open", path))?;
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     file.read_at_most(&mut bytes, 0).map_err(Error::io("read", path))?;
@@ -173,12 +176,32 @@ impl Segment {
 }
 
 impl Tail {
+    pub(crate) fn state(&self) -> TailState {
+        match self {
+            Self { torn: true, end, .. } => TailState::Torn { offset: *end },
+            Self { closed: true, .. } => TailState::Closed,
+            _ => TailState::Open,
+        }
+    }
+
+    /// Whether `segment`, which ends here, has no record, whole or torn.
+    pub(crate) fn is_empty(&self, segment: &Segment) -> bool {
+        self.last_lsn == segment.header.previous.last_lsn && !self.torn && self.sealed.is_none()
+    }
+
     /// Reads the newest segment to its end.
     pub(crate) fn of(io: &dyn Io, segment: &Segment) -> Result<Self, Error> {
         let mut scanner = segment.scanner(io)?;
         let last = segment.header.previous.last_lsn;
-        let mut tail =
-            Self { end: 0, last_lsn: last, witnessed: last, sealed: None, closed: false, torn: false };
+        let mut tail = Self {
+            end: 0,
+            last_lsn: last,
+            chain_crc: segment.header.crc(),
+            witnessed: last,
+            sealed: None,
+            closed: false,
+            torn: false,
+        };
         while tail.sealed.is_none()
             && let Some(frame) = scanner.step().map_err(segment.read_error())?
         {
@@ -190,7 +213,7 @@ impl Tail {
             if !scanner.is_well_formed(&frame).map_err(segment.read_error())? {
                 return Err(corrupt(&segment.path, scanner.at(), tail.last_lsn, CorruptionProof::Malformed));
             }
-            tail.last_lsn = frame.last_lsn();
+            (tail.last_lsn, tail.chain_crc) = (frame.last_lsn(), frame.crc);
             tail.witnessed = tail.witnessed.max(frame.durable_lsn);
             tail.closed = frame.kind == FrameKind::Close;
             if frame.kind == FrameKind::Seal {
