@@ -40,8 +40,15 @@ struct Log {
     wal: Wal,
     /// Reads what was there when the log was opened.
     recovery: Recovery,
-    /// Where the last page ended, and the reader that stands there.
-    cursor: Option<(HintNumber, Replay)>,
+    cursor: Option<Cursor>,
+}
+
+/// Where the last page ended, and the reader that stands there.
+struct Cursor {
+    at: HintNumber,
+    /// The log's oldest record then: once segments were recycled, the reader may miss one, an empty one at least.
+    oldest: Lsn,
+    replay: Replay,
 }
 
 impl TargetLog {
@@ -125,11 +132,12 @@ impl TargetLog {
             return Ok(());
         }
         let progress = wal.stage(KIND_HINTS_DELIVERED, &[&through.0.to_le_bytes()])?;
-        self.delivered = through;
         self.pending.delivered(through);
         self.recent.delivered(through);
         self.unsynced = self.unsynced.min(self.pending.hints());
-        wal.checkpoint(if self.pending.is_empty() { progress } else { Lsn::new(through.0) });
+        // With nothing left to deliver, the record of the progress may go as well.
+        self.delivered = if self.pending.is_empty() { HintNumber(progress.get()) } else { through };
+        wal.checkpoint(Lsn::new(self.delivered.0));
         Ok(())
     }
 
@@ -186,8 +194,9 @@ impl Log {
         after: HintNumber,
         bytes_max: usize,
     ) -> Result<Vec<(HintNumber, Hint)>, DiskError> {
+        let oldest = self.wal.oldest_lsn();
         let mut replay = match self.cursor.take() {
-            Some((at, replay)) if at == after => replay,
+            Some(cursor) if cursor.at == after && cursor.oldest == oldest => cursor.replay,
             _ => self.recovery.replay(Lsn::new(after.0 + 1).max(self.recovery.oldest_lsn()))?,
         };
         let (mut page, mut bytes, mut at) = (Vec::new(), 0, after);
@@ -200,7 +209,7 @@ impl Log {
             bytes += record.payload.len();
             page.push((at, Hint::decode(record.payload).map_err(entry_error(dir, record.lsn))?));
         }
-        self.cursor = Some((at, replay));
+        self.cursor = Some(Cursor { at, oldest, replay });
         Ok(page)
     }
 }
