@@ -1,0 +1,115 @@
+//! What `replica` says when it can't go on: what is wrong, what became of the data, what to do; and its exit code.
+
+use std::error::Error;
+use std::fmt;
+
+use quorate_server::StartError;
+use quorate_server::config::ConfigError;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    error: String,
+    state: &'static str,
+    remedy: &'static str,
+}
+
+const CONFIG: u8 = 2;
+const ADDRESS: u8 = 3;
+const DIRECTORY: u8 = 11;
+const DAMAGED: u8 = 12;
+const BUG: u8 = 70;
+
+const NOTHING_STARTED: &str = "nothing was started, no data was touched";
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}\n  state: {}\n  try:   {}", self.error, self.state, self.remedy)
+    }
+}
+
+impl Failure {
+    pub(crate) fn config(error: &ConfigError) -> Failure {
+        Failure {
+            code: CONFIG,
+            error: chain(error),
+            state: NOTHING_STARTED,
+            remedy: "correct the configuration; `replica --check-config` checks it",
+        }
+    }
+
+    pub(crate) fn node_missing(known: &[String]) -> Failure {
+        Failure {
+            code: CONFIG,
+            error: format!("the configuration has several nodes: {}", known.join(", ")),
+            state: NOTHING_STARTED,
+            remedy: "say which one this is: --node ID",
+        }
+    }
+
+    pub(crate) fn filter(filter: &str, error: &dyn Error) -> Failure {
+        Failure {
+            code: CONFIG,
+            error: format!("log.filter = {filter:?}: {error}"),
+            state: NOTHING_STARTED,
+            remedy: "use a level or filters such as \"info,quorate_node=debug\"",
+        }
+    }
+
+    pub(crate) fn start(error: &StartError) -> Failure {
+        let (code, state, remedy) = match error {
+            StartError::NoSuchNode { .. } => (CONFIG, NOTHING_STARTED, "name one of those with --node"),
+            StartError::AddressTaken { .. } => (
+                ADDRESS,
+                "nothing was started, the data directory is as it was",
+                "stop the other process, or change addr (or --listen)",
+            ),
+            StartError::Listen { .. } => (
+                ADDRESS,
+                "nothing was started, the data directory is as it was",
+                "use an address of this machine in addr (or --listen)",
+            ),
+            StartError::Disk(error) => return Failure::disk(error),
+            _ => (BUG, "the data directory is as it was", "start it again; if it stays, report it"),
+        };
+        Failure { code, error: chain(error), state, remedy }
+    }
+
+    fn disk(error: &quorate_server::DiskError) -> Failure {
+        use quorate_server::DiskError as E;
+        let (code, remedy) = match error {
+            E::Locked { .. } => (DIRECTORY, "stop the process that has it, or use another --data-dir"),
+            E::OtherIdentity { .. } => {
+                (DIRECTORY, "use this node's own --data-dir, or the right --node and --config")
+            }
+            E::Io { .. } => (DIRECTORY, "see that the directory can be read and written by this user"),
+            _ => (DAMAGED, "as above; `kvctl wal verify` says more about a log"),
+        };
+        Failure { code, error: chain(error), state: "nothing was started, nothing was overwritten", remedy }
+    }
+
+    pub(crate) fn while_running(why: &str) -> Failure {
+        Failure {
+            code: DAMAGED,
+            error: why.to_owned(),
+            state: "what was acknowledged is on disk; what was under way may or may not be",
+            remedy: "see to the disk, then start the node again: it recovers from its log",
+        }
+    }
+}
+
+/// The error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

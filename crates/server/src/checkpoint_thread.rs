@@ -1,0 +1,193 @@
+//! The thread that writes checkpoints: asks each shard for its records slice by slice, writes them beside the last
+//! checkpoint, publishes, and only then lets the log be cut.
+//!
+//! Invariants:
+//! - one shard's walk at a time, one slice on its way: the disk slows the walk, never a shard;
+//! - a checkpoint that fails leaves the last one and the whole log in place; the next trigger tries again;
+//! - nothing is written while nothing was applied since the last one;
+//! - what the order of steps must be for every crash to be safe is the store's matter (`disk::Checkpoints`).
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use quorate_store::DiskError;
+use quorate_store::disk::{CheckpointRun, Checkpoints, PartDone};
+use quorate_types::Timestamp;
+use quorate_wal::Wal;
+use thiserror::Error;
+use tracing::{error, info};
+
+use crate::common::Common;
+use crate::item::Item;
+use crate::walking::{Slice, WalkStep};
+
+/// How often the thread looks at the size of the log, and, while it waits for a shard, at the switch.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// When to write a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Triggers {
+    /// `checkpoint_interval`.
+    pub(crate) interval: Duration,
+    /// `wal_bytes_max`.
+    pub(crate) wal_bytes_max: u64,
+}
+
+/// Why there is no new checkpoint. The last one and the log are as they were.
+#[derive(Debug, Error)]
+pub(crate) enum CheckpointFailure {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("the replica was stopped")]
+    Stopped,
+}
+
+/// The thread, seen from outside.
+#[derive(Debug)]
+pub(crate) struct CheckpointThread {
+    asks: mpsc::Sender<mpsc::Sender<Result<(), CheckpointFailure>>>,
+    thread: JoinHandle<()>,
+}
+
+impl CheckpointThread {
+    pub(crate) fn start(
+        common: Arc<Common>,
+        wal: Wal,
+        checkpoints: Checkpoints,
+        triggers: Triggers,
+    ) -> std::io::Result<CheckpointThread> {
+        let (asks, asked) = mpsc::channel();
+        let name = format!("{}-checkpoint", common.about.name);
+        let last = Instant::now();
+        let writer = Writer { common, wal, checkpoints, triggers, last, appends_covered: 0 };
+        let thread = std::thread::Builder::new().name(name).spawn(move || writer.run(&asked))?;
+        Ok(CheckpointThread { asks, thread })
+    }
+
+    /// Writes a checkpoint now and waits for it.
+    pub(crate) fn write(&self) -> Result<(), CheckpointFailure> {
+        let (reply, answer) = mpsc::channel();
+        self.asks.send(reply).map_err(|_| CheckpointFailure::Stopped)?;
+        answer.recv().unwrap_or(Err(CheckpointFailure::Stopped))
+    }
+
+    /// Waits for the thread's end, which the switch or the drop of this brings about.
+    pub(crate) fn join(self) {
+        drop(self.asks);
+        if self.thread.join().is_err() {
+            error!("the checkpoint thread panicked");
+        }
+    }
+}
+
+struct Writer {
+    common: Arc<Common>,
+    wal: Wal,
+    checkpoints: Checkpoints,
+    triggers: Triggers,
+    last: Instant,
+    /// Appends since the start that the last checkpoint has seen.
+    appends_covered: u64,
+}
+
+impl Writer {
+    fn run(mut self, asked: &mpsc::Receiver<mpsc::Sender<Result<(), CheckpointFailure>>>) {
+        loop {
+            match asked.recv_timeout(LOOK_EVERY) {
+                Ok(reply) => drop(reply.send(self.write())),
+                Err(RecvTimeoutError::Timeout) if self.is_due() => drop(self.write()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.common.switch.is_stopped() {
+                return;
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.last.elapsed() >= self.triggers.interval || self.wal_is_large()
+    }
+
+    fn write(&mut self) -> Result<(), CheckpointFailure> {
+        let begun = Instant::now();
+        let appends = self.common.appends();
+        self.last = begun;
+        if appends == self.appends_covered && !self.wal_is_large() {
+            return Ok(());
+        }
+        let written = self.write_all();
+        match &written {
+            Ok(()) => {
+                self.appends_covered = appends;
+                self.common.overview.checkpointed(self.checkpoints.manifest());
+                self.common.counters.checkpoints_published.increment();
+                let number = self.checkpoints.manifest().checkpoint;
+                info!(
+                    checkpoint = number,
+                    took_ms = begun.elapsed().as_millis() as u64,
+                    "checkpoint published"
+                );
+            }
+            Err(CheckpointFailure::Stopped) => {}
+            Err(failure) => {
+                self.common.counters.checkpoints_failed.increment();
+                error!(%failure, "no checkpoint: the last one and the whole log are kept");
+            }
+        }
+        written
+    }
+
+    fn wal_is_large(&self) -> bool {
+        self.wal.stats().retained_bytes > self.triggers.wal_bytes_max
+    }
+
+    fn write_all(&mut self) -> Result<(), CheckpointFailure> {
+        let shards = self.common.inboxes.len();
+        let run = self.checkpoints.begin(shards)?;
+        let mut ceiling = Timestamp(0);
+        let mut parts = Vec::with_capacity(shards);
+        for shard in 0..shards {
+            let (part, seen) = self.write_part(&run, shard)?;
+            parts.push(part);
+            ceiling = ceiling.max(seen);
+        }
+        self.checkpoints.publish(run, parts, &self.wal, ceiling)?;
+        Ok(())
+    }
+
+    fn write_part(
+        &self,
+        run: &CheckpointRun,
+        shard: usize,
+    ) -> Result<(PartDone, Timestamp), CheckpointFailure> {
+        let (reply, slices) = mpsc::channel();
+        let ask = |step: WalkStep| self.common.inboxes[shard].push(Item::Walk(step));
+        ask(WalkStep { begin: true, buffer: Vec::new(), reply: reply.clone() });
+        let mut slice = self.next(&slices)?;
+        let (applied, ceiling) = slice.begun;
+        let mut part = run.part(shard, applied)?;
+        loop {
+            part.write(&slice.buffer)?;
+            if !slice.more {
+                return Ok((part.finish()?, ceiling));
+            }
+            let mut buffer = slice.buffer;
+            buffer.clear();
+            ask(WalkStep { begin: false, buffer, reply: reply.clone() });
+            slice = self.next(&slices)?;
+        }
+    }
+
+    fn next(&self, slices: &mpsc::Receiver<Slice>) -> Result<Slice, CheckpointFailure> {
+        loop {
+            match slices.recv_timeout(LOOK_EVERY) {
+                Ok(slice) => return Ok(slice),
+                Err(_) if self.common.switch.is_stopped() => return Err(CheckpointFailure::Stopped),
+                Err(_) => {}
+            }
+        }
+    }
+}

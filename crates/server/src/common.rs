@@ -1,0 +1,171 @@
+//! What all threads of a replica share: names, clocks, switches, inboxes and counters. Nothing of the data.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use quorate_coordinator::Origin;
+use quorate_node::Event;
+use quorate_ring::Ring;
+use quorate_types::{ClusterId, Generation, NodeId, SessionId};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::counters::Counters;
+use crate::inbox::Inbox;
+use crate::item::{ConnectionId, Item};
+use crate::overview::Overview;
+use crate::status::{Gathering, Place};
+use crate::switch::Switch;
+
+/// Who this replica is.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) node: NodeId,
+    pub(crate) name: String,
+    pub(crate) cluster: ClusterId,
+    pub(crate) cluster_name: String,
+    pub(crate) generation: Generation,
+}
+
+/// See the module.
+pub(crate) struct Common {
+    pub(crate) about: About,
+    pub(crate) clock: Clock,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) switch: Switch,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) inboxes: Vec<Arc<Inbox>>,
+    pub(crate) overview: Overview,
+    appends: AtomicU64,
+    gatherings: Arc<AtomicUsize>,
+    connections: AtomicU64,
+    killed: AtomicBool,
+    draining: AtomicBool,
+    drained: Mutex<Vec<bool>>,
+    drained_changed: Condvar,
+    failure: watch::Sender<Option<String>>,
+}
+
+impl Common {
+    pub(crate) fn new(
+        about: About,
+        clock: Clock,
+        ring: Arc<Ring>,
+        inboxes: Vec<Arc<Inbox>>,
+        overview: Overview,
+    ) -> Common {
+        Common {
+            about,
+            clock,
+            ring,
+            switch: Switch::default(),
+            counters: Arc::default(),
+            drained: Mutex::new(vec![false; inboxes.len()]),
+            inboxes,
+            overview,
+            appends: AtomicU64::new(0),
+            gatherings: Arc::default(),
+            connections: AtomicU64::new(0),
+            killed: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            drained_changed: Condvar::new(),
+            failure: watch::Sender::new(None),
+        }
+    }
+
+    /// Records were appended to the log.
+    pub(crate) fn appended(&self, records: usize) {
+        self.appends.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    /// Records appended to the log since the start.
+    pub(crate) fn appends(&self) -> u64 {
+        self.appends.load(Ordering::Relaxed)
+    }
+
+    /// Asks every shard for its part of a status for `origin`; false if too many are under way.
+    pub(crate) fn gather_status(&self, origin: Origin) -> bool {
+        let Some(place) = Place::take(&self.gatherings) else { return false };
+        let gathering = Arc::new(Gathering::new(origin, self.inboxes.len(), place));
+        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Status(Arc::clone(&gathering))));
+        true
+    }
+
+    /// The number of a new connection of `shard`: unique in this incarnation, links of ours included.
+    pub(crate) fn new_connection(&self, shard: usize) -> ConnectionId {
+        ConnectionId::new(self.connections.fetch_add(1, Ordering::Relaxed) + 1, shard)
+    }
+
+    /// Stops every thread at its next step: nothing is flushed, sockets are reset.
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.stop();
+    }
+
+    /// Stops every thread at its next step; what was answered is still sent.
+    pub(crate) fn stop(&self) {
+        self.switch.stop();
+        self.wake_all();
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    /// Lets every shard look at the switch.
+    pub(crate) fn wake_all(&self) {
+        self.inboxes.iter().for_each(|inbox| inbox.wake());
+    }
+
+    /// Takes no new connections and requests from now on.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Drain));
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Shard `index` has nothing under way any more.
+    pub(crate) fn drained(&self, index: usize) {
+        self.drained.lock().unwrap_or_else(PoisonError::into_inner)[index] = true;
+        self.drained_changed.notify_all();
+    }
+
+    /// Waits until every shard has drained, `timeout` at most; whether they have.
+    pub(crate) fn wait_drained(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
+        while !drained.iter().all(|done| *done) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.switch.is_stopped() {
+                return false;
+            }
+            let waited = self.drained_changed.wait_timeout(drained, left.min(Duration::from_millis(100)));
+            drained = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// A client is gone: every shard may have requests of its session.
+    pub(crate) fn session_closed(&self, session: SessionId) {
+        for inbox in &self.inboxes {
+            inbox.push(Item::Happened(Box::new(Event::SessionClosed { session })));
+        }
+    }
+
+    /// The replica can't go on as it is; the first reason stays.
+    pub(crate) fn fail(&self, why: &str) {
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            failure.get_or_insert_with(|| why.to_owned());
+            first
+        });
+    }
+
+    pub(crate) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.subscribe()
+    }
+}

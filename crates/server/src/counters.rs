@@ -1,0 +1,73 @@
+//! What the driver of a replica counts: plain atomics, one set per replica, read for a status.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
+        /// Everything that the driver counts since the start.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters { $($(#[doc = $doc])+ pub(crate) $name: Counter,)* }
+
+        impl Counters {
+            /// Names and values, in the order of the table.
+            pub(crate) fn list(&self) -> Vec<(String, u64)> {
+                vec![$((stringify!($name).to_owned(), self.$name.value())),*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Client connections taken.
+    connections_accepted,
+    /// Connections closed at the handshake, for whatever reason but `connections_max`.
+    handshakes_refused,
+    /// Connections refused because `connections_max` were open.
+    connections_max_hit,
+    /// Connections closed because what came over them made no sense.
+    connections_garbled,
+    /// Connections closed because their reader did not take answers: `link_queue_bytes_max`.
+    link_queue_bytes_max_hit,
+    /// Frames that a link to a peer could not take: `link_queue_bytes_max`. Their writes become hints.
+    peer_frames_dropped,
+    /// Requests that the driver answered `Overloaded`: a shard's queue was full, or too many statuses under way.
+    driver_overloaded,
+    /// Links to peers made.
+    links_dialled,
+    /// Dials that came to nothing.
+    dials_failed,
+    /// Turns of all shards.
+    turns,
+    /// Turns that ended at their budget with work left.
+    turns_over_budget,
+    /// Log batches that a shard wrote and synced by itself.
+    log_batches_inline,
+    /// Log batches handed to the flusher thread.
+    log_batches_flushed,
+    /// Hint batches written and synced.
+    hint_batches,
+    /// Hints that could not be stored: `hints_bytes_per_target_max`, or the disk failed.
+    hints_not_stored,
+    /// Checkpoints published.
+    checkpoints_published,
+    /// Checkpoints that failed; the log was kept.
+    checkpoints_failed,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn increment(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,162 @@
+//! The outgoing side of a shard: its open connections, and what a turn has for each of them.
+//!
+//! Invariants:
+//! - what one turn has for one connection leaves as one frame and one write (more only above
+//!   [`FRAME_BYTES_WANTED`]);
+//! - a client that does not take its answers is cut off; a peer's link that is full loses the frame, whose writes
+//!   time out and become hints: nothing here waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_node::LinkId;
+use quorate_transport::{FrameSink, SendError};
+use quorate_types::Refusal;
+use quorate_wire::{Encode, FrameWriter, PeerMessage, Response, ResponseBody, WireError};
+use tokio::task::AbortHandle;
+use tracing::{error, warn};
+
+use crate::counters::Counters;
+use crate::gate::Gate;
+use crate::item::ConnectionId;
+
+/// From this size on a frame is finished although the turn goes on, so that the receiver can begin.
+const FRAME_BYTES_WANTED: usize = 1 << 20;
+/// How long the last answers may take to be sent.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a connection is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Use {
+    /// A client's; the gate holds its reader back while it has too much under way.
+    Client(Arc<Gate>),
+    /// A link from or to a peer.
+    Link,
+}
+
+struct Open {
+    sink: FrameSink,
+    writer: FrameWriter,
+    reader: AbortHandle,
+    used: Use,
+}
+
+/// The open connections of a shard.
+pub(crate) struct Desk {
+    open: HashMap<u64, Open>,
+    dirty: Vec<u64>,
+    counters: Arc<Counters>,
+}
+
+impl Desk {
+    pub(crate) fn new(counters: Arc<Counters>) -> Desk {
+        Desk { open: HashMap::new(), dirty: Vec::new(), counters }
+    }
+
+    /// Takes over a connection that has shaken hands.
+    pub(crate) fn add(&mut self, connection: ConnectionId, sink: FrameSink, used: Use, reader: AbortHandle) {
+        self.open.insert(connection.0, Open { sink, writer: FrameWriter::default(), reader, used });
+    }
+
+    /// What the connection is for; `None`: it is gone.
+    pub(crate) fn used(&self, connection: ConnectionId) -> Option<&Use> {
+        self.open.get(&connection.0).map(|open| &open.used)
+    }
+
+    /// Puts `response` into the connection's next frame; drops it if the connection is gone.
+    pub(crate) fn answer(&mut self, connection: ConnectionId, response: Response) {
+        if let Some(Use::Client(gate)) = self.used(connection) {
+            gate.answered();
+        }
+        if let Err(WireError::MessageTooLarge { .. }) = self.push(connection.0, &response) {
+            // Can't be: pages and values are bounded far below a frame. The client must not wait for ever.
+            let refusal = Refusal::Overloaded { limit: "frame_bytes_max".to_owned() };
+            let instead = Response { body: ResponseBody::Refused(refusal), receipt: None, ..response };
+            let _ = self.push(connection.0, &instead);
+        }
+    }
+
+    /// Puts `message` into the link's next frame; drops it if the link is gone.
+    pub(crate) fn send(&mut self, link: LinkId, message: &PeerMessage) {
+        if let Err(too_large) = self.push(link.0, message) {
+            error!(%too_large, "a message between nodes was dropped; its writes time out and become hints");
+        }
+    }
+
+    fn push(&mut self, id: u64, message: &impl Encode) -> Result<(), WireError> {
+        let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
+        if open.writer.is_empty() {
+            self.dirty.push(id);
+        }
+        match open.writer.push(message) {
+            Err(WireError::FrameFull { .. }) => {
+                self.flush_one(id);
+                self.push(id, message)
+            }
+            Ok(()) if open.writer.bytes_len() >= FRAME_BYTES_WANTED => {
+                self.flush_one(id);
+                Ok(())
+            }
+            pushed => pushed,
+        }
+    }
+
+    /// Sends what was put, one frame per connection.
+    pub(crate) fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            self.flush_one(id);
+        }
+        self.dirty = dirty;
+    }
+
+    fn flush_one(&mut self, id: u64) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        if open.writer.is_empty() {
+            return;
+        }
+        match (open.sink.try_send(open.writer.finish()), &open.used) {
+            (Ok(()) | Err(SendError::Closed), _) => {}
+            (Err(_), Use::Link) => self.counters.peer_frames_dropped.increment(),
+            (Err(_), Use::Client(_)) => {
+                self.counters.link_queue_bytes_max_hit.increment();
+                warn!(connection = id, "closed: the client does not take its answers (link_queue_bytes_max)");
+                open.sink.close();
+            }
+        }
+    }
+
+    /// Ends the connection: what was queued is still sent, nothing more is read.
+    pub(crate) fn close(&mut self, connection: ConnectionId) {
+        if let Some(open) = self.open.remove(&connection.0) {
+            open.reader.abort();
+            open.sink.close();
+        }
+    }
+
+    /// Ends every connection at once: what was queued is lost, the other side sees a reset.
+    pub(crate) fn reset_all(&mut self) {
+        for (_, open) in self.open.drain() {
+            open.sink.reset();
+            open.reader.abort();
+        }
+    }
+
+    /// Ends every connection in order, within [`CLOSING_TIMEOUT`].
+    pub(crate) async fn close_all(&mut self) {
+        self.flush();
+        let open: Vec<_> = self.open.drain().map(|(_, open)| open).collect();
+        let flushed = async {
+            for open in &open {
+                open.sink.flushed().await;
+            }
+        };
+        // A client that does not read its last answers in time goes without.
+        let _ = tokio::time::timeout(CLOSING_TIMEOUT, flushed).await;
+        for open in open {
+            open.sink.close();
+            open.reader.abort();
+        }
+    }
+}

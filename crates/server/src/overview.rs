@@ -1,0 +1,150 @@
+//! What the driver knows that a status or a ring shows: names and addresses, the log, checkpoints, refused dials.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use quorate_node::PeerView;
+use quorate_ring::Ring;
+use quorate_store::disk::Manifest;
+use quorate_types::{NodeId, PartitionId};
+use quorate_wal::Wal;
+use quorate_wire::{PeerStatus, RingKeyspace, RingNode, RingView, WalStatus};
+
+use crate::config::{Config, KeyspaceConfig, NodeConfig};
+
+/// See the module.
+pub(crate) struct Overview {
+    ring: RingView,
+    wal: Wal,
+    sync_policy: String,
+    inline_sync_below: Duration,
+    checkpoint: AtomicU64,
+    replay_lsn: AtomicU64,
+    /// Why the last dial to a peer came to nothing, in words; gone once one succeeds.
+    dials: Mutex<BTreeMap<NodeId, String>>,
+}
+
+impl Overview {
+    pub(crate) fn new(config: &Config, ring: &Ring, wal: Wal) -> Overview {
+        Overview {
+            ring: ring_view(config, ring),
+            wal,
+            sync_policy: config.wal.sync.to_string(),
+            inline_sync_below: config.wal.inline_sync_below,
+            checkpoint: AtomicU64::new(0),
+            replay_lsn: AtomicU64::new(0),
+            dials: Mutex::default(),
+        }
+    }
+
+    /// This checkpoint serves now.
+    pub(crate) fn checkpointed(&self, manifest: &Manifest) {
+        self.checkpoint.store(manifest.checkpoint, Ordering::Relaxed);
+        self.replay_lsn.store(manifest.replay_point.get(), Ordering::Relaxed);
+    }
+
+    /// A dial to `peer` came to nothing; whether that is news.
+    pub(crate) fn dial_failed(&self, peer: NodeId, why: &str) -> bool {
+        let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = dials.get(&peer).is_some_and(|known| known == why);
+        if !known {
+            dials.insert(peer, why.to_owned());
+        }
+        !known
+    }
+
+    /// A dial to `peer` succeeded.
+    pub(crate) fn dialled(&self, peer: NodeId) {
+        self.dials.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+    }
+
+    /// The name of `node` in the configuration.
+    pub(crate) fn name(&self, node: NodeId) -> Option<&str> {
+        self.ring.nodes.iter().find(|member| member.node == node).map(|member| member.name.as_str())
+    }
+
+    /// The keyspaces.
+    pub(crate) fn keyspaces(&self) -> &[RingKeyspace] {
+        &self.ring.keyspaces
+    }
+
+    /// The ring, with the liveness that `peers` shows.
+    pub(crate) fn ring(&self, peers: &[PeerView]) -> RingView {
+        let mut ring = self.ring.clone();
+        for member in &mut ring.nodes {
+            member.alive = peers.iter().find(|peer| peer.node == member.node).is_none_or(|peer| peer.alive);
+        }
+        ring
+    }
+
+    /// Adds to a peer that is down what its refusal said.
+    pub(crate) fn explain(&self, peer: &mut PeerStatus) {
+        let dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (false, Some(why)) = (peer.alive, dials.get(&peer.node)) {
+            peer.why_down = Some(why.clone());
+        }
+    }
+
+    /// The log, as it is now.
+    pub(crate) fn wal(&self) -> WalStatus {
+        let (stats, marks) = (self.wal.stats(), self.wal.marks());
+        let recent = self.wal.recent_sync();
+        WalStatus {
+            sync: self.sync_policy.clone(),
+            inline_sync: recent < self.inline_sync_below,
+            appended_lsn: marks.staged.get(),
+            durable_lsn: marks.durable.get(),
+            segments: stats.segments as u32,
+            bytes: stats.retained_bytes,
+            syncs: stats.syncs,
+            synced_records: stats.batch_records,
+            sync_us: recent.as_micros() as u32,
+            checkpoint: self.checkpoint.load(Ordering::Relaxed),
+            replay_lsn: self.replay_lsn.load(Ordering::Relaxed),
+            failed: self.wal.stopped().map(|error| error.to_string()),
+        }
+    }
+}
+
+fn ring_view(config: &Config, ring: &Ring) -> RingView {
+    let mut owned: BTreeMap<NodeId, u32> = BTreeMap::new();
+    for partition in PartitionId::all() {
+        *owned.entry(ring.replicas(partition, 1)[0]).or_default() += 1;
+    }
+    let mut nodes: Vec<RingNode> = config.nodes.iter().map(|node| member(node, ring, &owned)).collect();
+    nodes.sort_by_key(|member| member.node);
+    RingView {
+        cluster: config.cluster_id(),
+        cluster_name: config.cluster.name.clone(),
+        ring_hash: ring.hash(),
+        hash_seed: ring.seed(),
+        nodes,
+        keyspaces: config.keyspaces.iter().map(keyspace).collect(),
+    }
+}
+
+fn member(node: &NodeConfig, ring: &Ring, owned: &BTreeMap<NodeId, u32>) -> RingNode {
+    let number = node.number();
+    RingNode {
+        node: number,
+        name: node.id.clone(),
+        addr: node.addr.clone(),
+        capacity: node.capacity.round().max(1.0) as u32,
+        zone: (!node.zone.is_empty()).then(|| node.zone.clone()),
+        alive: true,
+        vnodes: ring.vnodes().filter(|(_, holder)| *holder == number).map(|(at, _)| at).collect(),
+        owned_partitions: owned.get(&number).copied().unwrap_or(0),
+    }
+}
+
+fn keyspace(keyspace: &KeyspaceConfig) -> RingKeyspace {
+    RingKeyspace {
+        id: keyspace.number(),
+        name: keyspace.name.clone(),
+        n: keyspace.n as u8,
+        read: keyspace.read,
+        write: keyspace.write,
+    }
+}

@@ -1,0 +1,181 @@
+//! A replica from outside: start it, ask where it listens, end it in one of three ways.
+//!
+//! ```text
+//! start ─► serving ─┬─ shut_down: drain, checkpoint, close the log   nothing is left to replay
+//!             ▲ │   ├─ kill: threads stop at their next step          as after SIGKILL
+//!             │ ▼   └─ (the log fails): serves reads, refuses writes  `failed` says so
+//!            paused
+//! ```
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use quorate_types::{Generation, NodeId};
+use quorate_wal::Wal;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::checkpoint_thread::CheckpointThread;
+use crate::common::Common;
+use crate::config::Config;
+use crate::error::StartError;
+use crate::start::{self, Parts};
+
+/// What a start may set over the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartOptions {
+    /// Where the data lives, instead of the node's `data_dir`.
+    pub data_dir: Option<PathBuf>,
+    /// Where to listen, instead of the node's `addr`; the other nodes dial `addr` all the same.
+    pub listen: Option<String>,
+}
+
+/// How a graceful end went. What was acknowledged is on disk in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutDown {
+    /// Whether everything under way was answered within `drain_timeout`.
+    pub drained: bool,
+    /// Whether everything is in a checkpoint, so that the next start replays nothing.
+    pub checkpointed: bool,
+}
+
+/// One running node: its threads, its sockets, its data directory.
+///
+/// Dropped without [`Replica::shut_down`], it is killed.
+pub struct Replica {
+    common: Arc<Common>,
+    local_addr: SocketAddr,
+    drain_timeout: Duration,
+    threads: Option<Threads>,
+}
+
+struct Threads {
+    shards: Vec<JoinHandle<()>>,
+    hints: JoinHandle<()>,
+    checkpoints: CheckpointThread,
+    wal: Wal,
+}
+
+impl Replica {
+    /// Starts node `node` of `config`: recovers its data, listens, dials its peers. Returns when it serves.
+    ///
+    /// Blocks for as long as recovery takes; must not be called from within an async runtime.
+    pub fn start(config: &Config, node: &str, options: &StartOptions) -> Result<Replica, StartError> {
+        let Parts { common, local_addr, shards, hints, checkpoints, wal } =
+            start::start(config, node, options)?;
+        let threads = Some(Threads { shards, hints, checkpoints, wal });
+        Ok(Replica { common, local_addr, drain_timeout: config.server.drain_timeout, threads })
+    }
+
+    /// Where it listens, with the port that was taken.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Its id in the configuration.
+    pub fn name(&self) -> &str {
+        &self.common.about.name
+    }
+
+    /// Its number.
+    pub fn node(&self) -> NodeId {
+        self.common.about.node
+    }
+
+    /// This incarnation.
+    pub fn generation(&self) -> Generation {
+        self.common.about.generation
+    }
+
+    /// Its shards.
+    pub fn shards(&self) -> usize {
+        self.common.inboxes.len()
+    }
+
+    /// Becomes `Some(why)` when the replica can't go on as it is: its log failed, or a thread panicked. It takes no
+    /// writes from then on; what was acknowledged is on disk.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.common.failure()
+    }
+
+    /// Its threads stand where they are; sockets stay open and take what the system takes. As SIGSTOP does.
+    pub fn pause(&self) {
+        self.common.switch.pause();
+        self.common.wake_all();
+    }
+
+    /// Its threads go on.
+    pub fn resume(&self) {
+        self.common.switch.resume();
+    }
+
+    /// Ends in good order: takes no new requests, answers those under way (`drain_timeout` at most), writes a
+    /// checkpoint, closes the log.
+    pub fn shut_down(mut self) -> ShutDown {
+        self.resume();
+        self.common.drain();
+        let drained = self.common.wait_drained(self.drain_timeout);
+        if !drained {
+            warn!(
+                node = self.name(),
+                "requests were under way after drain_timeout: their clients get no answer"
+            );
+        }
+        let Some(threads) = self.threads.take() else { return ShutDown { drained, checkpointed: false } };
+        let checkpointed = threads.checkpoints.write().is_ok();
+        self.common.stop();
+        threads.join().close(self.name());
+        info!(node = self.name(), drained, checkpointed, "ended");
+        ShutDown { drained, checkpointed }
+    }
+
+    /// Ends at once: threads stop at their next step, nothing is flushed or answered, sockets are reset, the
+    /// directory's lock is free. As SIGKILL does.
+    pub fn kill(mut self) {
+        self.kill_now();
+    }
+
+    fn kill_now(&mut self) {
+        self.common.kill();
+        if let Some(threads) = self.threads.take() {
+            // Dropping the log flushes nothing and gives its lock back.
+            drop(threads.join());
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.kill_now();
+    }
+}
+
+/// The log, when nobody appends any more.
+struct Log(Wal);
+
+impl Threads {
+    fn join(self) -> Log {
+        let shards = self.shards.into_iter().map(|shard| ("a shard", shard.join()));
+        let mut ended: Vec<_> = shards.collect();
+        // The shards held the hint thread's queue: it has ended or is about to.
+        ended.push(("the hint thread", self.hints.join()));
+        for (what, result) in ended {
+            if result.is_err() {
+                error!("{what} panicked; what was acknowledged is on disk");
+            }
+        }
+        self.checkpoints.join();
+        Log(self.wal)
+    }
+}
+
+impl Log {
+    fn close(self, node: &str) {
+        if let Err(failure) = self.0.close() {
+            error!(node, %failure, "the log did not close in good order; the next start recovers from it");
+        }
+    }
+}

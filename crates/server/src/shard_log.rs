@@ -1,0 +1,162 @@
+//! A shard's use of the node's log: what it appended, in order, and how far that is durable.
+//!
+//! Invariants:
+//! - records are appended in the order of their sequence numbers and reported durable in that order, cumulatively;
+//! - the shard syncs in its own thread while the log's recent sync time is below `inline_sync_below` (a hop to another
+//!   thread and back costs more than a sync on a fast disk), and leaves it to the flusher thread above (a slow sync
+//!   would stall reads);
+//! - whoever comes first leads for all shards; a shard whose records another carries is woken when they are durable.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use quorate_node::LogBuffer;
+use quorate_wal::{Durability, Error, Lead, Lsn, Wal};
+
+use crate::common::Common;
+use crate::counters::Counters;
+
+/// The log took no record, or will never say whether one is durable. What was acknowledged is durable.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct LogFailure(#[from] Error);
+
+/// See the module.
+pub(crate) struct ShardLog {
+    wal: Wal,
+    inline_sync_below: Duration,
+    outstanding: VecDeque<Appended>,
+    /// Set while the shard counts on somebody else's sync to wake it.
+    waits: Arc<AtomicBool>,
+    failed: bool,
+    counters: Arc<Counters>,
+}
+
+/// What one turn appended.
+#[derive(Clone, Copy, Debug)]
+struct Appended {
+    first: Lsn,
+    last: Lsn,
+    /// The sequence number of the last record.
+    through: u64,
+    /// How safe it must be: some records must be durable under any policy.
+    durable: bool,
+}
+
+impl ShardLog {
+    /// Shard `index`'s use of `wal`.
+    pub(crate) fn new(wal: Wal, common: &Arc<Common>, index: usize, inline_sync_below: Duration) -> ShardLog {
+        let waits = Arc::new(AtomicBool::new(false));
+        let (waiting, inbox) = (Arc::clone(&waits), Arc::clone(&common.inboxes[index]));
+        wal.on_durable(Arc::new(move |_| {
+            if waiting.swap(false, Ordering::AcqRel) {
+                inbox.wake();
+            }
+        }));
+        let counters = Arc::clone(&common.counters);
+        ShardLog { wal, inline_sync_below, outstanding: VecDeque::new(), waits, failed: false, counters }
+    }
+
+    /// Appends the records of a turn; nothing of them is on disk yet.
+    pub(crate) fn append(&mut self, records: &LogBuffer) -> Result<(), LogFailure> {
+        let Some(through) = records.last_sequence() else { return Ok(()) };
+        if self.failed {
+            return Ok(());
+        }
+        let (mut first, mut last, mut durable) = (None, Lsn::ZERO, false);
+        let mut stager = self.wal.stager();
+        for record in records.records() {
+            durable |= record.must_be_durable;
+            let mut stage = |kind, bytes: &[u8]| match record.must_be_durable {
+                true => stager.stage_with(Durability::Durable, kind, &[bytes]),
+                false => stager.stage(kind, &[bytes]),
+            };
+            last = match stage(record.kind, record.bytes) {
+                Err(Error::Full { .. }) => {
+                    drop(stager);
+                    self.wal.commit_to(self.wal.last_lsn())?;
+                    stager = self.wal.stager();
+                    stager.stage_with(Durability::Durable, record.kind, &[record.bytes])?
+                }
+                staged => staged?,
+            };
+            first = first.or(Some(last));
+        }
+        drop(stager);
+        self.outstanding.push_back(Appended { first: first.unwrap_or(last), last, through, durable });
+        Ok(())
+    }
+
+    /// Syncs what is outstanding, here or by the flusher; whether more is durable now.
+    pub(crate) fn sync(&mut self) -> bool {
+        if self.outstanding.is_empty() || self.failed {
+            return false;
+        }
+        if self.is_inline() {
+            match self.wal.try_lead() {
+                Ok(Lead::Led(_)) | Err(_) => {
+                    self.counters.log_batches_inline.increment();
+                    return true;
+                }
+                Ok(Lead::HandedOver) => {}
+            }
+        } else {
+            self.counters.log_batches_flushed.increment();
+            self.wal.request_commit();
+        }
+        self.waits.store(true, Ordering::Release);
+        // It may have become durable before the flag was up; then nobody wakes us.
+        self.outstanding.front().is_some_and(|oldest| self.is_safe(oldest))
+    }
+
+    /// The last sequence number that became durable since this was last asked.
+    pub(crate) fn newly_durable(&mut self) -> Result<Option<u64>, LogFailure> {
+        let mut through = None;
+        while let Some(oldest) = self.outstanding.front().filter(|oldest| self.is_safe(oldest)) {
+            through = Some(oldest.through);
+            self.outstanding.pop_front();
+        }
+        match self.wal_stopped() {
+            Some(error) if through.is_none() => Err(error.into()),
+            _ => Ok(through),
+        }
+    }
+
+    /// Up to here everything that this shard appended has been reported durable.
+    pub(crate) fn applied_through(&self) -> Lsn {
+        match self.outstanding.front() {
+            Some(oldest) => Lsn::new(oldest.first.get() - 1),
+            None => self.wal.durable_lsn(),
+        }
+    }
+
+    /// Whether nothing is outstanding.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outstanding.is_empty() || self.failed
+    }
+
+    /// Whether the shard syncs by itself now.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.wal.recent_sync() < self.inline_sync_below
+    }
+
+    /// Gives up on the log; whether this is the first time.
+    pub(crate) fn give_up(&mut self) -> bool {
+        self.outstanding.clear();
+        !std::mem::replace(&mut self.failed, true)
+    }
+
+    fn is_safe(&self, appended: &Appended) -> bool {
+        match appended.durable {
+            true => self.wal.durable_lsn() >= appended.last,
+            false => self.wal.committed_lsn() >= appended.last,
+        }
+    }
+
+    /// Why the log stopped, if it did and that matters to us.
+    fn wal_stopped(&self) -> Option<Error> {
+        if self.failed || self.outstanding.is_empty() { None } else { self.wal.stopped() }
+    }
+}

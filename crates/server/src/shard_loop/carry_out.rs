@@ -1,0 +1,63 @@
+//! What a turn brings about, as batches.
+
+use quorate_coordinator::Origin;
+use quorate_types::Refusal;
+use quorate_wire::{Response, ResponseBody};
+
+use crate::item::ConnectionId;
+use crate::shard_loop::ShardLoop;
+
+impl ShardLoop {
+    /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials. All but the log's.
+    pub(super) fn carry_out(&mut self) {
+        for (link, message) in self.effects.sends.drain(..) {
+            self.desk.send(link, &message);
+        }
+        let mut answers = std::mem::take(&mut self.effects.answers);
+        for (origin, response) in answers.drain(..) {
+            self.answer(origin, response);
+        }
+        self.effects.answers = answers;
+        self.cross();
+        self.desk.flush();
+        if !self.effects.hints.is_empty() {
+            self.hints.send(self.index, std::mem::take(&mut self.effects.hints));
+        }
+        for node in self.effects.urge.drain(..) {
+            self.links.urge(node);
+        }
+        for link in self.effects.close.drain(..) {
+            self.desk.close(ConnectionId(link.0));
+        }
+    }
+
+    /// Takes an answer to the connection that it belongs to, on whichever shard.
+    pub(super) fn answer(&mut self, origin: Origin, response: Response) {
+        let connection = ConnectionId(origin.connection);
+        match connection.shard() {
+            home if home == self.index => self.desk.answer(connection, response),
+            home => self.across.answer(home, origin, response),
+        }
+    }
+
+    /// Answers a request of this shard's own connections that was not begun because `limit` is reached.
+    pub(super) fn refuse(&mut self, origin: Origin, limit: &str) {
+        self.common.counters.driver_overloaded.increment();
+        let refusal = Refusal::Overloaded { limit: limit.to_owned() };
+        self.answer_here(origin, ResponseBody::Refused(refusal));
+    }
+
+    pub(super) fn answer_here(&mut self, origin: Origin, body: ResponseBody) {
+        let response = Response { number: origin.number, body, receipt: None };
+        self.desk.answer(ConnectionId(origin.connection), response);
+    }
+
+    fn cross(&mut self) {
+        let mut refused = std::mem::take(&mut self.refused);
+        self.across.flush(&mut refused);
+        for origin in refused.drain(..) {
+            self.refuse(origin, "shard_queue_max");
+        }
+        self.refused = refused;
+    }
+}

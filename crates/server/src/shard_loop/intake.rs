@@ -1,0 +1,226 @@
+//! What a turn takes in: the inbox, and what is due.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_coordinator::Origin;
+use quorate_node::{Event, LinkId, LinkLoss};
+use quorate_types::{Now, PartitionId, SessionId};
+use quorate_wire::{PeerMessage, Request, RequestBody, Response, ResponseBody, WireError, decode};
+use tracing::{debug, info};
+
+use crate::arrival::{Arrival, Reader, Who};
+use crate::common::Common;
+use crate::desk::Use;
+use crate::gate::Gate;
+use crate::item::{ConnectionId, Item};
+use crate::shard_loop::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
+use crate::status::{Gathering, merged};
+
+/// What a turn has taken so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Taken {
+    fn is_enough(self) -> bool {
+        self.messages >= TURN_MESSAGES_MAX || self.bytes >= TURN_BYTES_MAX
+    }
+}
+
+impl ShardLoop {
+    /// Takes what waits, up to the turn's budget; whether more is left.
+    pub(super) fn take_in(&mut self, now: Now) -> bool {
+        if self.shard.next_timer().is_some_and(|due| due <= now.mono) {
+            self.shard.on_event(now, Event::Tick, &mut self.effects);
+        }
+        self.common.inboxes[self.index].take(&mut self.waiting);
+        let mut taken = Taken::default();
+        while !taken.is_enough() {
+            let Some(item) = self.waiting.pop_front() else { break };
+            self.on_item(now, item, &mut taken);
+        }
+        if taken.bytes > 0 {
+            self.common.inboxes[self.index].frames_handled(taken.bytes);
+        }
+        !self.waiting.is_empty()
+    }
+
+    fn on_item(&mut self, now: Now, item: Item, taken: &mut Taken) {
+        match item {
+            Item::Frames { connection, frames, bytes } => {
+                taken.bytes += bytes;
+                taken.messages += self.on_frames(now, connection, frames);
+            }
+            Item::Arrived(arrival) => self.on_arrival(now, *arrival),
+            Item::Closed { connection, why } => self.on_closed(now, connection, why),
+            Item::DialFailed { peer, why } => self.event(now, Event::DialFailed { peer, why }),
+            Item::Requests(requests) => {
+                taken.messages += requests.len();
+                self.common.inboxes[self.index].batch_handled();
+                for (origin, request) in requests {
+                    self.event(now, Event::Request { origin, request });
+                }
+            }
+            Item::Answers { from, answers } => {
+                taken.messages += answers.len();
+                self.across.answered(from, answers.len());
+                for (origin, response) in answers {
+                    self.desk.answer(ConnectionId(origin.connection), response);
+                }
+            }
+            Item::Answer(origin, response) => self.desk.answer(ConnectionId(origin.connection), *response),
+            Item::Happened(event) => self.event(now, *event),
+            Item::Walk(step) => self.walking.step(&self.shard, &self.log, step),
+            Item::Status(gathering) => self.on_status(&gathering),
+            Item::Drain => {
+                self.draining = Draining::Begun;
+                self.event(now, Event::Drain);
+            }
+        }
+    }
+
+    fn event(&mut self, now: Now, event: Event) {
+        self.shard.on_event(now, event, &mut self.effects);
+    }
+
+    /// The messages in `frames`, up to the first that is none: then the connection is closed.
+    fn on_frames(&mut self, now: Now, connection: ConnectionId, frames: Vec<Bytes>) -> usize {
+        let taken = match self.desk.used(connection) {
+            None => Ok(0),
+            Some(Use::Client(gate)) => {
+                let gate = Arc::clone(gate);
+                self.on_requests(now, connection, &gate, frames)
+            }
+            Some(Use::Link) => self.on_peer_messages(now, connection, frames),
+        };
+        taken.unwrap_or_else(|garbled| {
+            self.common.counters.connections_garbled.increment();
+            info!(connection = connection.0, %garbled, "closed: what came over the connection is no message");
+            self.on_closed(now, connection, LinkLoss::Garbage);
+            0
+        })
+    }
+
+    fn on_peer_messages(
+        &mut self,
+        now: Now,
+        link: ConnectionId,
+        frames: Vec<Bytes>,
+    ) -> Result<usize, WireError> {
+        let mut taken = 0;
+        for message in frames.into_iter().flat_map(decode) {
+            let message = PeerMessage::try_from(message?)?;
+            taken += 1;
+            self.event(now, Event::Peer { link: LinkId(link.0), message });
+        }
+        Ok(taken)
+    }
+
+    fn on_requests(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        gate: &Gate,
+        frames: Vec<Bytes>,
+    ) -> Result<usize, WireError> {
+        let mut taken = 0;
+        for message in frames.into_iter().flat_map(decode) {
+            let request = Request::try_from(message?)?;
+            taken += 1;
+            gate.taken();
+            let session = SessionId(connection.0);
+            let origin = Origin { connection: connection.0, session, number: request.number };
+            self.on_request(now, origin, request);
+        }
+        Ok(taken)
+    }
+
+    fn on_request(&mut self, now: Now, origin: Origin, request: Request) {
+        match owner(&request.body, &self.common) {
+            Owner::Shard(shard) if shard == self.index => self.event(now, Event::Request { origin, request }),
+            Owner::Shard(shard) => {
+                if let Err(refused) = self.across.ask(shard, origin, request) {
+                    self.refuse(refused, "shard_queue_max");
+                }
+            }
+            Owner::Driver(Question::Ring) => {
+                let ring = self.common.overview.ring(&self.shard.status().peers);
+                self.answer_here(origin, ResponseBody::Ring(Box::new(ring)));
+            }
+            Owner::Driver(Question::Status) => {
+                if !self.common.gather_status(origin) {
+                    self.refuse(origin, "status_requests_max");
+                }
+            }
+        }
+    }
+
+    /// Adds this shard's part; the last shard answers.
+    fn on_status(&mut self, gathering: &Gathering) {
+        if let Some(parts) = gathering.add(self.shard.status()) {
+            let body = ResponseBody::Status(Box::new(merged(&self.common, &parts)));
+            let response = Response { number: gathering.origin.number, body, receipt: None };
+            let home = ConnectionId(gathering.origin.connection).shard();
+            self.common.inboxes[home].push(Item::Answer(gathering.origin, Box::new(response)));
+        }
+    }
+
+    fn on_arrival(&mut self, now: Now, arrival: Arrival) {
+        let Arrival { id, way, who, ended } = arrival;
+        let connection = match way.arrive() {
+            Ok(connection) => connection,
+            Err(error) => return debug!(%error, "a connection ended on its way to its shard"),
+        };
+        let inbox = Arc::clone(&self.common.inboxes[self.index]);
+        match who {
+            Who::Client(permit) => {
+                let gate = Arc::new(Gate::default());
+                let reader = Reader { id, inbox, gate: Some(Arc::clone(&gate)) };
+                let reader = tokio::spawn(reader.run(connection.source, permit));
+                self.desk.add(id, connection.sink, Use::Client(gate), reader.abort_handle());
+            }
+            Who::Peer { peer, direction } => {
+                let reader = tokio::spawn(Reader { id, inbox, gate: None }.run(connection.source, ended));
+                self.desk.add(id, connection.sink, Use::Link, reader.abort_handle());
+                self.event(now, Event::LinkUp { link: LinkId(id.0), peer, direction });
+            }
+        }
+    }
+
+    fn on_closed(&mut self, now: Now, connection: ConnectionId, why: LinkLoss) {
+        match self.desk.used(connection) {
+            None => return,
+            Some(Use::Link) => self.event(now, Event::LinkDown { link: LinkId(connection.0), why }),
+            Some(Use::Client(_)) => self.common.session_closed(SessionId(connection.0)),
+        }
+        self.desk.close(connection);
+    }
+}
+
+/// Who answers a request.
+enum Owner {
+    Shard(usize),
+    Driver(Question),
+}
+
+/// What no shard owns.
+enum Question {
+    Ring,
+    Status,
+}
+
+fn owner(body: &RequestBody, common: &Common) -> Owner {
+    let of_partition = |partition: PartitionId| Owner::Shard(partition.shard(common.inboxes.len()));
+    match body {
+        RequestBody::Get { key, .. }
+        | RequestBody::Put { key, .. }
+        | RequestBody::Delete { key, .. }
+        | RequestBody::Explain { key, .. } => of_partition(common.ring.token(key).partition()),
+        RequestBody::Page { partition, .. } => of_partition(*partition),
+        RequestBody::Status => Owner::Driver(Question::Status),
+        RequestBody::Ring => Owner::Driver(Question::Ring),
+    }
+}

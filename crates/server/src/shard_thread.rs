@@ -1,0 +1,131 @@
+//! The thread of a shard: its runtime, its links, its loop; and the door, on shard 0.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use quorate_node::{Effects, Shard};
+use quorate_transport::{Listener, Transport, TransportError};
+use quorate_types::NodeId;
+use quorate_wal::Wal;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::across::Across;
+use crate::common::Common;
+use crate::desk::Desk;
+use crate::door::Door;
+use crate::error::StartError;
+use crate::hint_thread::HintQueue;
+use crate::links::Links;
+use crate::shard_log::ShardLog;
+use crate::shard_loop::{Draining, ShardLoop};
+use crate::walking::Walking;
+
+/// What the thread begins with.
+pub(crate) struct ShardSeed {
+    pub(crate) index: usize,
+    pub(crate) common: Arc<Common>,
+    pub(crate) shard: Shard,
+    pub(crate) wal: Wal,
+    pub(crate) inline_sync_below: Duration,
+    pub(crate) slice_bytes: usize,
+    pub(crate) outstanding_max: usize,
+    pub(crate) hints: HintQueue,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) peers: Vec<(NodeId, String)>,
+    pub(crate) listening: Option<Listening>,
+}
+
+/// Where to listen, and for whom.
+pub(crate) struct Listening {
+    pub(crate) addr: String,
+    pub(crate) door: Door,
+}
+
+/// Tells the replica if the thread panics: half a node must not go on.
+struct Alarm(Arc<Common>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("a shard panicked: this is a bug; what was acknowledged is on disk");
+            self.0.kill();
+        }
+    }
+}
+
+impl ShardSeed {
+    /// Reports whether it could start (and where it listens), then runs until the switch says stop.
+    pub(crate) fn run(mut self, report: &Sender<Result<Option<SocketAddr>, StartError>>) {
+        let _alarm = Alarm(Arc::clone(&self.common));
+        let listening = self.listening.take();
+        let runtime = match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(failure) => return drop(report.send(Err(StartError::Thread(failure)))),
+        };
+        match runtime.block_on(open_door(listening, &self.transport)) {
+            Ok(door) => {
+                // If nobody hears it, the start was given up and the switch says stop.
+                let _ = report.send(Ok(door.as_ref().map(|door| door.local_addr)));
+                self.serve(&runtime, door);
+            }
+            Err(failure) => drop(report.send(Err(failure))),
+        }
+    }
+
+    fn serve(self, runtime: &Runtime, door: Option<OpenDoor>) {
+        runtime.block_on(async {
+            if let Some(OpenDoor { door, listener, .. }) = door {
+                tokio::spawn(Arc::new(door).keep(listener));
+            }
+            self.into_loop().run().await;
+        });
+    }
+
+    /// Must be called on the shard's runtime: the links begin to dial.
+    fn into_loop(self) -> ShardLoop {
+        let ShardSeed { index, common, shard, wal, hints, .. } = self;
+        ShardLoop {
+            index,
+            shard,
+            log: ShardLog::new(wal, &common, index, self.inline_sync_below),
+            links: Links::start(&common, &self.transport, &self.peers, index),
+            hints,
+            desk: Desk::new(Arc::clone(&common.counters)),
+            across: Across::new(index, &common.inboxes, self.outstanding_max),
+            walking: Walking::new(self.slice_bytes),
+            waiting: VecDeque::new(),
+            effects: Effects::new(),
+            refused: Vec::new(),
+            draining: Draining::No,
+            common,
+        }
+    }
+}
+
+/// A door with its listener.
+struct OpenDoor {
+    door: Door,
+    listener: Box<dyn Listener>,
+    local_addr: SocketAddr,
+}
+
+async fn open_door(
+    listening: Option<Listening>,
+    transport: &Arc<dyn Transport>,
+) -> Result<Option<OpenDoor>, StartError> {
+    let Some(Listening { addr, door }) = listening else { return Ok(None) };
+    let listener = transport.listen(&addr).await.map_err(|failure| cannot_listen(&addr, failure))?;
+    let local_addr = listener.local_addr().parse().map_err(|_| StartError::AddressUnknown { addr })?;
+    Ok(Some(OpenDoor { door, listener, local_addr }))
+}
+
+fn cannot_listen(addr: &str, failure: TransportError) -> StartError {
+    let addr = addr.to_owned();
+    match failure {
+        TransportError::AddressInUse { .. } => StartError::AddressTaken { addr },
+        source => StartError::Listen { addr, source },
+    }
+}
