@@ -3,7 +3,7 @@
 //! `load` is the largest number of copies of any node over its fair share; `join` and `leave` are copies moved over
 //! the least that could, and the largest load after it.
 // An example may read the clock: it measures.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::time::Instant;
 
