@@ -10,6 +10,7 @@ use quorate_types::NodeId;
 use quorate_wal::{LogId, Lsn};
 use thiserror::Error;
 
+use crate::disk::Identity;
 use crate::log::EntryInvalid;
 
 /// Everything this crate refuses or fails at on disk.
@@ -40,19 +41,16 @@ pub enum DiskError {
     #[error(
         "the data directory {dir} belongs to node {found_node} of cluster {found_cluster}, this is node {node} of \
          cluster {cluster}: start that node, or give this one a directory of its own; nothing was changed",
-        dir = dir.display()
+        dir = dir.display(), found_node = found.node_name, found_cluster = found.cluster_name,
+        node = expected.node_name, cluster = expected.cluster_name
     )]
     OtherIdentity {
         /// The data directory.
         dir: PathBuf,
-        /// The cluster that the directory belongs to.
-        found_cluster: String,
-        /// The node that the directory belongs to.
-        found_node: String,
-        /// The cluster of the caller.
-        cluster: String,
-        /// The node of the caller.
-        node: String,
+        /// Whose it is.
+        found: Box<Identity>,
+        /// Who asked.
+        expected: Box<Identity>,
     },
     /// There is data but a file that says whose or from where is gone. Nothing was changed.
     #[error(

@@ -48,13 +48,8 @@ impl Identity {
         if (self.cluster, self.node) == (found.cluster, found.node) {
             return Ok(());
         }
-        Err(DiskError::OtherIdentity {
-            dir: dir.into(),
-            found_cluster: found.cluster_name.clone(),
-            found_node: found.node_name.clone(),
-            cluster: self.cluster_name.clone(),
-            node: self.node_name.clone(),
-        })
+        let (found, expected) = (Box::new(found.clone()), Box::new(self.clone()));
+        Err(DiskError::OtherIdentity { dir: dir.into(), found, expected })
     }
 
     fn encode(&self) -> Vec<u8> {

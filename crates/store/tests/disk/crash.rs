@@ -295,7 +295,8 @@ fn replaying_twice_is_replaying_once() {
     for i in 0..100u8 {
         write(&mut node, KEYSPACE, &[i % 20], &put(u64::from(i.reverse_bits()) + 1, &i.to_string()));
     }
-    let (once, _) = (contents(&node.stores), drop(node));
+    let once = contents(&node.stores);
+    drop(node);
     let mut node = disk.open(2);
     assert_eq!(contents(&node.stores), once);
     for i in 0..100u8 {

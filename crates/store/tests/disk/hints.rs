@@ -39,6 +39,12 @@ fn all(hints: &mut HintLogs, mut after: HintNumber, bytes_max: usize) -> Vec<(Hi
     }
 }
 
+fn take(hints: &mut HintLogs, taken: impl IntoIterator<Item = Hint>) {
+    for hint in taken {
+        hints.append(TARGET, &hint).unwrap();
+    }
+}
+
 fn bare(found: Vec<(HintNumber, Hint)>) -> Vec<Hint> {
     found.into_iter().map(|(_, hint)| hint).collect()
 }
@@ -56,7 +62,7 @@ fn nothing_is_on_disk_before_the_first_hint() {
 fn hints_count_as_durable_after_a_sync_and_survive_the_process() {
     let disk = Disk::real();
     let mut hints = open(&disk, OPTIONS);
-    (0..300).for_each(|i| drop(hints.append(TARGET, &hint(i)).unwrap()));
+    take(&mut hints, (0..300).map(hint));
     hints.append(OTHER, &hint(7)).unwrap();
     assert_eq!(hints.status()[0].durable, 0);
     let synced: Vec<_> = hints.sync().into_iter().map(|(target, result)| (target, result.unwrap())).collect();
@@ -120,10 +126,10 @@ fn hints_too_many_for_memory_are_read_from_the_log_while_more_arrive() {
     let disk = Disk::real();
     let mut hints = open(&disk, HintOptions { segment_bytes: 1 << 20, ..OPTIONS });
     let big = |i| hint_of(i, 100_000);
-    (0..40).for_each(|i| drop(hints.append(TARGET, &big(i)).unwrap()));
+    take(&mut hints, (0..40).map(big));
     let first = hints.page(TARGET, HintNumber(0), 1_000_000).unwrap();
     let after = first.last().unwrap().0;
-    (40..60).for_each(|i| drop(hints.append(TARGET, &big(i)).unwrap()));
+    take(&mut hints, (40..60).map(big));
     hints.delivered(TARGET, after).unwrap();
     let rest = all(&mut hints, after, 1_000_000);
     assert_eq!(bare(first.into_iter().chain(rest).collect()), (0..60).map(big).collect::<Vec<_>>());
@@ -134,10 +140,10 @@ fn hints_too_many_for_memory_are_read_from_the_log_while_more_arrive() {
 fn a_corrupt_hint_log_is_named_and_nothing_is_overwritten() {
     let disk = Disk::real();
     let mut hints = open(&disk, OPTIONS);
-    (0..10).for_each(|i| {
-        drop(hints.append(TARGET, &hint(i)).unwrap());
+    for i in 0..10 {
+        take(&mut hints, [hint(i)]);
         hints.sync();
-    });
+    }
     hints.close().unwrap();
     let segment = disk.file("hints/00000abc", "1.seg");
     disk.damage(&segment, 400);
