@@ -32,8 +32,9 @@ pub struct Ring {
 impl Ring {
     /// The ring of `members`, whose keys are hashed with `seed`, for keyspaces with their `n`.
     ///
-    /// Members that hold tokens keep exactly those; those that hold none join in the order of their numbers. The
-    /// order of both inputs does not matter. Milliseconds of work; no ring on error.
+    /// If no member holds tokens, all boundaries are shared out at once. Else those that hold some start with exactly
+    /// these, and the others join them in the order of their numbers, as by [`Ring::join`]. The order of both inputs
+    /// does not matter. Milliseconds of work; no ring on error.
     pub fn build(
         seed: u64,
         members: &[Member],

@@ -1,8 +1,9 @@
-//! Boundaries change hands when a node joins or leaves, and nothing else does.
+//! Boundaries change hands when a node joins or leaves.
 //!
 //! A joining node takes boundaries over, one from each of as many equal arcs as it shall have vnodes, so that they
 //! lie apart. The boundaries of a leaving node are dealt out one by one. Which boundary, and to whom, is the choice
-//! of least cost ([`super::plan`]), looked for in a few sweeps: copies even out, and move once.
+//! of least cost ([`super::plan`]), looked for in a few sweeps: copies even out, and move once. Only
+//! where a node would still carry too much do other boundaries follow.
 //!
 //! Why few moves are enough: where replicas differ within a walk, handing a boundary from one node to another that is
 //! not among its near neighbours takes one replica of each partition affected out and brings one in.
@@ -23,10 +24,9 @@ use crate::share::{fair_shares, vnode_counts};
 const SWEEPS: usize = 3;
 
 /// `vnodes` after `newcomer`, the one of `nodes` that holds none, has taken its share over.
-pub(crate) fn joined(nodes: &Topology, vnodes: Vnodes, newcomer: u16) -> Vnodes {
+pub(crate) fn joined(nodes: &Topology, mut vnodes: Vnodes, newcomer: u16) -> Vnodes {
     let before = replicas(nodes, &vnodes, nodes.len() - 1);
     let due = vnode_counts(nodes, &fair_shares(nodes, COPIES_AIM.min(nodes.len())))[usize::from(newcomer)];
-    let mut vnodes = vnodes;
     let taken = taken_evenly(&mut vnodes, newcomer, due);
     let plan = Plan::new(nodes, vnodes, Movement::Since { before, to_joiner: Some(newcomer) });
     let mut joining = Joining { plan, newcomer, taken };
