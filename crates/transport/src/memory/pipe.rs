@@ -188,6 +188,9 @@ impl FrameSource for PipeSource {
     }
 
     fn detach(self: Box<Self>, sink: FrameSink) -> Result<Detached, TransportError> {
+        if Arc::strong_count(&sink.0) > 1 {
+            return Err(TransportError::InUse);
+        }
         let peer_addr = format!("memory:{}/{}", self.end.pipe.far.node, self.end.pipe.far.port);
         Ok(Detached::new(move || Ok(Connection { source: self, sink, peer_addr })))
     }
