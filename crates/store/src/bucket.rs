@@ -8,7 +8,7 @@
 use hashbrown::HashTable;
 use quorate_types::{Merge, RecordRef, Token};
 
-use crate::digest::{BucketDigest, record_digest};
+use crate::digest::{BucketDigest, KeyDigest, record_digest};
 use crate::packed;
 
 /// What a record takes beside its packed bytes where pages and slices carry it.
@@ -88,11 +88,15 @@ impl Bucket {
         if merged.merge(incoming) == Merge::Unchanged {
             return Merge::Unchanged;
         }
-        self.digest.subtract(record_digest(place.key, held));
-        self.digest.add(record_digest(place.key, merged));
+        let key_digest = KeyDigest::of(place.key);
+        self.digest.subtract(key_digest.with(held));
+        self.digest.add(key_digest.with(merged));
         totals.subtract(place.key, held);
         totals.add(place.key, merged);
-        *slot = packed::boxed(place.key, merged);
+        match overwriting(merged, incoming).filter(|new| packed::len(place.key, *new) == slot.len()) {
+            Some(new) => packed::write(&mut &mut slot[..], place.key, new),
+            None => *slot = packed::boxed(place.key, merged),
+        }
         Merge::Changed
     }
 
@@ -136,6 +140,12 @@ impl Bucket {
         });
         placed.filter(|&(token, key, _)| after.is_none_or(|after| (token, key) > after)).collect()
     }
+}
+
+/// `merged` without what it borrows from the record it replaces, if its value is the incoming one.
+fn overwriting<'a>(merged: RecordRef<'_>, incoming: RecordRef<'a>) -> Option<RecordRef<'a>> {
+    let is_incoming = merged.value.map(<[u8]>::as_ptr) == incoming.value.map(<[u8]>::as_ptr);
+    is_incoming.then_some(RecordRef { version: merged.version, value: incoming.value, expiry: merged.expiry })
 }
 
 /// How many of `found` fit into `bytes_max`; one at least, so that a walk always goes on.

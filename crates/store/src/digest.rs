@@ -31,19 +31,34 @@ const INPUT_BYTES: usize = 16 + 12 + 12 + 9 + 1 + 16;
 ///
 /// Reads key and value once; about 25 ns for 16 + 100 bytes.
 pub fn record_digest(key: &[u8], record: RecordRef<'_>) -> u128 {
-    let mut input = [0u8; INPUT_BYTES];
-    input[..16].copy_from_slice(&xxh3_128(key).to_le_bytes());
-    input[16..28].copy_from_slice(&version_bytes(record.version));
-    input[28..40].copy_from_slice(&version_bytes(record.expiry.version));
-    if let Some(at_ms) = record.expiry.at_ms {
-        input[40] = 1;
-        input[41..49].copy_from_slice(&at_ms.to_le_bytes());
+    KeyDigest::of(key).with(record)
+}
+
+/// The part of a record's digest that does not change with the record.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyDigest([u8; 16]);
+
+impl KeyDigest {
+    pub fn of(key: &[u8]) -> KeyDigest {
+        KeyDigest(xxh3_128(key).to_le_bytes())
     }
-    if let Some(value) = record.value {
-        input[49] = 1;
-        input[50..].copy_from_slice(&xxh3_128(value).to_le_bytes());
+
+    /// The digest of `record` under this key.
+    pub fn with(self, record: RecordRef<'_>) -> u128 {
+        let mut input = [0u8; INPUT_BYTES];
+        input[..16].copy_from_slice(&self.0);
+        input[16..28].copy_from_slice(&version_bytes(record.version));
+        input[28..40].copy_from_slice(&version_bytes(record.expiry.version));
+        if let Some(at_ms) = record.expiry.at_ms {
+            input[40] = 1;
+            input[41..49].copy_from_slice(&at_ms.to_le_bytes());
+        }
+        if let Some(value) = record.value {
+            input[49] = 1;
+            input[50..].copy_from_slice(&xxh3_128(value).to_le_bytes());
+        }
+        xxh3_128(&input)
     }
-    xxh3_128(&input)
 }
 
 fn version_bytes(version: Version) -> [u8; 12] {

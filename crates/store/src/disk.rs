@@ -26,7 +26,7 @@ mod sealed;
 pub use checkpoints::{CheckpointRun, Checkpoints};
 pub use identity::Identity;
 pub use manifest::{Manifest, Part};
-pub use part::{BLOCK_BYTES_MAX, PartDone, PartWriter};
+pub use part::{BLOCK_BYTES_MAX, PartDone, PartWriter, SLICE_BYTES_MAX};
 pub use recovery::{OpenOptions, Opened, RecoveryReport, open, wal_dir};
 
 use std::io::ErrorKind;

@@ -36,6 +36,9 @@ const BLOCK_HEAD_BYTES: usize = 8;
 /// Longest payload of a block, bytes: a slice of half of it and the longest record always fit.
 pub const BLOCK_BYTES_MAX: usize = 2 * (KEY_BYTES_MAX + VALUE_BYTES_MAX + 64);
 
+/// Largest slice to ask of a walk, bytes; it may pass that by one record.
+pub const SLICE_BYTES_MAX: usize = BLOCK_BYTES_MAX / 2;
+
 /// A part's place in the checkpoint that it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PartId {

@@ -229,3 +229,17 @@ impl Replay {
         Manifest { generation, clock_ceiling: self.ceiling, ..old.unwrap_or(fresh) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_open_gives_can_be_handed_to_the_threads_that_need_it() {
+        fn send<T: Send>() {}
+        send::<Opened>();
+        send::<super::super::PartWriter>();
+        send::<crate::hints::HintLogs>();
+        send::<crate::Walk>();
+    }
+}
