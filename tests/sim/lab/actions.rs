@@ -1,0 +1,41 @@
+//! What is due at a virtual time: completions of disk work, redials, and the lab's own wake-ups.
+
+use std::collections::BTreeMap;
+
+use quorate_types::{Mono, NodeId};
+
+/// Something that happens at a time.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Time passes.
+    Nothing,
+    /// The log's sync, asked for by a shard of one incarnation, ends.
+    Synced { k: usize, life: u64, shard: usize, through: u64 },
+    /// The hint logs' sync ends.
+    HintsSynced { k: usize, life: u64, target: NodeId },
+    /// A shard dials a shard of a peer, unless there is a link.
+    Dial { from: (usize, usize), to: (usize, usize) },
+}
+
+/// Actions in the order of time, then of scheduling.
+#[derive(Default)]
+pub struct Agenda {
+    due: BTreeMap<(Mono, u64), Action>,
+    scheduled: u64,
+}
+
+impl Agenda {
+    pub fn at(&mut self, when: Mono, action: Action) {
+        self.scheduled += 1;
+        self.due.insert((when, self.scheduled), action);
+    }
+
+    pub fn next_at(&self) -> Option<Mono> {
+        self.due.keys().next().map(|(when, _)| *when)
+    }
+
+    pub fn take_due(&mut self, now: Mono) -> Option<Action> {
+        let first = self.due.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
+    }
+}

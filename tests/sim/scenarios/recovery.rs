@@ -1,0 +1,100 @@
+//! What comes back from disk after a crash.
+
+use std::time::Duration;
+
+use quorate_coordinator::ReadRepairPolicy;
+use quorate_types::{Level, ReadOutcome};
+
+use super::{each, some};
+use crate::lab::Lab;
+
+mod wal_replay {
+    use super::*;
+
+    #[test]
+    fn after_a_power_cut_of_the_whole_cluster_every_acknowledged_key_is_back() {
+        each(|spec| {
+            let mut lab = Lab::start(spec);
+            for i in 0..200 {
+                assert!(lab.put(1 + i % 4, &format!("k{i}"), &format!("v{i}"), Level::Quorum).is_written());
+            }
+            for k in 1..=4 {
+                lab.cut_power(k);
+            }
+            for k in 1..=4 {
+                lab.restart(k);
+            }
+            lab.run_for(Duration::from_secs(3));
+            for i in 0..200 {
+                assert_eq!(lab.value(1, &format!("k{i}"), Level::Quorum), some(&format!("v{i}")), "key {i}");
+            }
+        });
+    }
+}
+
+mod fail_put_recover {
+    use super::*;
+
+    #[test]
+    fn a_node_that_failed_has_after_recovery_what_was_put_meanwhile() {
+        each(|spec| {
+            let mut lab = Lab::start(spec.with_n(4).with_repair(ReadRepairPolicy::Off));
+            lab.kill(2);
+            lab.run_for(Duration::from_secs(1));
+            assert!(lab.put(1, "k", "v", Level::Three).is_written());
+            lab.run_for(Duration::from_secs(3));
+            lab.restart(2);
+            lab.run_until("no hint is left", Duration::from_secs(30), |lab| lab.hints_at(1) == 0);
+            assert_eq!(lab.value(2, "k", Level::One), some("v"));
+            assert!(lab.converged());
+        });
+    }
+}
+
+mod snapshot_plus_log {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_and_the_log_behind_it_give_the_exact_state_tombstones_too() {
+        each(|spec| {
+            let mut lab = Lab::start(spec.with_nodes(1).with_n(1));
+            assert!(lab.put(1, "before", "b", Level::One).is_written());
+            assert!(lab.put(1, "deleted later", "d", Level::One).is_written());
+            lab.checkpoint(1);
+            assert!(lab.put(1, "after", "a", Level::One).is_written());
+            assert!(lab.delete(1, "deleted later", Level::One).is_written());
+            lab.cut_power(1);
+            lab.restart(1);
+            lab.run_for(Duration::from_secs(1));
+            assert_eq!(lab.value(1, "before", Level::One), some("b"));
+            assert_eq!(lab.value(1, "after", Level::One), some("a"));
+            assert!(matches!(lab.get(1, "deleted later", Level::One), ReadOutcome::Deleted { .. }));
+        });
+    }
+}
+
+mod recover_merge_newer {
+    use super::*;
+
+    #[test]
+    fn a_node_that_holds_an_older_and_a_newer_key_ends_with_the_newer_of_both_everywhere() {
+        each(|spec| {
+            let mut lab = Lab::start(spec.with_n(4));
+            assert!(lab.put(1, "k", "k-old", Level::All).is_written());
+            assert!(lab.put(1, "j", "j-old", Level::All).is_written());
+            lab.partition(&[2], &[1, 3, 4], true);
+            lab.run_for(Duration::from_secs(4));
+            assert!(lab.put(2, "j", "j-new", Level::One).is_written());
+            assert!(lab.put(1, "k", "k-new", Level::Three).is_written());
+            lab.run_for(Duration::from_secs(3));
+            lab.kill(2);
+            lab.partition(&[2], &[1, 3, 4], false);
+            lab.restart(2);
+            lab.run_until_converged(Duration::from_secs(60));
+            for k in 1..=4 {
+                assert_eq!(lab.value(k, "k", Level::One), some("k-new"), "by n{k}");
+                assert_eq!(lab.value(k, "j", Level::One), some("j-new"), "by n{k}");
+            }
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! How copies come back together: read repair alone, hints alone, neither.
+
+use std::time::Duration;
+
+use quorate_coordinator::ReadRepairPolicy;
+use quorate_types::{Level, NodeId, ReadOutcome, Version};
+use quorate_wire::{CopyView, Explanation};
+
+use super::{each, some};
+use crate::lab::{Lab, node_id};
+
+fn copy_at(explanation: &Explanation, node: NodeId) -> Option<Version> {
+    let view = explanation.replicas.iter().find(|view| view.node == node).expect("every replica is shown");
+    match view.copy {
+        CopyView::Present { version, .. } | CopyView::Tombstone { version } => Some(version),
+        _ => None,
+    }
+}
+
+/// Overwrites `k` while n2 is down, and brings n2 back: n2 then holds an older copy.
+fn n2_behind(lab: &mut Lab) {
+    assert!(lab.put(1, "k", "old", Level::All).is_written());
+    lab.kill(2);
+    lab.run_for(Duration::from_secs(1));
+    assert!(lab.put(1, "k", "new", Level::Three).is_written());
+    lab.restart(2);
+    lab.run_for(Duration::from_secs(5));
+}
+
+mod stale_own_version {
+    use super::*;
+
+    #[test]
+    fn without_repair_and_handoff_a_node_answers_one_from_its_own_old_copy_and_explain_shows_it() {
+        each(|spec| {
+            let mut lab = Lab::start(spec.with_n(4).with_repair(ReadRepairPolicy::Off).without_handoff());
+            n2_behind(&mut lab);
+            assert_eq!(lab.value(2, "k", Level::One), some("old"));
+            let explanation = lab.explain(1, "k");
+            let newest = explanation.winner.expect("there are copies");
+            assert!(copy_at(&explanation, node_id(2)) < Some(newest));
+            for k in [1, 3, 4] {
+                assert_eq!(copy_at(&explanation, node_id(k)), Some(newest));
+            }
+        });
+    }
+}
+
+mod read_repair_only {
+    use super::*;
+
+    #[test]
+    fn one_read_at_one_with_background_repair_brings_the_newest_to_all_four() {
+        each(|spec| {
+            let mut lab =
+                Lab::start(spec.with_n(4).with_repair(ReadRepairPolicy::Background).without_handoff());
+            n2_behind(&mut lab);
+            lab.value(2, "k", Level::One);
+            lab.run_for(Duration::from_secs(2));
+            let explanation = lab.explain(3, "k");
+            for k in 1..=4 {
+                assert_eq!(copy_at(&explanation, node_id(k)), explanation.winner, "n{k}");
+            }
+            assert_eq!(lab.value(2, "k", Level::One), some("new"));
+        });
+    }
+}
+
+mod handoff_by_coordinating {
+    use super::*;
+
+    #[test]
+    fn hints_reach_a_node_that_only_coordinates_a_request_for_another_key() {
+        each(|spec| {
+            let mut lab = Lab::start(spec.with_n(4).with_repair(ReadRepairPolicy::Off));
+            lab.kill(2);
+            lab.run_for(Duration::from_secs(1));
+            assert!(lab.put(1, "k", "v", Level::Three).is_written());
+            lab.run_for(Duration::from_secs(3));
+            // n1 can't reach n2 by itself: what it dials is cut until n2 has shown itself.
+            lab.restart_unseen(2);
+            assert_eq!(lab.hints_at(1), 1);
+            assert!(lab.put(2, "another", "x", Level::One).is_written());
+            lab.run_until("the hint is delivered", Duration::from_secs(20), |lab| lab.hints_at(1) == 0);
+            let explanation = lab.explain(2, "k");
+            assert_eq!(copy_at(&explanation, node_id(2)), explanation.winner);
+        });
+    }
+}
+
+mod tombstone_not_revived {
+    use super::*;
+
+    #[test]
+    fn a_delete_that_a_node_missed_wins_over_its_old_value() {
+        each(|spec| {
+            let mut lab = Lab::start(spec.with_n(4));
+            assert!(lab.put(1, "k", "old", Level::All).is_written());
+            lab.kill(2);
+            lab.run_for(Duration::from_secs(1));
+            assert!(lab.delete(1, "k", Level::Quorum).is_written());
+            lab.restart(2);
+            lab.run_for(Duration::from_secs(3));
+            for k in 1..=4 {
+                assert!(matches!(lab.get(k, "k", Level::Quorum), ReadOutcome::Deleted { .. }), "by n{k}");
+            }
+            lab.run_until_converged(Duration::from_secs(30));
+            assert!(matches!(lab.get(2, "k", Level::One), ReadOutcome::Deleted { .. }));
+        });
+    }
+}
