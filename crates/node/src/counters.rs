@@ -73,6 +73,8 @@ counters! {
     hints_appended,
     /// Hints that the hint logs refused: the target's log is full, or failed.
     hints_refused,
+    /// Hints not taken because they were for this node itself: its log failed, and its restart recovers.
+    hints_for_self,
     /// Hints not taken because the target's oldest hint is older than `hint_window`.
     hints_beyond_window,
     /// Hints that their target, or the current owners, acknowledged.

@@ -182,7 +182,8 @@ impl Shard {
             self.coordinator.next_timer(),
             self.peers.next_timer(),
             hints,
-            self.clients.sessions.next_timer(),
+            // Sessions are looked through by housekeeping only: an earlier tick would find nothing to do.
+            self.clients.sessions.next_timer().map(|at| at.max(self.housekeeping_due)),
         ];
         timers.into_iter().flatten().min()
     }

@@ -14,6 +14,9 @@ use crate::outbound::Verdict;
 impl Shard {
     /// Keeps a hint, unless the target has been missing writes for longer than the window.
     pub(super) fn keep_hint(&mut self, now: Now, target: NodeId, hint: HintedWrite, out: &mut Effects) {
+        if target == self.config.node {
+            return self.counters.hints_for_self += 1;
+        }
         let HintedWrite { keyspace, key, record } = hint;
         if !self.hints.handoff.is_within_window(now.wall_ms, target) {
             return self.counters.hints_beyond_window += 1;

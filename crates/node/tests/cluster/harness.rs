@@ -1,0 +1,663 @@
+//! The driver of the cluster: carries out effects, on virtual time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin};
+use quorate_node::{
+    DialFailure, Direction, Effects, Event, HintCommand, LinkId, LinkLoss, LinkPeer, Shard, ShardConfig,
+};
+use quorate_ring::{Member, Ring};
+use quorate_types::{
+    Generation, KeyspaceId, Level, Mono, NodeId, Now, PartitionId, ReadOutcome, Record, SessionId, Version,
+    WriteOutcome,
+};
+use quorate_wire::{
+    ExpiryRequest, LinkEpoch, Message, Purpose, Request, RequestBody, Response, ResponseBody, decode,
+    frame_of,
+};
+
+use crate::disk::Disk;
+use crate::network::{Network, Place};
+
+pub const HASH_SEED: u64 = 7;
+pub const WALL_START_MS: u64 = 1_700_000_000_000;
+const REDIAL: Duration = Duration::from_millis(300);
+
+pub fn keyspace() -> KeyspaceId {
+    KeyspaceId::of_name("default")
+}
+
+/// What the tests vary.
+#[derive(Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub shards: usize,
+    pub policy: KeyspacePolicy,
+    pub sync: Duration,
+    pub tune: fn(&mut ShardConfig),
+}
+
+impl Plan {
+    pub fn new(shards: usize) -> Plan {
+        let sync = Duration::from_micros(200);
+        Plan { seed: 1, shards, policy: KeyspacePolicy::default(), sync, tune: |_| () }
+    }
+}
+
+/// A request of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    session: u64,
+    number: u64,
+}
+
+pub struct Node {
+    pub id: NodeId,
+    shards: Vec<Machine>,
+    pub up: bool,
+    pub paused: bool,
+    /// Whether it dials its peers by itself.
+    pub dials: bool,
+    pub wall_ahead_ms: u64,
+    pub log_stalled: bool,
+    pub disk: Disk,
+    held: Vec<Happening>,
+}
+
+struct Machine {
+    shard: Shard,
+    effects: Effects,
+}
+
+#[derive(Clone)]
+struct Happening {
+    to: Place,
+    /// The incarnation that it is for.
+    generation: u64,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Event(Event),
+    Frame { connection: u64, frame: Bytes },
+    Synced(u64),
+    Hint(HintCommand),
+    Dial { to: Place },
+}
+
+pub struct Cluster {
+    pub plan: Plan,
+    pub nodes: Vec<Node>,
+    pub ring: Arc<Ring>,
+    pub network: Network,
+    now: Mono,
+    queue: BTreeMap<(Mono, u64), Happening>,
+    queued: u64,
+    dialling: BTreeSet<(Place, Place)>,
+    pub answers: BTreeMap<Asked, Vec<Response>>,
+    next_number: u64,
+    trace: u64,
+    /// Writes that travelled between nodes, by purpose.
+    pub writes_sent: BTreeMap<&'static str, u64>,
+}
+
+impl Cluster {
+    pub fn new(plan: Plan) -> Cluster {
+        let ids = ["n1", "n2", "n3", "n4"].map(NodeId::of_name);
+        let members = ids.map(|id| Member::new(id, 1.0, None));
+        let ring = Ring::build(HASH_SEED, &members, &[(keyspace(), plan.policy.n)]).expect("four nodes");
+        let nodes = ids.map(|id| Node {
+            id,
+            shards: Vec::new(),
+            up: false,
+            paused: false,
+            dials: true,
+            wall_ahead_ms: 0,
+            log_stalled: false,
+            disk: Disk::default(),
+            held: Vec::new(),
+        });
+        let mut cluster = Cluster {
+            network: Network::new(plan.seed),
+            plan,
+            nodes: nodes.into(),
+            ring: Arc::new(ring),
+            now: Mono(1_000_000),
+            queue: BTreeMap::new(),
+            queued: 0,
+            dialling: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            next_number: 0,
+            trace: 0xcbf2_9ce4_8422_2325,
+            writes_sent: BTreeMap::new(),
+        };
+        (0..4).for_each(|node| cluster.start(node));
+        cluster.run(Duration::from_millis(1_000));
+        cluster
+    }
+
+    // ---- nodes ----
+
+    /// Starts a node from its disk.
+    pub fn start(&mut self, node: usize) {
+        let shards = self.plan.shards;
+        let (stores, clock_start) = self.nodes[node].disk.recover(HASH_SEED, shards);
+        self.nodes[node].disk.generation += 1;
+        let generation = Generation(self.nodes[node].disk.generation);
+        let keyspaces = BTreeMap::from([(keyspace(), self.plan.policy)]);
+        let coordinator = CoordinatorConfig { keyspaces, ..CoordinatorConfig::new(self.nodes[node].id) };
+        let machines = stores.into_iter().enumerate().map(|(index, store)| {
+            let mut config = ShardConfig::new(coordinator.clone(), generation, index, shards);
+            (self.plan.tune)(&mut config);
+            let shard = Shard::new(config, Arc::clone(&self.ring), store, clock_start);
+            Machine { shard, effects: Effects::new() }
+        });
+        self.nodes[node].shards = machines.collect();
+        self.nodes[node].up = true;
+        let found: Vec<Event> = self.nodes[node]
+            .disk
+            .hints
+            .iter()
+            .map(|(&target, log)| Event::HintsFound { target, backlog: log.backlog() })
+            .collect();
+        for shard in 0..shards {
+            let place = Place { node, shard };
+            let events = found.iter().cloned().chain([Event::Tick]).map(What::Event).collect();
+            self.turn(place, events);
+        }
+        if self.nodes[node].dials {
+            self.dial_all(node);
+        }
+    }
+
+    pub fn dial_all(&mut self, node: usize) {
+        for shard in 0..self.plan.shards {
+            for peer in (0..4).filter(|&peer| peer != node) {
+                self.dial_node(Place { node, shard }, peer, Duration::ZERO);
+            }
+        }
+    }
+
+    /// SIGKILL: its memory is gone, and its sockets are reset.
+    pub fn kill(&mut self, node: usize) {
+        let machine = &mut self.nodes[node];
+        machine.up = false;
+        machine.paused = false;
+        machine.held.clear();
+        machine.shards.clear();
+        machine.disk.crash();
+        self.dialling.retain(|(from, _)| from.node != node);
+        let of_node = |c: &crate::network::Connection| c.from.node == node || c.to.node == node;
+        let gone: Vec<u64> =
+            self.network.connections.iter().filter(|(_, c)| of_node(c)).map(|(&id, _)| id).collect();
+        for id in gone {
+            self.drop_connection(id, LinkLoss::Reset);
+        }
+    }
+
+    /// SIGSTOP.
+    pub fn pause(&mut self, node: usize) {
+        self.nodes[node].paused = true;
+    }
+
+    /// SIGCONT: what came meanwhile is taken now.
+    pub fn resume(&mut self, node: usize) {
+        self.nodes[node].paused = false;
+        for happening in std::mem::take(&mut self.nodes[node].held) {
+            self.push(Duration::ZERO, happening);
+        }
+    }
+
+    /// The log stands still: what is appended is not synced until it goes on.
+    pub fn unstall_log(&mut self, node: usize) {
+        self.nodes[node].log_stalled = false;
+        for shard in 0..self.plan.shards {
+            self.turn(Place { node, shard }, vec![What::Event(Event::Tick)]);
+        }
+        for happening in std::mem::take(&mut self.nodes[node].held) {
+            self.push(Duration::ZERO, happening);
+        }
+    }
+
+    /// Hands an event to all shards of a node at once.
+    pub fn tell(&mut self, node: usize, event: &Event) {
+        for shard in 0..self.plan.shards {
+            self.turn(Place { node, shard }, vec![What::Event(event.clone())]);
+        }
+    }
+
+    pub fn shards(&self, node: usize) -> impl Iterator<Item = &Shard> {
+        self.nodes[node].shards.iter().map(|machine| &machine.shard)
+    }
+
+    /// A counter of all shards of a node.
+    pub fn counter(&self, node: usize, name: &str) -> u64 {
+        let of = |shard: &Shard| *shard.status().counters.get(name).expect("a counter by this name");
+        self.shards(node).map(of).sum()
+    }
+
+    pub fn all_counters(&self, name: &str) -> u64 {
+        (0..4).filter(|&node| self.nodes[node].up).map(|node| self.counter(node, name)).sum()
+    }
+
+    /// Whether all shards of `observer` believe `peer` alive.
+    pub fn sees_alive(&self, observer: usize, peer: usize) -> bool {
+        let id = self.nodes[peer].id;
+        self.shards(observer).all(|s| s.status().peers.iter().any(|view| view.node == id && view.alive))
+    }
+
+    pub fn hints_for(&self, holder: usize, target: usize) -> u64 {
+        let log = self.nodes[holder].disk.hints.get(&self.nodes[target].id);
+        log.map_or(0, |log| log.backlog().durable)
+    }
+
+    // ---- clients ----
+
+    pub fn now(&self, node: usize) -> Now {
+        let wall_ms = WALL_START_MS + self.now.0 / 1_000_000 + self.nodes[node].wall_ahead_ms;
+        Now { mono: self.now, wall_ms }
+    }
+
+    pub fn index(&self, id: NodeId) -> usize {
+        self.nodes.iter().position(|node| node.id == id).expect("one of the four")
+    }
+
+    pub fn replicas(&self, key: &str) -> Vec<usize> {
+        let partition = self.ring.token(key.as_bytes()).partition();
+        self.ring.replicas(partition, self.plan.policy.n).iter().map(|&id| self.index(id)).collect()
+    }
+
+    pub fn place(&self, node: usize, key: &str) -> Place {
+        let partition = self.ring.token(key.as_bytes()).partition();
+        Place { node, shard: partition.shard(self.plan.shards) }
+    }
+
+    /// Sends a request to a node; see [`Cluster::answer`].
+    pub fn ask(&mut self, node: usize, key: &str, body: RequestBody) -> Asked {
+        self.next_number += 1;
+        let asked = Asked { session: node as u64, number: self.next_number };
+        self.ask_as(asked, self.place(node, key), body);
+        asked
+    }
+
+    /// Sends a request under a number that may have been used before.
+    pub fn ask_as(&mut self, asked: Asked, to: Place, body: RequestBody) {
+        let request = Request { number: asked.number, time_left_ms: 2_000, want_receipt: true, body };
+        let session = SessionId(asked.session);
+        let origin = Origin { connection: asked.session, session, number: asked.number };
+        let what = What::Event(Event::Request { origin, request });
+        self.push(Duration::ZERO, Happening { to, generation: self.generation(to.node), what });
+    }
+
+    pub fn put_body(key: &str, value: &str, level: Level, version: Option<Version>) -> RequestBody {
+        let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), Bytes::copy_from_slice(value.as_bytes()));
+        let (keyspace, level) = (keyspace(), Some(level));
+        RequestBody::Put { keyspace, key, value, level, expiry: ExpiryRequest::Never, version }
+    }
+
+    pub fn start_put(&mut self, node: usize, key: &str, value: &str, level: Level) -> Asked {
+        self.ask(node, key, Cluster::put_body(key, value, level, None))
+    }
+
+    pub fn put(&mut self, node: usize, key: &str, value: &str, level: Level) -> WriteOutcome {
+        let asked = self.start_put(node, key, value, level);
+        self.write_answer(asked)
+    }
+
+    pub fn delete(&mut self, node: usize, key: &str, level: Level) -> WriteOutcome {
+        let (keyspace, bytes) = (keyspace(), Bytes::copy_from_slice(key.as_bytes()));
+        let body = RequestBody::Delete { keyspace, key: bytes, level: Some(level), version: None };
+        let asked = self.ask(node, key, body);
+        self.write_answer(asked)
+    }
+
+    pub fn get(&mut self, node: usize, key: &str, level: Level) -> ReadOutcome {
+        let (keyspace, bytes) = (keyspace(), Bytes::copy_from_slice(key.as_bytes()));
+        let asked = self.ask(node, key, RequestBody::Get { keyspace, key: bytes, level: Some(level) });
+        match self.answer(asked).body {
+            ResponseBody::Read(outcome) => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The value that a get finds.
+    pub fn value(&mut self, node: usize, key: &str, level: Level) -> String {
+        match self.get(node, key, level) {
+            ReadOutcome::Found { record } => text(&record),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+
+    pub fn write_answer(&mut self, asked: Asked) -> WriteOutcome {
+        match self.answer(asked).body {
+            ResponseBody::Write(outcome) => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Runs until the request is answered; it must be, once.
+    pub fn answer(&mut self, asked: Asked) -> Response {
+        let until = self.now + Duration::from_secs(10);
+        while !self.answers.contains_key(&asked) {
+            assert!(self.now < until, "{asked:?} was never answered");
+            self.step();
+        }
+        let answers = &self.answers[&asked];
+        assert_eq!(answers.len(), 1, "{asked:?} was answered more than once");
+        answers[0].clone()
+    }
+
+    // ---- copies ----
+
+    pub fn copy(&self, node: usize, key: &str) -> Option<Record> {
+        let token = self.ring.token(key.as_bytes());
+        let shard = &self.nodes[node].shards[token.partition().shard(self.plan.shards)].shard;
+        shard.store().read(keyspace(), token, key.as_bytes()).ready().expect("memory answers at once")
+    }
+
+    pub fn copies(&self, key: &str) -> Vec<Option<String>> {
+        self.replicas(key).iter().map(|&node| self.copy(node, key).map(|record| text(&record))).collect()
+    }
+
+    /// Partitions of which the replicas' buckets differ.
+    pub fn differing(&self) -> Vec<PartitionId> {
+        let digest = |id: NodeId, partition: PartitionId| {
+            let shard = &self.nodes[self.index(id)].shards[partition.shard(self.plan.shards)].shard;
+            let digest = shard.store().digest(keyspace(), partition);
+            assert_eq!(digest, shard.store().recomputed_digest(keyspace(), partition));
+            digest
+        };
+        let differs = |&partition: &PartitionId| {
+            let replicas = self.ring.replicas(partition, self.plan.policy.n);
+            replicas.iter().any(|&id| digest(id, partition) != digest(replicas[0], partition))
+        };
+        PartitionId::all().filter(differs).collect()
+    }
+
+    // ---- time ----
+
+    pub fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.next_time().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.now = until;
+    }
+
+    /// Runs until `done`, at most `bound` of virtual time.
+    pub fn run_until(&mut self, bound: Duration, mut done: impl FnMut(&Cluster) -> bool) {
+        let until = self.now + bound;
+        while !done(self) {
+            assert!(self.now < until, "it has not come about within {bound:?}");
+            self.run(Duration::from_millis(20));
+        }
+    }
+
+    /// A hash of everything that was sent and answered so far, and when.
+    pub fn trace(&self) -> u64 {
+        self.trace
+    }
+
+    fn next_time(&self) -> Option<Mono> {
+        let queued = self.queue.keys().next().map(|&(at, _)| at);
+        queued.into_iter().chain(self.timers().map(|(at, _)| at)).min()
+    }
+
+    fn timers(&self) -> impl Iterator<Item = (Mono, Place)> {
+        let running = self.nodes.iter().enumerate().filter(|(_, node)| node.up && !node.paused);
+        running.flat_map(|(node, of)| {
+            of.shards.iter().enumerate().filter_map(move |(shard, machine)| {
+                Some((machine.shard.next_timer()?, Place { node, shard }))
+            })
+        })
+    }
+
+    /// One step of time: everything that is due at the next moment, one turn per shard.
+    fn step(&mut self) {
+        let at = self.next_time().expect("pings go on for ever").max(self.now);
+        self.now = at;
+        let mut turns: BTreeMap<Place, Vec<What>> = BTreeMap::new();
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= at) {
+            let happening = entry.remove();
+            let node = &mut self.nodes[happening.to.node];
+            if node.up && happening.generation == node.disk.generation {
+                match happening.what {
+                    _ if node.paused => node.held.push(happening),
+                    What::Synced(_) if node.log_stalled => node.held.push(happening),
+                    what => turns.entry(happening.to).or_default().push(what),
+                }
+            }
+        }
+        let due: Vec<Place> =
+            self.timers().filter(|&(timer, _)| timer <= at).map(|(_, place)| place).collect();
+        for place in due {
+            turns.entry(place).or_default().push(What::Event(Event::Tick));
+        }
+        for (place, whats) in turns {
+            self.turn(place, whats);
+        }
+    }
+
+    fn turn(&mut self, place: Place, whats: Vec<What>) {
+        let now = self.now(place.node);
+        for what in whats {
+            if !self.nodes[place.node].up {
+                return;
+            }
+            let events = self.events(place, what);
+            let Machine { shard, effects } = &mut self.nodes[place.node].shards[place.shard];
+            for event in events {
+                shard.on_event(now, event, effects);
+            }
+        }
+        let Machine { shard, effects } = &mut self.nodes[place.node].shards[place.shard];
+        shard.end_turn(now, effects);
+        let timer = shard.next_timer();
+        assert!(
+            timer.is_none_or(|at| at > now.mono),
+            "a timer that is due after the turn makes its driver spin"
+        );
+        let mut effects = std::mem::take(effects);
+        self.carry_out(place, &mut effects);
+        effects.clear();
+        if let Some(machine) = self.nodes[place.node].shards.get_mut(place.shard) {
+            machine.effects = effects;
+        }
+    }
+
+    /// What the driver makes of something that happened.
+    fn events(&mut self, place: Place, what: What) -> Vec<Event> {
+        match what {
+            What::Event(event) => vec![event],
+            What::Frame { connection, frame } => {
+                if !self.network.connections.contains_key(&connection) {
+                    return Vec::new();
+                }
+                let messages = decode(frame).map(|message| message.expect("we encoded it"));
+                let peer = |message| match message {
+                    Message::Peer(message) => Event::Peer { link: LinkId(connection), message },
+                    other => panic!("{other:?}"),
+                };
+                messages.map(peer).collect()
+            }
+            What::Synced(through) => {
+                self.nodes[place.node].disk.sync(place.shard, through);
+                vec![Event::Logged { through }]
+            }
+            What::Hint(command) => self.carry_out_hint(place, command),
+            What::Dial { to } => self.dialled(place, to),
+        }
+    }
+
+    fn carry_out(&mut self, place: Place, effects: &mut Effects) {
+        for (link, message) in effects.sends.drain(..) {
+            if let quorate_wire::PeerMessage::Writes(batch) = &message {
+                for write in &batch.writes {
+                    let purpose = match write.purpose {
+                        Purpose::Write => "write",
+                        Purpose::Hint => "hint",
+                        Purpose::Repair => "repair",
+                    };
+                    *self.writes_sent.entry(purpose).or_default() += 1;
+                }
+            }
+            let frame = frame_of(&message).expect("it fits");
+            self.send(place, link.0, &frame);
+        }
+        if let Some(through) = self.nodes[place.node].disk.append(place.shard, &effects.log) {
+            self.push_to(place, self.plan.sync, What::Synced(through));
+        }
+        for (origin, response) in effects.answers.drain(..) {
+            self.note(format!("{origin:?} {response:?}").as_bytes());
+            let asked = Asked { session: origin.session.0, number: response.number };
+            self.answers.entry(asked).or_default().push(response);
+        }
+        for command in effects.hints.drain(..) {
+            self.push_to(place, self.plan.sync * 2, What::Hint(command));
+        }
+        for peer in effects.urge.drain(..) {
+            let peer = self.index(peer);
+            self.dial_node(place, peer, Duration::from_micros(10));
+        }
+        for link in effects.close.drain(..) {
+            self.close(place, link.0);
+        }
+    }
+
+    fn send(&mut self, from: Place, connection: u64, frame: &Bytes) {
+        let Some(ends) = self.network.connections.get(&connection) else { return };
+        let to = if ends.from == from { ends.to } else { ends.from };
+        self.note(frame);
+        for delay in self.network.arrivals(from.node, to.node) {
+            self.push_to(to, delay, What::Frame { connection, frame: frame.clone() });
+        }
+    }
+
+    fn carry_out_hint(&mut self, place: Place, command: HintCommand) -> Vec<Event> {
+        let (target, settled) = match command {
+            HintCommand::Append { target, hint } => {
+                self.nodes[place.node].disk.hints.entry(target).or_default().append(hint);
+                (target, 1)
+            }
+            HintCommand::Delivered { target, through } => {
+                self.nodes[place.node].disk.hints.entry(target).or_default().deliver(through);
+                (target, 0)
+            }
+            HintCommand::ReadPage { target, after, bytes_max } => {
+                let log = self.nodes[place.node].disk.hints.entry(target).or_default();
+                return vec![Event::HintPage { target, hints: log.page(after, bytes_max) }];
+            }
+        };
+        let backlog = self.nodes[place.node].disk.hints[&target].backlog();
+        let stored = |settled| Event::HintsStored { target, settled, refused: 0, backlog };
+        for shard in (0..self.plan.shards).filter(|&shard| shard != place.shard) {
+            let other = Place { shard, ..place };
+            self.push_to(other, Duration::ZERO, What::Event(stored(0)));
+        }
+        vec![stored(settled)]
+    }
+
+    // ---- connections ----
+
+    fn dial_node(&mut self, from: Place, peer: usize, after: Duration) {
+        for shard in 0..self.plan.shards {
+            let to = Place { node: peer, shard };
+            let connected = self.network.connections.values().any(|c| c.from == from && c.to == to);
+            if !connected && self.dialling.insert((from, to)) {
+                self.push_to(from, after, What::Dial { to });
+            }
+        }
+    }
+
+    /// A dial has come to its end: a link at both ends, or why there is none.
+    fn dialled(&mut self, from: Place, to: Place) -> Vec<Event> {
+        self.dialling.remove(&(from, to));
+        let peer = self.nodes[to.node].id;
+        let cut = self.network.is_cut(from.node, to.node) || self.network.is_cut(to.node, from.node);
+        if cut || self.nodes[to.node].paused || !self.nodes[to.node].up {
+            let why =
+                if cut || self.nodes[to.node].paused { DialFailure::TimedOut } else { DialFailure::Refused };
+            if self.nodes[from.node].dials {
+                self.dialling.insert((from, to));
+                self.push_to(from, REDIAL, What::Dial { to });
+            }
+            return vec![Event::DialFailed { peer, why }];
+        }
+        let connection = self.network.connect(from, to);
+        let end = |this: &Cluster, place: Place| LinkPeer {
+            node: this.nodes[place.node].id,
+            generation: Generation(this.generation(place.node)),
+            shard: place.shard as u16,
+            shards: this.plan.shards as u16,
+        };
+        let link = LinkId(connection);
+        let inbound = Event::LinkUp { link, peer: end(self, from), direction: Direction::Inbound };
+        self.push_to(to, Duration::ZERO, What::Event(inbound));
+        let epoch = LinkEpoch { generation: Generation(self.generation(from.node)), connection };
+        vec![Event::LinkUp { link, peer: end(self, to), direction: Direction::Outbound { epoch } }]
+    }
+
+    fn close(&mut self, by: Place, connection: u64) {
+        let Some(ends) = self.network.connections.get(&connection).copied() else { return };
+        self.drop_connection(connection, LinkLoss::Closed);
+        if ends.from == by {
+            let node = ends.to.node;
+            self.dial_node(by, node, REDIAL);
+        }
+    }
+
+    fn drop_connection(&mut self, connection: u64, why: LinkLoss) {
+        let Some(ends) = self.network.connections.remove(&connection) else { return };
+        for end in [ends.from, ends.to] {
+            if self.nodes[end.node].up {
+                let down = Event::LinkDown { link: LinkId(connection), why };
+                self.push_to(end, Duration::from_micros(50), What::Event(down));
+            }
+        }
+        if self.nodes[ends.from.node].up && self.nodes[ends.from.node].dials {
+            self.dial_node(ends.from, ends.to.node, REDIAL);
+        }
+    }
+
+    // ---- plumbing ----
+
+    pub fn generation(&self, node: usize) -> u64 {
+        self.nodes[node].disk.generation
+    }
+
+    fn push_to(&mut self, to: Place, after: Duration, what: What) {
+        self.push(after, Happening { to, generation: self.generation(to.node), what });
+    }
+
+    fn push(&mut self, after: Duration, happening: Happening) {
+        self.queued += 1;
+        self.queue.insert((self.now + after, self.queued), happening);
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        let now = self.now.0.to_le_bytes();
+        for &byte in now.iter().chain(bytes) {
+            self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+pub fn text(record: &Record) -> String {
+    record.value.as_ref().map_or("(deleted)".to_owned(), |value| String::from_utf8_lossy(value).into_owned())
+}
+
+pub fn version_of(outcome: &WriteOutcome) -> Version {
+    match outcome {
+        WriteOutcome::Written { version, .. }
+        | WriteOutcome::Indeterminate { version: Some(version), .. } => *version,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn is_written(outcome: &WriteOutcome) -> bool {
+    matches!(outcome, WriteOutcome::Written { .. })
+}

@@ -1,0 +1,10 @@
+//! A cluster of the node's own machines in one thread: four nodes of one or two shards, on virtual time, joined by
+//! links that delay, lose, double and reorder what is sent. Every message is encoded and decoded.
+
+mod disk;
+mod faults;
+mod handoff;
+mod harness;
+mod lives;
+mod network;
+mod writes;
