@@ -3,6 +3,8 @@
 //! Invariants: memory never before the log; what the store answers later is parked under its ticket and taken up
 //! again by `StoreReady`, whoever asked.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use quorate_coordinator::{PageAsk, PageHandle, PageReply, ReadHandle, ReadReply};
 use quorate_store::{Access, Page, Ticket};
@@ -11,7 +13,7 @@ use quorate_wire::{FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite};
 
 use super::Shard;
 use crate::effects::Effects;
-use crate::event::LinkId;
+use crate::event::{LinkId, LinkLoss};
 use crate::log_queue::{Mutation, Waiter};
 use crate::outbound::Verdict;
 
@@ -85,14 +87,17 @@ impl Shard {
 
     /// The log failed: what waited may or may not come back at the next start, so nobody is told that it was refused.
     pub(super) fn on_log_failed(&mut self, now: Now, out: &mut Effects) {
+        let mut senders = BTreeSet::new();
         for waiter in self.replica.log.fail() {
-            if let Waiter::Peer(write) = waiter
-                && !out.close.contains(&write.link)
-            {
-                // An ended link tells its sender at once what silence would tell it at the deadline.
-                out.close.push(write.link);
+            if let Waiter::Peer(write) = waiter {
+                senders.insert(write.link);
             }
             self.settle(now, self.config.node, waiter, Verdict::Lost);
+        }
+        for link in senders {
+            // An ended link tells its sender at once what silence would tell it at the deadline.
+            out.close.push(link);
+            self.on_link_down(now, link, LinkLoss::Ours);
         }
         for write in std::mem::take(&mut self.clients.parked) {
             self.refuse(write.origin(), Refusal::LogFailed, out);
