@@ -32,6 +32,8 @@ counters! {
     peer_frames_dropped,
     /// Requests that the driver answered `Overloaded`: a shard's queue was full, or too many statuses under way.
     driver_overloaded,
+    /// Values of at least `value_bytes_warn`.
+    values_large,
     /// Links to peers made.
     links_dialled,
     /// Dials that came to nothing.

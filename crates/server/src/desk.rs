@@ -65,14 +65,15 @@ impl Desk {
     }
 
     /// Puts `response` into the connection's next frame; drops it if the connection is gone.
-    pub(crate) fn answer(&mut self, connection: ConnectionId, response: Response) {
+    pub(crate) fn answer(&mut self, connection: ConnectionId, response: &Response) {
         if let Some(Use::Client(gate)) = self.used(connection) {
             gate.answered();
         }
-        if let Err(WireError::MessageTooLarge { .. }) = self.push(connection.0, &response) {
+        if let Err(WireError::MessageTooLarge { .. }) = self.push(connection.0, response) {
             // Can't be: pages and values are bounded far below a frame. The client must not wait for ever.
             let refusal = Refusal::Overloaded { limit: "frame_bytes_max".to_owned() };
-            let instead = Response { body: ResponseBody::Refused(refusal), receipt: None, ..response };
+            let (number, body) = (response.number, ResponseBody::Refused(refusal));
+            let instead = Response { number, body, receipt: None };
             let _ = self.push(connection.0, &instead);
         }
     }

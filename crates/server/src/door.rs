@@ -74,12 +74,12 @@ impl Door {
     }
 
     fn count(&self, refusal: &HandshakeRefusal) {
-        match refusal {
-            HandshakeRefusal::TooManyConnections { .. } => {
-                self.common.counters.connections_max_hit.increment()
-            }
-            _ => self.common.counters.handshakes_refused.increment(),
-        }
+        let counters = &self.common.counters;
+        let counter = match refusal {
+            HandshakeRefusal::TooManyConnections { .. } => &counters.connections_max_hit,
+            _ => &counters.handshakes_refused,
+        };
+        counter.increment();
     }
 
     async fn hear(&self, connection: &mut Connection) -> Result<Guest, Unwelcome> {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod across;
+mod admission;
 mod arrival;
 mod checkpoint_thread;
 mod clock;
@@ -26,6 +27,8 @@ mod shard_thread;
 mod start;
 mod status;
 mod switch;
+#[cfg(test)]
+mod tests;
 mod until;
 mod walking;
 

@@ -34,7 +34,7 @@ const REDIAL: RedialOptions = RedialOptions {
 /// The outgoing links of one shard. Dropping it ends them.
 pub(crate) struct Links {
     peers: BTreeMap<NodeId, Arc<Far>>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// One peer, as its links see it together.
@@ -54,13 +54,13 @@ impl Links {
         peers: &[(NodeId, String)],
         shard: usize,
     ) -> Links {
-        let mut links = Links { peers: BTreeMap::new(), _tasks: JoinSet::new() };
+        let mut links = Links { peers: BTreeMap::new(), tasks: JoinSet::new() };
         for (peer, addr) in peers {
             let (shards, nudges) = (watch::Sender::new(1), Mutex::default());
             let far = Arc::new(Far { peer: *peer, addr: addr.clone(), shards, nudges });
             let near = Near { common: Arc::clone(common), transport: Arc::clone(transport), shard };
             links.peers.insert(*peer, Arc::clone(&far));
-            links._tasks.spawn(keep_links(near, far));
+            links.tasks.spawn(keep_links(near, far));
         }
         links
     }
@@ -194,9 +194,10 @@ impl Near {
         let why = words(failure);
         if self.common.overview.dial_failed(far.peer, &why) {
             let peer = self.common.overview.name(far.peer).unwrap_or("?");
-            match failure {
-                TransportError::HandshakeRefused { .. } => warn!(peer, addr = far.addr, why, "no link"),
-                _ => info!(peer, addr = far.addr, why, "no link"),
+            if let TransportError::HandshakeRefused { .. } = failure {
+                warn!(peer, addr = far.addr, why, "no link");
+            } else {
+                info!(peer, addr = far.addr, why, "no link");
             }
         }
         let event = Item::DialFailed { peer: far.peer, why: dial_failure(failure) };

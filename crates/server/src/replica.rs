@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use quorate_types::{Generation, NodeId};
-use quorate_wal::Wal;
+use quorate_wal::{Io, StdIo, Wal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -64,8 +64,18 @@ impl Replica {
     ///
     /// Blocks for as long as recovery takes; must not be called from within an async runtime.
     pub fn start(config: &Config, node: &str, options: &StartOptions) -> Result<Replica, StartError> {
+        Replica::start_on(config, node, options, &StdIo::shared())
+    }
+
+    /// [`Replica::start`] on another disk.
+    pub(crate) fn start_on(
+        config: &Config,
+        node: &str,
+        options: &StartOptions,
+        io: &Arc<dyn Io>,
+    ) -> Result<Replica, StartError> {
         let Parts { common, local_addr, shards, hints, checkpoints, wal } =
-            start::start(config, node, options)?;
+            start::start(config, node, options, io)?;
         let threads = Some(Threads { shards, hints, checkpoints, wal });
         Ok(Replica { common, local_addr, drain_timeout: config.server.drain_timeout, threads })
     }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use quorate_node::LogBuffer;
-use quorate_wal::{Durability, Error, Lead, Lsn, Wal};
+use quorate_node::{LogBuffer, LogRecord};
+use quorate_wal::{Durability, Error, Lead, Lsn, Stager, Wal};
 
 use crate::common::Common;
 use crate::counters::Counters;
@@ -65,20 +65,17 @@ impl ShardLog {
         if self.failed {
             return Ok(());
         }
-        let (mut first, mut last, mut durable) = (None, Lsn::ZERO, false);
+        let durable = records.records().any(|record| record.must_be_durable);
+        let (mut first, mut last) = (None, Lsn::ZERO);
         let mut stager = self.wal.stager();
         for record in records.records() {
-            durable |= record.must_be_durable;
-            let mut stage = |kind, bytes: &[u8]| match record.must_be_durable {
-                true => stager.stage_with(Durability::Durable, kind, &[bytes]),
-                false => stager.stage(kind, &[bytes]),
-            };
-            last = match stage(record.kind, record.bytes) {
+            last = match stage(&mut stager, &record) {
                 Err(Error::Full { .. }) => {
                     drop(stager);
+                    // Bounded by what the log lets wait: this shard stands until that is written.
                     self.wal.commit_to(self.wal.last_lsn())?;
                     stager = self.wal.stager();
-                    stager.stage_with(Durability::Durable, record.kind, &[record.bytes])?
+                    stage(&mut stager, &record)?
                 }
                 staged => staged?,
             };
@@ -149,14 +146,20 @@ impl ShardLog {
     }
 
     fn is_safe(&self, appended: &Appended) -> bool {
-        match appended.durable {
-            true => self.wal.durable_lsn() >= appended.last,
-            false => self.wal.committed_lsn() >= appended.last,
-        }
+        let safe = if appended.durable { self.wal.durable_lsn() } else { self.wal.committed_lsn() };
+        safe >= appended.last
     }
 
     /// Why the log stopped, if it did and that matters to us.
     fn wal_stopped(&self) -> Option<Error> {
         if self.failed || self.outstanding.is_empty() { None } else { self.wal.stopped() }
+    }
+}
+
+fn stage(stager: &mut Stager<'_>, record: &LogRecord<'_>) -> Result<Lsn, Error> {
+    if record.must_be_durable {
+        stager.stage_with(Durability::Durable, record.kind, &[record.bytes])
+    } else {
+        stager.stage(record.kind, &[record.bytes])
     }
 }

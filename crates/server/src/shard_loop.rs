@@ -23,6 +23,7 @@ use tokio::time::Sleep;
 use tracing::error;
 
 use crate::across::Across;
+use crate::admission::Admission;
 use crate::common::Common;
 use crate::desk::Desk;
 use crate::hint_thread::HintQueue;
@@ -50,6 +51,7 @@ pub(crate) struct ShardLoop {
     pub(crate) hints: HintQueue,
     pub(crate) desk: Desk,
     pub(crate) across: Across,
+    pub(crate) admission: Admission,
     pub(crate) walking: Walking,
     pub(crate) waiting: VecDeque<Item>,
     pub(crate) effects: Effects,

@@ -13,6 +13,7 @@ use quorate_wal::Wal;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::across::Across;
+use crate::admission::Admission;
 use crate::common::Common;
 use crate::desk::Desk;
 use crate::door::Door;
@@ -32,6 +33,7 @@ pub(crate) struct ShardSeed {
     pub(crate) inline_sync_below: Duration,
     pub(crate) slice_bytes: usize,
     pub(crate) outstanding_max: usize,
+    pub(crate) admission: Admission,
     pub(crate) hints: HintQueue,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) peers: Vec<(NodeId, String)>,
@@ -95,6 +97,7 @@ impl ShardSeed {
             hints,
             desk: Desk::new(Arc::clone(&common.counters)),
             across: Across::new(index, &common.inboxes, self.outstanding_max),
+            admission: self.admission,
             walking: Walking::new(self.slice_bytes),
             waiting: VecDeque::new(),
             effects: Effects::new(),

@@ -14,15 +14,16 @@ use quorate_store::Store;
 use quorate_store::disk::{self, Checkpoints, OpenOptions, Opened};
 use quorate_store::hints::{HintLogs, HintOptions};
 use quorate_types::{NodeId, Timestamp};
-use quorate_wal::{Io, StdIo, Wal};
+use quorate_wal::{Io, Wal};
 use quorate_wire::Host;
 use tokio::sync::Semaphore;
 use tracing::info;
 
+use crate::admission::Admission;
 use crate::checkpoint_thread::{CheckpointThread, Triggers};
 use crate::clock::{Clock, wall_ms};
 use crate::common::{About, Common};
-use crate::config::Config;
+use crate::config::{Config, NodeConfig};
 use crate::door::Door;
 use crate::error::StartError;
 use crate::hint_thread::{HintQueue, HintThread};
@@ -57,11 +58,15 @@ struct Durable {
     clock_start: Timestamp,
 }
 
-pub(crate) fn start(config: &Config, node: &str, options: &StartOptions) -> Result<Parts, StartError> {
+pub(crate) fn start(
+    config: &Config,
+    node: &str,
+    options: &StartOptions,
+    io: &Arc<dyn Io>,
+) -> Result<Parts, StartError> {
     let place = place(config, node, options)?;
-    let io: Arc<dyn Io> = StdIo::shared();
-    let Opened { stores, wal, checkpoints, generation, clock_start, .. } = open(config, &place, &io)?;
-    let hints = hint_logs(config, &place, &io)?;
+    let Opened { stores, wal, checkpoints, generation, clock_start, .. } = open(config, &place, io)?;
+    let hints = hint_logs(config, &place, io)?;
     let about = About {
         node: place.node,
         name: place.name.clone(),
@@ -79,9 +84,9 @@ pub(crate) fn start(config: &Config, node: &str, options: &StartOptions) -> Resu
     let seeds = shard_seeds(config, &common, durable, &queue);
     // The shards have their own: when the last of them ends, so does the hint thread.
     drop(queue);
-    let (shards, local_addr) = start_shards(config, &common, &place, seeds)?;
     let hints = spawn(format!("{}-hints", place.name), move || hints.run())?;
-    let checkpoints = start_checkpoints(config, &common, &wal, checkpoints)?;
+    let (shards, local_addr) = start_shards(config, &common, &place, seeds)?;
+    let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
     Ok(Parts { common, local_addr, shards, hints, checkpoints, wal })
 }
 
@@ -150,6 +155,7 @@ fn shard_seeds(config: &Config, common: &Arc<Common>, opened: Durable, hints: &H
             inline_sync_below: config.wal.inline_sync_below,
             slice_bytes: config.checkpoint.checkpoint_slice_bytes.0 as usize,
             outstanding_max: config.limits.requests_max,
+            admission: Admission::new(config),
             hints: hints.clone(),
             transport: settings::transport(config),
             peers: settings::peers(config, about.node),
@@ -212,7 +218,7 @@ fn door(config: &Config, common: &Arc<Common>) -> Door {
             cluster: about.cluster,
             cluster_name: about.cluster_name.clone(),
             ring_hash: common.ring.hash(),
-            nodes: config.nodes.iter().map(|node| node.number()).collect(),
+            nodes: config.nodes.iter().map(NodeConfig::number).collect(),
         },
         clients: Arc::new(Semaphore::new(connections_max)),
         connections_max,

@@ -78,10 +78,7 @@ pub(crate) fn merged(common: &Common, parts: &[ShardStatus]) -> NodeStatus {
 fn peers(common: &Common, parts: &[ShardStatus], now: Mono) -> Vec<PeerStatus> {
     let mut merged: BTreeMap<_, PeerView> = BTreeMap::new();
     for view in parts.iter().flat_map(|part| &part.peers) {
-        merged
-            .entry(view.node)
-            .and_modify(|known| *known = both(known, view))
-            .or_insert_with(|| view.clone());
+        merged.entry(view.node).and_modify(|known| *known = both(known, view)).or_insert_with(|| *view);
     }
     merged.values().map(|view| peer_status(common, view, now)).collect()
 }
@@ -102,7 +99,7 @@ pub(crate) fn peer_status(common: &Common, view: &PeerView, now: Mono) -> PeerSt
 
 fn both(a: &PeerView, b: &PeerView) -> PeerView {
     let worse = if a.alive { b } else { a };
-    PeerView { in_flight: a.in_flight + b.in_flight, rtt_us: a.rtt_us.max(b.rtt_us), ..worse.clone() }
+    PeerView { in_flight: a.in_flight + b.in_flight, rtt_us: a.rtt_us.max(b.rtt_us), ..*worse }
 }
 
 fn keyspaces(common: &Common, parts: &[ShardStatus]) -> Vec<KeyspaceStatus> {

@@ -35,7 +35,7 @@ impl ShardLoop {
     pub(super) fn answer(&mut self, origin: Origin, response: Response) {
         let connection = ConnectionId(origin.connection);
         match connection.shard() {
-            home if home == self.index => self.desk.answer(connection, response),
+            home if home == self.index => self.desk.answer(connection, &response),
             home => self.across.answer(home, origin, response),
         }
     }
@@ -49,7 +49,7 @@ impl ShardLoop {
 
     pub(super) fn answer_here(&mut self, origin: Origin, body: ResponseBody) {
         let response = Response { number: origin.number, body, receipt: None };
-        self.desk.answer(ConnectionId(origin.connection), response);
+        self.desk.answer(ConnectionId(origin.connection), &response);
     }
 
     fn cross(&mut self) {

@@ -68,10 +68,10 @@ impl ShardLoop {
                 taken.messages += answers.len();
                 self.across.answered(from, answers.len());
                 for (origin, response) in answers {
-                    self.desk.answer(ConnectionId(origin.connection), response);
+                    self.desk.answer(ConnectionId(origin.connection), &response);
                 }
             }
-            Item::Answer(origin, response) => self.desk.answer(ConnectionId(origin.connection), *response),
+            Item::Answer(origin, response) => self.desk.answer(ConnectionId(origin.connection), &response),
             Item::Happened(event) => self.event(now, *event),
             Item::Walk(step) => self.walking.step(&self.shard, &self.log, step),
             Item::Status(gathering) => self.on_status(&gathering),
@@ -138,7 +138,8 @@ impl ShardLoop {
         Ok(taken)
     }
 
-    fn on_request(&mut self, now: Now, origin: Origin, request: Request) {
+    fn on_request(&mut self, now: Now, origin: Origin, mut request: Request) {
+        self.admission.admit(now.mono, &mut request, &self.common.counters);
         match owner(&request.body, &self.common) {
             Owner::Shard(shard) if shard == self.index => self.event(now, Event::Request { origin, request }),
             Owner::Shard(shard) => {

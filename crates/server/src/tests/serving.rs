@@ -1,10 +1,7 @@
-//! Replicas in this process, over real sockets and real directories.
+//! What a replica does for clients and peers, over real sockets and real directories.
 
-#[path = "support/cluster.rs"]
-mod cluster;
-
-use cluster::{Cluster, Raw, get, keyspace, put, put_at};
-use quorate_server::{DiskError, Replica, ShutDown, StartError, StartOptions};
+use super::cluster::{Cluster, Raw, get, keyspace, poll, put, put_at};
+use crate::{DiskError, Replica, ShutDown, StartError, StartOptions};
 use quorate_types::{ClusterId, Level, ReadOutcome, Refusal, WriteOutcome};
 use quorate_wire::{CopyView, HandshakeRefusal, RequestBody, ResponseBody};
 
@@ -81,7 +78,7 @@ fn writes_go_on_without_a_killed_node_and_it_gets_them_when_it_is_back() {
     cluster.wait_for_links();
     let mut n1 = cluster.client("n1");
     cluster.kill("n2");
-    cluster.poll("n1 sees n2 down", || n1.status().peers.iter().any(|peer| !peer.alive));
+    poll("n1 sees n2 down", || n1.status().peers.iter().any(|peer| !peer.alive));
     for i in 0..40 {
         assert!(written(&n1.call(put_at(&format!("k{i}"), "v", Level::Two))), "k{i}");
     }
@@ -95,13 +92,13 @@ fn writes_go_on_without_a_killed_node_and_it_gets_them_when_it_is_back() {
         ),
         "{all:?}"
     );
-    cluster.poll("hints are durable", || {
+    poll("hints are durable", || {
         let status = n1.status();
         let pending = status.counters.iter().find(|(name, _)| name == "hints_pending").map_or(0, |(_, n)| *n);
         pending == 0 && status.hints.iter().map(|hints| hints.durable).sum::<u64>() > 0
     });
     cluster.restart("n2");
-    cluster.poll("hints are delivered", || n1.status().hints.iter().all(|hints| hints.durable == 0));
+    poll("hints are delivered", || n1.status().hints.iter().all(|hints| hints.durable == 0));
     let n2 = quorate_types::NodeId::of_name("n2");
     for i in 0..40 {
         let explained = n1.call(RequestBody::Explain { keyspace: keyspace(), key: format!("k{i}").into() });
@@ -118,7 +115,7 @@ fn a_paused_node_counts_as_down_and_serves_again_when_resumed() {
     cluster.wait_for_links();
     let mut n1 = cluster.client("n1");
     cluster.replica("n3").pause();
-    cluster.poll("n1 sees n3 down", || n1.status().peers.iter().any(|peer| !peer.alive));
+    poll("n1 sees n3 down", || n1.status().peers.iter().any(|peer| !peer.alive));
     assert!(matches!(
         n1.call(put_at("k", "v", Level::All)),
         ResponseBody::Write(WriteOutcome::Unavailable { required: 3, alive: 2 })
@@ -143,7 +140,7 @@ fn the_door_refuses_by_name() {
         Some(HandshakeRefusal::TooManyConnections { connections_max: 1 })
     );
     drop(first);
-    cluster.poll("the place is free again", || Raw::connect(&cluster.addr("n1"), None).is_ok());
+    poll("the place is free again", || Raw::connect(&cluster.addr("n1"), None).is_ok());
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! A cluster in this process, and a client that speaks frames.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
+use crate::{Replica, ShutDown, StartOptions};
 use bytes::Bytes;
-use quorate_server::config::Config;
-use quorate_server::{Replica, ShutDown, StartOptions};
 use quorate_transport::{Connection, Tcp, Transport, TransportError, handshake};
 use quorate_types::{ClusterId, KeyspaceId, Level};
 use quorate_wire::{
@@ -22,10 +22,10 @@ const DEADLINE: Duration = Duration::from_secs(20);
 static CLUSTERS: AtomicU32 = AtomicU32::new(0);
 
 /// Nodes n1, n2, … on addresses of their own.
-pub struct Cluster {
-    nodes: usize,
+pub(super) struct Cluster {
+    pub(super) nodes: usize,
     /// The configuration behind the nodes.
-    pub extra: String,
+    pub(super) extra: String,
     network: String,
     first_host: u32,
     dir: tempfile::TempDir,
@@ -34,7 +34,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts `nodes` nodes; `extra` is appended to their configuration.
-    pub fn start(nodes: usize, extra: &str) -> Cluster {
+    pub(super) fn start(nodes: usize, extra: &str) -> Cluster {
         let pid = std::process::id();
         let mut cluster = Cluster {
             nodes,
@@ -55,82 +55,76 @@ impl Cluster {
     }
 
     /// Where `node` listens.
-    pub fn addr(&self, node: &str) -> String {
+    pub(super) fn addr(&self, node: &str) -> String {
         let k: u32 = node[1..].parse().unwrap();
         format!("{}.{}:7381", self.network, self.first_host + k - 1)
     }
 
     /// The configuration.
-    pub fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         let mut text = "[cluster]\nname = \"in-process\"\n[wal]\nsegment_bytes = \"4MiB\"\n[liveness]\nping_every = \"50ms\"\nsilent_after = \"500ms\"\n".to_owned();
         for node in self.names() {
-            text.push_str(&format!("[[node]]\nid = \"{node}\"\naddr = \"{}\"\n", self.addr(&node)));
+            writeln!(text, "[[node]]\nid = \"{node}\"\naddr = \"{}\"", self.addr(&node)).unwrap();
         }
         Config::parse(&(text + &self.extra), self.dir.path()).unwrap()
     }
 
     /// Starts `node`, from what is on its disk.
-    pub fn restart(&mut self, node: &str) {
+    pub(super) fn restart(&mut self, node: &str) {
         let replica = Replica::start(&self.config(), node, &StartOptions::default()).unwrap();
         self.replicas.insert(node.to_owned(), replica);
     }
 
     /// The running `node`.
-    pub fn replica(&self, node: &str) -> &Replica {
+    pub(super) fn replica(&self, node: &str) -> &Replica {
         &self.replicas[node]
     }
 
     /// As SIGKILL.
-    pub fn kill(&mut self, node: &str) {
+    pub(super) fn kill(&mut self, node: &str) {
         self.replicas.remove(node).unwrap().kill();
     }
 
     /// As SIGTERM.
-    pub fn shut_down(&mut self, node: &str) -> ShutDown {
+    pub(super) fn shut_down(&mut self, node: &str) -> ShutDown {
         self.replicas.remove(node).unwrap().shut_down()
     }
 
-    /// The folder of `node`.
-    #[allow(dead_code)]
-    pub fn data_dir(&self, node: &str) -> PathBuf {
-        self.config().node(node).unwrap().data_dir.clone()
-    }
-
     /// A client of `node`.
-    pub fn client(&self, node: &str) -> Raw {
+    pub(super) fn client(&self, node: &str) -> Raw {
         Raw::connect(&self.addr(node), Some(ClusterId::of_name("in-process"))).unwrap()
     }
 
-    /// Until `holds`.
-    pub fn poll(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let deadline = Instant::now() + DEADLINE;
-        while !holds() {
-            assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
-            std::thread::yield_now();
-        }
-    }
-
     /// Until every node sees every other one.
-    pub fn wait_for_links(&self) {
+    pub(super) fn wait_for_links(&self) {
         for node in self.replicas.keys() {
             let mut client = self.client(node);
-            self.poll(&format!("{node} sees all"), || client.status().peers.iter().all(|peer| peer.alive));
+            poll(&format!("{node} sees all"), || client.status().peers.iter().all(|peer| peer.alive));
         }
+    }
+}
+
+/// Until `holds`.
+pub(super) fn poll(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        std::thread::yield_now();
     }
 }
 
 /// The keyspace of every request here.
-pub fn keyspace() -> KeyspaceId {
+pub(super) fn keyspace() -> KeyspaceId {
     KeyspaceId::of_name("default")
 }
 
 /// A put at the default level.
-pub fn put(key: &str, value: &str) -> RequestBody {
+pub(super) fn put(key: &str, value: &str) -> RequestBody {
     put_with(key, value, None)
 }
 
 /// A put at `level`.
-pub fn put_at(key: &str, value: &str, level: Level) -> RequestBody {
+pub(super) fn put_at(key: &str, value: &str, level: Level) -> RequestBody {
     put_with(key, value, Some(level))
 }
 
@@ -146,12 +140,12 @@ fn put_with(key: &str, value: &str, level: Option<Level>) -> RequestBody {
 }
 
 /// A get at the default level.
-pub fn get(key: &str) -> RequestBody {
+pub(super) fn get(key: &str) -> RequestBody {
     RequestBody::Get { keyspace: keyspace(), key: Bytes::copy_from_slice(key.as_bytes()), level: None }
 }
 
 /// One connection, driven by the calling thread.
-pub struct Raw {
+pub(super) struct Raw {
     runtime: Runtime,
     connection: Connection,
     writer: FrameWriter,
@@ -161,7 +155,7 @@ pub struct Raw {
 
 impl Raw {
     /// Greets the node at `addr`.
-    pub fn connect(addr: &str, cluster: Option<ClusterId>) -> Result<Raw, HandshakeRefusal> {
+    pub(super) fn connect(addr: &str, cluster: Option<ClusterId>) -> Result<Raw, HandshakeRefusal> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let hello = Hello {
             protocol_min: PROTOCOL_MIN,
@@ -183,7 +177,7 @@ impl Raw {
     }
 
     /// Puts a request into the next frame; its number.
-    pub fn send(&mut self, body: RequestBody) -> u64 {
+    pub(super) fn send(&mut self, body: RequestBody) -> u64 {
         self.number += 1;
         let request = Request { number: self.number, time_left_ms: 5_000, want_receipt: false, body };
         self.writer.push(&request).unwrap();
@@ -191,7 +185,7 @@ impl Raw {
     }
 
     /// Sends the frame.
-    pub fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         let frame = self.writer.finish();
         let sink = &self.connection.sink;
         self.runtime.block_on(async {
@@ -201,7 +195,7 @@ impl Raw {
     }
 
     /// The next answer.
-    pub fn recv(&mut self) -> Response {
+    pub(super) fn recv(&mut self) -> Response {
         while self.received.is_empty() {
             let source = &mut self.connection.source;
             let mut frames = Vec::new();
@@ -217,7 +211,7 @@ impl Raw {
     }
 
     /// Asks and waits for the answer.
-    pub fn call(&mut self, body: RequestBody) -> ResponseBody {
+    pub(super) fn call(&mut self, body: RequestBody) -> ResponseBody {
         let number = self.send(body);
         self.flush();
         let response = self.recv();
@@ -226,7 +220,7 @@ impl Raw {
     }
 
     /// The node's status.
-    pub fn status(&mut self) -> NodeStatus {
+    pub(super) fn status(&mut self) -> NodeStatus {
         match self.call(RequestBody::Status) {
             ResponseBody::Status(status) => *status,
             other => panic!("{other:?}"),

@@ -1,0 +1,6 @@
+//! Replicas in this process.
+
+mod cluster;
+mod disk_fault;
+mod log_failure;
+mod serving;
