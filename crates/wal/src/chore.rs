@@ -119,6 +119,7 @@ fn blank_file(io: &dyn Io, path: &Path, bytes: u64) -> io::Result<Arc<dyn IoFile
         && file.len()? == bytes
     {
         file.write_all_at(&[0; BLANK_BYTES], 0)?;
+        fix_size(&*file, bytes)?;
         file.sync_data()?;
         return Ok(file);
     }
@@ -130,6 +131,11 @@ fn blank_file(io: &dyn Io, path: &Path, bytes: u64) -> io::Result<Arc<dyn IoFile
         return Err(e);
     }
     Ok(file)
+}
+
+/// Writes the last bytes anew: if the sync that covered them failed once, the file may be shorter than it is shown.
+pub(crate) fn fix_size(file: &dyn IoFile, bytes: u64) -> io::Result<()> {
+    file.write_all_at(&[0; 8], bytes - 8)
 }
 
 /// Overwrites the whole file with zeros and syncs it: later syncs then change no metadata, which makes them up to ten

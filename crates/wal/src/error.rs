@@ -174,6 +174,11 @@ pub enum CorruptionProof {
     },
     /// The header is intact but does not continue its predecessor.
     Chain,
+    /// The file ends before its segment does; segments have their full size before they get their name.
+    Short {
+        /// Bytes it must have at least.
+        bytes: u64,
+    },
     /// An intact frame does not continue the LSNs before it.
     Discontinuity {
         /// The LSN that must follow.
@@ -205,6 +210,7 @@ impl fmt::Display for CorruptionProof {
             Self::Discontinuity { expected, found } => {
                 write!(f, "LSN {expected} must follow, the frame there begins at LSN {found}")
             }
+            Self::Short { bytes } => write!(f, "the file ends here, it must have {bytes} bytes"),
             Self::Malformed => write!(f, "a frame passes its checksum but its records do not fill it"),
         }
     }

@@ -75,7 +75,7 @@ fn segment_file(io: &dyn Io, dir: &Path, role: FileRole) -> Result<SegmentFile, 
         FileRole::Free(index) => (index, SegmentState::Spare),
         FileRole::New(index) => (index, SegmentState::Unfinished),
         FileRole::Segment(index) => {
-            let state = match read_header(io, &path)? {
+            let state = match read_header(io, &path)?.0 {
                 Ok(header) => SegmentState::Begun(header),
                 Err(HeaderFault::Blank) => SegmentState::Prepared,
                 Err(HeaderFault::Damaged) => SegmentState::Headless,
@@ -230,6 +230,7 @@ pub fn frames(io: &dyn Io, dir: &Path, index: u64) -> Result<Frames, Error> {
     let path = FileRole::Segment(index).path(dir);
     let window = io.open(&path, OpenMode::Read).and_then(Window::new).map_err(Error::io("open", &path))?;
     let header = read_header(io, &path)?
+        .0
         .map_err(|_| crate::survey::corrupt(&path, 0, Lsn::ZERO, crate::CorruptionProof::Header))?;
     Ok(Frames { scanner: Scanner::new(window, &header), path, header })
 }

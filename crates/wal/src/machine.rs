@@ -50,6 +50,7 @@ impl Marks {
 }
 
 /// What there is to do for the disk.
+#[expect(clippy::large_enum_variant, reason = "one per write to the disk: not worth an allocation")]
 pub enum Take {
     /// This.
     Batch(Batch),
@@ -282,30 +283,34 @@ impl Machine {
         if self.in_flight != InFlight::None {
             return Take::Busy;
         }
-        let syncs = self.demand > self.marks.durable;
-        let Some(first) = self.staging.oldest_frame_bytes().filter(|_| self.stopped.is_none()) else {
-            return self.take_sync(syncs);
-        };
+        if self.stopped.is_some() {
+            return Take::Nothing;
+        }
+        let Some(first) = self.staging.oldest_frame_bytes() else { return self.take_sync() };
         let full = self.is_full(first);
         let mut batch = if full {
             match std::mem::replace(&mut self.next, Next::Unready) {
                 Next::Unready => return Take::NeedsSegment,
-                Next::Ready(next) => self.rotate(&next, syncs),
+                Next::Ready(next) => self.rotate(&next),
             }
         } else {
-            self.batch(syncs)
+            self.batch()
         };
         self.place(&mut batch);
         self.in_flight = if full { InFlight::Rotation } else { InFlight::Batch };
         Take::Batch(batch)
     }
 
-    fn take_sync(&mut self, syncs: bool) -> Take {
-        if !syncs || self.stopped.is_some() {
+    fn take_sync(&mut self) -> Take {
+        if !self.must_sync() {
             return Take::Nothing;
         }
         self.in_flight = InFlight::Batch;
-        Take::Batch(self.batch(true))
+        Take::Batch(self.batch())
+    }
+
+    fn must_sync(&self) -> bool {
+        self.demand > self.marks.durable
     }
 
     /// Puts staged frames into `batch` until its segment is full.
@@ -332,7 +337,7 @@ impl Machine {
         }
         self.in_flight = InFlight::Batch;
         let bare = PlacedBare { offset: self.active.offset, what: BareKind::Watermark };
-        Some(Batch { bare: Some(bare), ..self.batch(false) })
+        Some(Batch { bare: Some(bare), ..self.batch() })
     }
 
     /// The last batch of all: says that the log was closed in good order. Call it when nothing is staged and
@@ -345,7 +350,7 @@ impl Machine {
     }
 
     /// An empty batch behind what is written.
-    fn batch(&self, syncs: bool) -> Batch {
+    fn batch(&self) -> Batch {
         Batch {
             rotation: None,
             frames: Vec::new(),
@@ -354,14 +359,14 @@ impl Machine {
             binding: self.active.header.binding(),
             durable_lsn: self.marks.durable,
             last_lsn: self.marks.written,
-            syncs,
+            syncs: self.must_sync(),
             end: self.active.offset,
             last_crc: self.active.chain_crc,
         }
     }
 
     /// An empty batch at the start of the next segment.
-    fn rotate(&self, next: &Prepared, syncs: bool) -> Batch {
+    fn rotate(&self, next: &Prepared) -> Batch {
         let old = &self.active;
         let header = SegmentHeader {
             log_id: old.header.log_id,
@@ -389,7 +394,7 @@ impl Machine {
             file: Arc::clone(&next.file),
             binding: Binding::new(header.log_id, header.index, header.epoch as u32),
             end: SEGMENT_HEADER_BYTES as u64,
-            ..self.batch(syncs)
+            ..self.batch()
         }
     }
 
@@ -449,37 +454,40 @@ impl Machine {
     /// The next chore that is due, if none is in flight. Segments are made ready when a quarter of the active one is
     /// filled.
     pub fn take_chore(&mut self) -> Option<Chore> {
-        self.chore(self.is_preparation_due())
+        if self.is_preparation_due()
+            && let Some(chore) = self.take_chore_now()
+        {
+            return Some(chore);
+        }
+        let oldest = self.kept.front().filter(|kept| kept.last_lsn <= self.cut && self.may_chore())?;
+        let spare = self.free.len() < self.limits.spare_segments_max;
+        let fate = if spare { Fate::Spare } else { Fate::Removed };
+        Some(self.begin_chore(ChoreKind::Retire { index: oldest.index, fate }))
     }
 
     /// As [`Machine::take_chore`], for a caller that was told [`Take::NeedsSegment`].
     pub fn take_chore_now(&mut self) -> Option<Chore> {
-        self.chore(true)
-    }
-
-    fn chore(&mut self, prepare: bool) -> Option<Chore> {
-        if self.chore_in_flight || self.stopped.is_some() {
+        if !self.may_chore() || !self.can_prepare() {
             return None;
         }
-        let kind = if prepare && self.can_prepare() {
-            let (index, segment_bytes) = (self.active.header.index + 1, self.limits.segment_bytes);
-            ChoreKind::Prepare { index, from: self.free.pop(), segment_bytes }
-        } else {
-            let oldest = self.kept.front().filter(|kept| kept.last_lsn <= self.cut)?;
-            let spare = self.free.len() < self.limits.spare_segments_max;
-            ChoreKind::Retire { index: oldest.index, fate: if spare { Fate::Spare } else { Fate::Removed } }
-        };
+        let (index, segment_bytes) = (self.active.header.index + 1, self.limits.segment_bytes);
+        let from = self.free.pop();
+        Some(self.begin_chore(ChoreKind::Prepare { index, from, segment_bytes }))
+    }
+
+    fn begin_chore(&mut self, kind: ChoreKind) -> Chore {
         self.chore_in_flight = true;
-        Some(Chore(kind))
+        Chore(kind)
+    }
+
+    fn may_chore(&self) -> bool {
+        !self.chore_in_flight && self.stopped.is_none()
     }
 
     /// Whether [`Machine::take_chore`] has one.
     pub fn chore_is_due(&self) -> bool {
-        if self.chore_in_flight || self.stopped.is_some() {
-            return false;
-        }
-        self.kept.front().is_some_and(|kept| kept.last_lsn <= self.cut)
-            || self.is_preparation_due() && self.can_prepare()
+        let retire = self.kept.front().is_some_and(|kept| kept.last_lsn <= self.cut);
+        self.may_chore() && (retire || self.is_preparation_due() && self.can_prepare())
     }
 
     fn is_preparation_due(&self) -> bool {

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::chore::fill_zero;
+use crate::chore::{fill_zero, fix_size};
 use crate::error::CorruptionProof;
 use crate::frame::{Bare, BareKind, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameFields, FrameKind, SEAL_BYTES};
 use crate::io::{Io, IoFile, OpenMode, random_u64};
@@ -282,6 +282,7 @@ impl Beginning<'_> {
             if !is_zero(&file)? {
                 fill_zero(&*file, bytes)?;
             }
+            fix_size(&*file, bytes)?;
             return Ok(file);
         }
         let file = self.io.open(path, OpenMode::Create)?;

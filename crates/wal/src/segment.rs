@@ -6,6 +6,7 @@
 //!
 //! Invariants:
 //! - indices are consecutive; only the newest `.seg` may be without a header (prepared ahead, or torn while rotating);
+//! - a file has its full size, durable, before it is named `.seg`;
 //! - a header is durable before the first frame behind it is written, so an intact frame proves its header once was;
 //! - the header names its predecessor and how far that went, so only the newest segment's end is ever in doubt.
 

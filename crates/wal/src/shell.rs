@@ -66,12 +66,18 @@ pub(crate) struct State {
     ticking: bool,
     /// The durable LSN of the last idle watermark.
     marked: Lsn,
+    threads: Threads,
+    pub(crate) stats: Stats,
+    recent_sync: RecentSync,
+}
+
+/// The threads, all started lazily.
+#[derive(Default)]
+struct Threads {
     closing: bool,
     flusher_started: bool,
     preparer_started: bool,
-    threads: Vec<JoinHandle<()>>,
-    pub(crate) stats: Stats,
-    recent_sync: RecentSync,
+    handles: Vec<JoinHandle<()>>,
 }
 
 /// Who waits where.
@@ -155,10 +161,7 @@ impl State {
             wakers: [BTreeMap::new(), BTreeMap::new()],
             wakers_named: 0,
             ticking: false,
-            closing: false,
-            flusher_started: false,
-            preparer_started: false,
-            threads: Vec::new(),
+            threads: Threads::default(),
             stats: Stats::default(),
             recent_sync: RecentSync::default(),
         }
@@ -179,10 +182,8 @@ impl State {
         let mut ready = Vec::new();
         for durability in [Durability::Written, Durability::Durable] {
             let waiting = &mut self.wakers[durability as usize];
-            let later = match stopped {
-                true => BTreeMap::new(),
-                false => waiting.split_off(&(marks.at(durability).next(), 0)),
-            };
+            let reached = if stopped { Lsn::new(u64::MAX) } else { marks.at(durability).next() };
+            let later = waiting.split_off(&(reached, 0));
             ready.extend(std::mem::replace(waiting, later).into_values());
         }
         ready

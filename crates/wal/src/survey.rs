@@ -11,7 +11,7 @@ use crate::frame::FrameKind;
 use crate::io::{Io, OpenMode};
 use crate::recovery::TailState;
 use crate::scan::{Scanner, Window, orphan_frame};
-use crate::segment::{FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
+use crate::segment::{BLANK_BYTES, FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
 use crate::{Error, Lsn};
 
 /// A segment with a good header.
@@ -84,17 +84,19 @@ impl Survey {
             let segment = gap[0] + 1;
             return Err(Error::Missing { dir: dir.to_owned(), segment, reason: MissingProof::Gap });
         }
-        for (place, index) in indices.iter().enumerate() {
-            survey.add(io, dir, *index, place + 1 == indices.len())?;
+        let newest = indices.last().copied();
+        for index in indices {
+            survey.add(io, dir, index, newest)?;
         }
         Ok(survey)
     }
 
-    fn add(&mut self, io: &dyn Io, dir: &Path, index: u64, newest: bool) -> Result<(), Error> {
+    fn add(&mut self, io: &dyn Io, dir: &Path, index: u64, newest: Option<u64>) -> Result<(), Error> {
         let path = FileRole::Segment(index).path(dir);
         let last = self.segments.last();
         let after = last.map_or(Lsn::ZERO, |last| last.header.first_lsn.prev());
-        let header = match read_header(io, &path)? {
+        let (header, bytes) = read_header(io, &path)?;
+        let header = match header {
             Ok(header) => header,
             Err(HeaderFault::Version(version)) => {
                 return Err(Error::Foreign { path, reason: Foreign::Version(version) });
@@ -102,7 +104,8 @@ impl Survey {
             Err(HeaderFault::Features(bits)) => {
                 return Err(Error::Foreign { path, reason: Foreign::Features(bits) });
             }
-            Err(fault) if newest && last.is_some() => {
+            Err(fault) if newest == Some(index) && last.is_some() => {
+                check_size(&path, bytes, BLANK_BYTES as u64, after)?;
                 self.unbegun = Some(Unbegun { index, blank: fault == HeaderFault::Blank });
                 return Ok(());
             }
@@ -115,6 +118,7 @@ impl Survey {
         if header.index != index || !header.is_coherent() || !chained {
             return Err(corrupt(&path, 0, after, CorruptionProof::Chain));
         }
+        check_size(&path, bytes, header.segment_bytes, after)?;
         self.segments.push(Segment { path, header });
         Ok(())
     }
@@ -157,11 +161,22 @@ impl Survey {
     }
 }
 
-pub(crate) fn read_header(io: &dyn Io, path: &Path) -> Result<Result<SegmentHeader, HeaderFault>, Error> {
+/// The header, and the length of the file.
+pub(crate) fn read_header(
+    io: &dyn Io,
+    path: &Path,
+) -> Result<(Result<SegmentHeader, HeaderFault>, u64), Error> {
     let file = io.open(path, OpenMode::Read).map_err(Error::io("open", path))?;
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     file.read_at_most(&mut bytes, 0).map_err(Error::io("read", path))?;
-    Ok(SegmentHeader::decode(&bytes))
+    Ok((SegmentHeader::decode(&bytes), file.len().map_err(Error::io("read", path))?))
+}
+
+fn check_size(path: &Path, bytes: u64, bytes_min: u64, after: Lsn) -> Result<(), Error> {
+    if bytes < bytes_min {
+        return Err(corrupt(path, bytes, after, CorruptionProof::Short { bytes: bytes_min }));
+    }
+    Ok(())
 }
 
 impl Segment {

@@ -16,8 +16,8 @@ const IDLE: Duration = Duration::from_millis(50);
 impl Shared {
     /// The flusher shall look for work.
     pub(crate) fn wake_flusher(self: &Arc<Self>, state: &mut State) {
-        if !state.flusher_started && !state.closing {
-            state.flusher_started = true;
+        if !state.threads.flusher_started && !state.threads.closing {
+            state.threads.flusher_started = true;
             let shared = Arc::clone(self);
             start(state, "wal-flusher", move || shared.flush());
         }
@@ -36,7 +36,7 @@ impl Shared {
     fn flush(self: &Arc<Self>) {
         let mut tick = None;
         let mut state = self.state();
-        while !state.closing && state.machine.stopped().is_none() {
+        while !state.threads.closing && state.machine.stopped().is_none() {
             let due = self.due(&mut state, &mut tick);
             match due {
                 Some(durability) if !state.machine.is_busy() => {
@@ -84,7 +84,7 @@ impl Shared {
         };
         let (state, waited) =
             self.flusher.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() && tick.is_none() && !state.closing {
+        if waited.timed_out() && tick.is_none() && !state.threads.closing {
             self.mark_idle(state);
             return self.state();
         }
@@ -110,8 +110,8 @@ impl Shared {
         if self.chores == Chores::Inline {
             return true;
         }
-        if !state.preparer_started && !state.closing {
-            state.preparer_started = true;
+        if !state.threads.preparer_started && !state.threads.closing {
+            state.threads.preparer_started = true;
             let shared = Arc::clone(self);
             start(state, "wal-preparer", move || shared.prepare());
         }
@@ -123,7 +123,7 @@ impl Shared {
         loop {
             self.do_chores();
             let state = self.state();
-            if state.closing || state.machine.stopped().is_some() {
+            if state.threads.closing || state.machine.stopped().is_some() {
                 return;
             }
             if !state.machine.chore_is_due() {
@@ -135,7 +135,7 @@ impl Shared {
     /// Does all chores that are due.
     pub(crate) fn do_chores(self: &Arc<Self>) {
         let mut state = self.state();
-        while !state.closing {
+        while !state.threads.closing {
             let Some(chore) = state.machine.take_chore() else { return };
             drop(state);
             let done = chore.carry_out(&*self.io, &self.dir);
@@ -182,7 +182,7 @@ impl Shared {
 
 fn start(state: &mut State, name: &str, body: impl FnOnce() + Send + 'static) {
     match thread::Builder::new().name(name.to_owned()).spawn(body) {
-        Ok(handle) => state.threads.push(handle),
+        Ok(handle) => state.threads.handles.push(handle),
         Err(error) => Machine::stop(&mut state.machine, "start a thread", error),
     }
 }

@@ -318,8 +318,8 @@ impl Stager<'_> {
 impl Owner {
     fn stop(&self) {
         let mut state = self.shared.state();
-        state.closing = true;
-        let threads = std::mem::take(&mut state.threads);
+        state.threads.closing = true;
+        let threads = std::mem::take(&mut state.threads.handles);
         drop(state);
         self.shared.announce_stop();
         for thread in threads {

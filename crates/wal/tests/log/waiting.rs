@@ -1,0 +1,352 @@
+//! Waiting for the disk: leaders, followers, the flusher, futures, callbacks. Real threads, real or simulated files.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+
+use quorate_wal::testkit::SimIo;
+use quorate_wal::{Chores, Error, Io, IoFile, Lead, Lsn, Options, Recovery, StdIo, SyncPolicy, Wal};
+
+use crate::{open, options, records, shared};
+
+/// Long enough for anything but a hang.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// An executor of twenty lines: parks the thread until woken.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park_timeout(PATIENCE);
+    }
+}
+
+/// A disk whose syncs wait until they are let through.
+#[derive(Clone)]
+struct Gate {
+    disk: SimIo,
+    open: Arc<(Mutex<Permits>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Permits {
+    closed: bool,
+    waiting: u64,
+    let_through: u64,
+}
+
+struct GatedFile {
+    file: Arc<dyn IoFile>,
+    gate: Arc<(Mutex<Permits>, Condvar)>,
+}
+
+impl Gate {
+    fn new() -> Self {
+        Self { disk: SimIo::new(1), open: Arc::default() }
+    }
+
+    fn close(&self) {
+        self.open.0.lock().unwrap().closed = true;
+    }
+
+    fn open(&self) {
+        self.open.0.lock().unwrap().closed = false;
+        self.open.1.notify_all();
+    }
+
+    /// Waits until `count` syncs have arrived at the closed gate.
+    fn await_arrivals(&self, count: u64) {
+        let permits = self.open.0.lock().unwrap();
+        let (_permits, waited) =
+            self.open.1.wait_timeout_while(permits, PATIENCE, |permits| permits.waiting < count).unwrap();
+        assert!(!waited.timed_out(), "no sync arrived");
+    }
+
+    fn syncs(&self) -> u64 {
+        self.open.0.lock().unwrap().let_through
+    }
+}
+
+impl IoFile for GatedFile {
+    fn pread(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        self.file.pread(buf, offset)
+    }
+    fn pwrite(&self, buf: &[u8], offset: u64) -> std::io::Result<usize> {
+        self.file.pwrite(buf, offset)
+    }
+    fn len(&self) -> std::io::Result<u64> {
+        self.file.len()
+    }
+    fn sync_data(&self) -> std::io::Result<()> {
+        let mut permits = self.gate.0.lock().unwrap();
+        permits.waiting += 1;
+        self.gate.1.notify_all();
+        let mut permits = self.gate.1.wait_while(permits, |permits| permits.closed).unwrap();
+        permits.waiting -= 1;
+        permits.let_through += 1;
+        drop(permits);
+        self.file.sync_data()
+    }
+}
+
+impl Io for Gate {
+    fn open(
+        &self,
+        path: &std::path::Path,
+        mode: quorate_wal::io::OpenMode,
+    ) -> std::io::Result<Arc<dyn IoFile>> {
+        let file = self.disk.open(path, mode)?;
+        Ok(Arc::new(GatedFile { file, gate: Arc::clone(&self.open) }))
+    }
+    fn rename(&self, from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &std::path::Path) -> std::io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn list(&self, dir: &std::path::Path) -> std::io::Result<Vec<String>> {
+        self.disk.list(dir)
+    }
+    fn create_dir(&self, dir: &std::path::Path) -> std::io::Result<()> {
+        self.disk.create_dir(dir)
+    }
+    fn sync_dir(&self, dir: &std::path::Path) -> std::io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+    fn lock(&self, path: &std::path::Path) -> std::io::Result<Box<dyn quorate_wal::io::LockGuard>> {
+        self.disk.lock(path)
+    }
+    fn fill_random(&self, bytes: &mut [u8]) -> std::io::Result<()> {
+        self.disk.fill_random(bytes)
+    }
+    fn monotonic(&self) -> Duration {
+        self.disk.monotonic()
+    }
+    fn unix_ms(&self) -> u64 {
+        self.disk.unix_ms()
+    }
+}
+
+fn gated() -> (Gate, Wal) {
+    let gate = Gate::new();
+    let (wal, _) = Wal::open(&options().segment_bytes(1 << 20), Arc::new(gate.clone())).unwrap();
+    (gate, wal)
+}
+
+#[test]
+fn who_comes_during_a_sync_is_carried_together_by_the_next() {
+    let (gate, wal) = gated();
+    let before = gate.syncs();
+    gate.close();
+    thread::scope(|scope| {
+        let leader = scope.spawn(|| wal.append(1, &[b"leader"]).unwrap().wait());
+        gate.await_arrivals(1);
+        let (staged, all_staged) = mpsc::channel();
+        let followers: Vec<_> = (0..16)
+            .map(|_| {
+                let (wal, staged) = (wal.clone(), staged.clone());
+                scope.spawn(move || {
+                    let append = wal.append(1, &[b"follower"]).unwrap();
+                    staged.send(()).unwrap();
+                    append.wait()
+                })
+            })
+            .collect();
+        (0..16).for_each(|_| all_staged.recv().unwrap());
+        assert_eq!(wal.durable_lsn(), Lsn::ZERO, "nothing is durable while the sync runs");
+        gate.open();
+        assert_eq!(leader.join().unwrap().unwrap(), Lsn::new(1));
+        for follower in followers {
+            assert!(follower.join().unwrap().unwrap() > Lsn::new(1));
+        }
+    });
+    assert_eq!(gate.syncs() - before, 2, "one for the leader, one for all the others");
+    assert_eq!(wal.durable_lsn(), Lsn::new(17));
+}
+
+#[test]
+fn try_lead_returns_at_once_while_another_leads_and_its_records_are_carried_all_the_same() {
+    let (gate, wal) = gated();
+    let (told, durable) = mpsc::channel();
+    let told = Mutex::new(told);
+    wal.on_durable(Arc::new(move |lsn| told.lock().unwrap().send(lsn).unwrap_or_default()));
+    gate.close();
+    thread::scope(|scope| {
+        wal.stage(1, &[b"leader"]).unwrap();
+        let leader = scope.spawn(|| wal.try_lead());
+        gate.await_arrivals(1);
+        let late = wal.stage(1, &[b"late"]).unwrap();
+        assert_eq!(wal.try_lead().unwrap(), Lead::HandedOver, "does not wait");
+        gate.open();
+        assert!(matches!(leader.join().unwrap().unwrap(), Lead::Led(_)));
+        // Nobody asks again: the hand-off alone must see to it.
+        while durable.recv_timeout(PATIENCE).expect("the late record is carried") < late {}
+    });
+    assert_eq!(wal.durable_lsn(), Lsn::new(2));
+}
+
+#[test]
+fn try_lead_alone_writes_and_syncs_in_the_callers_thread() {
+    let disk = SimIo::new(1);
+    let (wal, _) = open(&disk).unwrap();
+    assert_eq!(wal.try_lead().unwrap(), Lead::Led(Lsn::ZERO), "nothing to do");
+    wal.stage(1, &[b"a"]).unwrap();
+    wal.stage(1, &[b"b"]).unwrap();
+    assert_eq!(wal.try_lead().unwrap(), Lead::Led(Lsn::new(2)));
+    let stats = wal.stats();
+    assert_eq!((stats.batches, stats.syncs, stats.batch_records, stats.flusher_batches), (1, 1, 2, 0));
+    assert!(wal.recent_sync() > Duration::ZERO);
+}
+
+#[test]
+fn futures_are_woken_by_the_flusher_on_any_executor() {
+    let disk = SimIo::new(1);
+    let (wal, _) = open(&disk).unwrap();
+    assert_eq!(block_on(wal.append(1, &[b"awaited"]).unwrap()).unwrap(), Lsn::new(1));
+    let all: Vec<_> = (0..100).map(|_| wal.append(1, &[b"x"]).unwrap()).collect();
+    for append in all {
+        block_on(append).unwrap();
+    }
+    assert_eq!(wal.durable_lsn(), Lsn::new(101));
+    assert_eq!(block_on(wal.when_durable(Lsn::new(50))).unwrap(), Lsn::new(50));
+}
+
+#[test]
+fn a_thousand_futures_on_one_thread_share_few_syncs() {
+    let (gate, wal) = gated();
+    let before = gate.syncs();
+    gate.close();
+    let mut appends: Vec<_> = (0..1000).map(|_| Box::pin(wal.append(1, &[b"x"]).unwrap())).collect();
+    let waker = Waker::noop();
+    for append in &mut appends {
+        assert!(append.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    gate.open();
+    for append in appends {
+        block_on(append).unwrap();
+    }
+    assert!(gate.syncs() - before <= 2, "{} syncs", gate.syncs() - before);
+}
+
+#[test]
+fn a_poisoned_log_wakes_futures_and_callbacks_with_the_error() {
+    let disk = SimIo::new(1);
+    let (wal, _) = open(&disk).unwrap();
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
+    wal.on_durable(Arc::new(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    }));
+    disk.fail_sync_after(1);
+    let Err(Error::Poisoned { action, .. }) = block_on(wal.append(1, &[b"x"]).unwrap()) else {
+        panic!("durable")
+    };
+    assert_eq!(action, "sync");
+    drop(wal);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn interval_acknowledges_when_written_and_a_timer_syncs_the_last_record() {
+    let disk = SimIo::new(1);
+    let policy = SyncPolicy::Interval { every: Duration::from_millis(5) };
+    let (wal, _) = Wal::open(&options().sync(policy), shared(&disk)).unwrap();
+    let (told, durable) = mpsc::channel();
+    let told = Mutex::new(told);
+    wal.on_durable(Arc::new(move |lsn| told.lock().unwrap().send(lsn).unwrap_or_default()));
+    let lsn = wal.append(1, &[b"last"]).unwrap().wait().unwrap();
+    assert!(wal.committed_lsn() >= lsn);
+    // The simulated clock stands; once it passes the interval, the timer finds the record without being asked.
+    while wal.durable_lsn() < lsn {
+        disk.advance(Duration::from_millis(5));
+        let _told = durable.recv_timeout(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn one_durable_append_under_policy_os_makes_its_whole_batch_durable() {
+    let disk = SimIo::new(1);
+    let (wal, _) = Wal::open(&options().sync(SyncPolicy::Os), shared(&disk)).unwrap();
+    wal.append(1, &[b"written"]).unwrap().wait().unwrap();
+    assert_eq!((wal.committed_lsn(), wal.durable_lsn()), (Lsn::new(1), Lsn::ZERO));
+    wal.append(1, &[b"weak"]).map(drop).unwrap();
+    let strict = wal.append_durable(1, &[b"strict"]).unwrap();
+    wal.append(1, &[b"weak"]).unwrap().wait().unwrap();
+    assert!(strict.is_done(), "whoever leads syncs for the strictest member");
+    assert_eq!(wal.durable_lsn(), Lsn::new(4));
+}
+
+#[test]
+fn what_was_written_under_policy_os_survives_the_process() {
+    let disk = SimIo::new(1);
+    let (wal, _) = Wal::open(&options().sync(SyncPolicy::Os), shared(&disk)).unwrap();
+    wal.append(1, &[b"written"]).unwrap().wait().unwrap();
+    drop(wal);
+    disk.kill();
+    let (_wal, recovery) = open(&disk).unwrap();
+    assert_eq!(recovery.last_lsn(), Lsn::new(1));
+}
+
+/// All ways to wait at once, on real files, with rotation, preparation and recycling in their thread.
+#[test]
+fn many_threads_waiting_in_every_way_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let options =
+        Options::new(dir.path()).segment_bytes(128 << 10).staged_bytes_max(1 << 20).chores(Chores::Thread);
+    let (wal, _) = Wal::open(&options, StdIo::shared()).unwrap();
+    let taken: Vec<Vec<(u64, u64)>> = thread::scope(|scope| {
+        let mut writers = Vec::new();
+        for writer in 0..8_u64 {
+            let wal = wal.clone();
+            writers.push(scope.spawn(move || {
+                (0..150).map(|n| (waited(&wal, writer, n).get(), writer << 32 | n)).collect()
+            }));
+        }
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    drop(wal);
+    let (_wal, recovery): (Wal, Recovery) = Wal::open(&options, StdIo::shared()).unwrap();
+    let mut expected: Vec<_> = taken.concat();
+    expected.sort_unstable();
+    let found: Vec<_> = records(&recovery)
+        .unwrap()
+        .into_iter()
+        .map(|(lsn, _, payload)| (lsn, u64::from_le_bytes(payload[..8].try_into().unwrap())))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+fn waited(wal: &Wal, writer: u64, n: u64) -> Lsn {
+    let payload = (writer << 32 | n).to_le_bytes();
+    let parts: &[&[u8]] = &[&payload, &[0; 300]];
+    match writer % 4 {
+        0 => wal.append(1, parts).unwrap().wait().unwrap(),
+        1 => block_on(wal.append(1, parts).unwrap()).unwrap(),
+        2 => {
+            let lsn = wal.stage(1, parts).unwrap();
+            while wal.try_lead().unwrap() == Lead::HandedOver && wal.durable_lsn() < lsn {
+                thread::yield_now();
+            }
+            wal.sync_to(lsn).unwrap();
+            lsn
+        }
+        _ => {
+            let lsn = wal.stage(1, parts).unwrap();
+            wal.request_sync();
+            block_on(wal.when_durable(lsn)).unwrap()
+        }
+    }
+}
