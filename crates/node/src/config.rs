@@ -113,7 +113,7 @@ impl Default for ShardLimits {
             clock_parked_max: 4_096,
             session_numbers: 1_024,
             session_slots_max: 1 << 18,
-            session_grace: Duration::from_secs(60),
+            session_grace: Duration::from_mins(1),
         }
     }
 }
@@ -163,7 +163,7 @@ pub struct HandoffConfig {
 impl Default for HandoffConfig {
     fn default() -> Self {
         HandoffConfig {
-            window: Duration::from_secs(3 * 3_600),
+            window: Duration::from_hours(3),
             page_bytes_max: 1 << 20,
             page_bytes_min: 16 << 10,
             rate_bytes: 32 << 20,

@@ -31,7 +31,7 @@ enum State {
     Unseen,
     Waiting(Box<Waiting>),
     Done,
-    Partial(Box<Vec<(u32, Refusal)>>),
+    Partial(Vec<(u32, Refusal)>),
 }
 
 #[derive(Debug, Default)]
@@ -105,7 +105,7 @@ impl Inbound {
             match self.at(batch) {
                 Some(State::Done) => extend_ranges(&mut acks.ranges, batch),
                 Some(State::Partial(refused)) => {
-                    acks.partial.push(PartialBatch { batch, refused: refused.as_ref().clone() });
+                    acks.partial.push(PartialBatch { batch, refused: refused.clone() });
                 }
                 _ => {} // slid out of the window within the turn
             }
@@ -125,7 +125,7 @@ impl Inbound {
         waiting.writes -= 1;
         if waiting.writes == 0 {
             let refused = std::mem::take(&mut waiting.refused);
-            *state = if refused.is_empty() { State::Done } else { State::Partial(Box::new(refused)) };
+            *state = if refused.is_empty() { State::Done } else { State::Partial(refused) };
             self.ready.push(batch);
         }
     }

@@ -145,7 +145,9 @@ mod tests {
     fn up(links: &mut Links, link: u64, peer: LinkPeer) -> Vec<LinkId> {
         let epoch = LinkEpoch { generation: Generation(1), connection: link };
         let replaced = links.up(LinkId(link), peer, epoch);
-        replaced.iter().for_each(|&link| drop(links.down(link)));
+        for &link in &replaced {
+            drop(links.down(link));
+        }
         replaced
     }
 

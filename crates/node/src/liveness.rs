@@ -77,7 +77,7 @@ struct Line {
 pub(crate) struct Peers {
     me: NodeId,
     config: LivenessConfig,
-    peers: BTreeMap<NodeId, Peer>,
+    known: BTreeMap<NodeId, Peer>,
     lines: BTreeMap<LinkId, Line>,
     changes: Vec<Change>,
     last_turn: Option<Mono>,
@@ -86,7 +86,7 @@ pub(crate) struct Peers {
 
 impl Liveness for Peers {
     fn is_alive(&self, node: NodeId) -> bool {
-        node == self.me || self.peers.get(&node).is_some_and(|peer| peer.alive)
+        node == self.me || self.known.get(&node).is_some_and(|peer| peer.alive)
     }
 
     /// The coordinator measures its own reads, queueing on this side included; pings know less.
@@ -110,11 +110,11 @@ impl Peers {
             ahead_ms: 0,
             urge_after: Mono(0),
         };
-        let peers = members.into_iter().filter(|&node| node != me).map(|node| (node, peer())).collect();
+        let known = members.into_iter().filter(|&node| node != me).map(|node| (node, peer())).collect();
         Peers {
             me,
             config,
-            peers,
+            known,
             lines: BTreeMap::new(),
             changes: Vec::new(),
             last_turn: None,
@@ -127,7 +127,7 @@ impl Peers {
         let gap = self.last_turn.map_or(Duration::ZERO, |last| now.since(last));
         if gap > self.config.ping_every * 2 {
             for line in self.lines.values_mut() {
-                line.heard = (line.heard + (gap - self.config.ping_every)).min(now);
+                line.heard = (line.heard + gap.saturating_sub(self.config.ping_every)).min(now);
             }
         }
         self.last_turn = Some(now.max(self.last_turn.unwrap_or(now)));
@@ -159,7 +159,7 @@ impl Peers {
         let Some(line) = self.lines.get_mut(&link) else { return };
         line.heard = now;
         let peer = line.peer;
-        if !self.peers.get(&peer).is_some_and(|peer| peer.alive) {
+        if !self.known.get(&peer).is_some_and(|peer| peer.alive) {
             self.revive(now, peer);
         }
     }
@@ -167,7 +167,7 @@ impl Peers {
     /// Anything at all came on a link that `peer` dialled: whether it should be dialled now.
     pub(crate) fn on_life(&mut self, now: Mono, peer: NodeId) -> bool {
         let every = self.config.ping_every;
-        match self.peers.get_mut(&peer) {
+        match self.known.get_mut(&peer) {
             Some(peer) if !peer.alive && now >= peer.urge_after => {
                 peer.urge_after = now + every;
                 true
@@ -183,7 +183,7 @@ impl Peers {
         };
         line.answered = true;
         let rtt = now.mono.since(line.pinged);
-        let Some(peer) = self.peers.get_mut(&line.peer) else { return };
+        let Some(peer) = self.known.get_mut(&line.peer) else { return };
         let sample = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1);
         peer.rtt_us = if peer.rtt_us == 0 { sample } else { peer.rtt_us - peer.rtt_us / 8 + sample / 8 };
         let half_ms = u64::try_from(rtt.as_millis() / 2).unwrap_or(0);
@@ -194,7 +194,7 @@ impl Peers {
     pub(crate) fn on_tick(&mut self, now: Mono) -> Vec<LinkId> {
         let silent = |line: &Line| now.since(line.heard) >= self.config.silent_after;
         let convicted: Vec<NodeId> = self
-            .peers
+            .known
             .iter()
             .filter(|&(&node, peer)| peer.alive && self.lines.values().filter(|l| l.peer == node).all(silent))
             .map(|(&node, _)| node)
@@ -235,7 +235,7 @@ impl Peers {
 
     /// How each peer is: alive, since when, round trip, how far its wall clock is ahead, why down.
     pub(crate) fn views(&self) -> impl Iterator<Item = PeerView> {
-        self.peers.iter().map(|(&node, peer)| PeerView {
+        self.known.iter().map(|(&node, peer)| PeerView {
             node,
             alive: peer.alive,
             since: peer.since,
@@ -248,11 +248,11 @@ impl Peers {
 
     /// Whether `node` is a member at all.
     pub(crate) fn knows(&self, node: NodeId) -> bool {
-        self.peers.contains_key(&node)
+        self.known.contains_key(&node)
     }
 
     fn revive(&mut self, now: Mono, node: NodeId) {
-        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let Some(peer) = self.known.get_mut(&node) else { return };
         if !peer.alive {
             peer.alive = true;
             peer.since = now;
@@ -261,7 +261,7 @@ impl Peers {
     }
 
     fn convict(&mut self, now: Mono, node: NodeId, why: DownReason) {
-        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let Some(peer) = self.known.get_mut(&node) else { return };
         peer.down = why;
         if peer.alive {
             peer.alive = false;

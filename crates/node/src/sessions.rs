@@ -52,7 +52,7 @@ struct Session {
 /// The sessions of one shard.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    sessions: BTreeMap<SessionId, Session>,
+    known: BTreeMap<SessionId, Session>,
     slots: usize,
     numbers: usize,
     slots_max: usize,
@@ -61,13 +61,13 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(numbers: usize, slots_max: usize, grace: Duration) -> Sessions {
-        Sessions { sessions: BTreeMap::new(), slots: 0, numbers: numbers.max(1), slots_max, grace }
+        Sessions { known: BTreeMap::new(), slots: 0, numbers: numbers.max(1), slots_max, grace }
     }
 
     /// A write of `origin` came in, as a retry with `version` or anew.
     pub(crate) fn admit(&mut self, now: Mono, origin: Origin, version: Option<Version>) -> Admission {
         let number = origin.number;
-        let session = self.sessions.entry(origin.session).or_insert_with(|| Session::new(number, now));
+        let session = self.known.entry(origin.session).or_insert_with(|| Session::new(number, now));
         session.used = now;
         session.forget_at = None;
         let before = session.slots.len();
@@ -81,7 +81,7 @@ impl Sessions {
 
     /// The answer to a write that was executed or refused; corrects the connection that it goes to.
     pub(crate) fn settle(&mut self, origin: &mut Origin, response: &Response) {
-        let Some(session) = self.sessions.get_mut(&origin.session) else { return };
+        let Some(session) = self.known.get_mut(&origin.session) else { return };
         let Some(slot) = session.at(origin.number) else { return };
         let Slot::InFlight { connection } = *slot else { return };
         origin.connection = connection;
@@ -97,7 +97,7 @@ impl Sessions {
     /// The session's connection is gone.
     pub(crate) fn on_closed(&mut self, now: Mono, session: SessionId) {
         let grace = self.grace;
-        if let Some(session) = self.sessions.get_mut(&session) {
+        if let Some(session) = self.known.get_mut(&session) {
             session.forget_at = Some(now + grace);
         }
     }
@@ -105,7 +105,7 @@ impl Sessions {
     /// Forgets what was closed long enough ago.
     pub(crate) fn on_tick(&mut self, now: Mono) {
         let slots = &mut self.slots;
-        self.sessions.retain(|_, session| {
+        self.known.retain(|_, session| {
             let keep = session.in_flight > 0 || session.forget_at.is_none_or(|at| at > now);
             if !keep {
                 *slots -= session.slots.len();
@@ -116,19 +116,19 @@ impl Sessions {
 
     /// When to come back.
     pub(crate) fn next_timer(&self) -> Option<Mono> {
-        self.sessions.values().filter(|s| s.in_flight == 0).filter_map(|s| s.forget_at).min()
+        self.known.values().filter(|s| s.in_flight == 0).filter_map(|s| s.forget_at).min()
     }
 
     /// Sessions remembered.
     pub(crate) fn len(&self) -> usize {
-        self.sessions.len()
+        self.known.len()
     }
 
     fn forget_quietest(&mut self, but: SessionId) {
         let idle = |(id, s): &(&SessionId, &Session)| **id != but && s.in_flight == 0;
-        let quietest = self.sessions.iter().filter(idle).min_by_key(|&(&id, s)| (s.used, id));
+        let quietest = self.known.iter().filter(idle).min_by_key(|&(&id, s)| (s.used, id));
         if let Some(id) = quietest.map(|(&id, _)| id) {
-            let gone = self.sessions.remove(&id).expect("it was found just now");
+            let gone = self.known.remove(&id).expect("it was found just now");
             self.slots -= gone.slots.len();
         }
     }
@@ -157,7 +157,6 @@ impl Session {
         self.reach(origin.number, numbers);
         let Some(slot) = self.at(origin.number) else { return Admission::TooOld };
         match slot {
-            Slot::Vacant => {}
             Slot::InFlight { connection } => {
                 *connection = origin.connection;
                 return Admission::InFlight;
@@ -167,7 +166,7 @@ impl Session {
                 let response = Response { number: origin.number, body, receipt: receipt.clone() };
                 return Admission::Answered(Box::new(response));
             }
-            Slot::Done(..) => {}
+            Slot::Vacant | Slot::Done(..) => {}
         }
         *slot = Slot::InFlight { connection: origin.connection };
         self.in_flight += 1;
@@ -203,7 +202,7 @@ mod tests {
     use quorate_types::{NodeId, Refusal, Timestamp};
 
     fn sessions() -> Sessions {
-        Sessions::new(8, 1_000, Duration::from_secs(60))
+        Sessions::new(8, 1_000, Duration::from_mins(1))
     }
 
     fn origin(session: u64, number: u64) -> Origin {

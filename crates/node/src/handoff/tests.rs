@@ -38,7 +38,9 @@ fn open(handoff: &mut Handoff, ms: u64, numbers: &[u64]) -> Vec<HintSlot> {
     assert_eq!(poll(handoff, ms).len(), 1);
     let opened = handoff.on_page(now(ms), TARGET, numbers.iter().map(|&n| hint(n)).collect());
     let slots: Vec<HintSlot> = opened.hints.into_iter().map(|(slot, _)| slot).collect();
-    slots.iter().for_each(|&slot| handoff.on_copy(slot));
+    for &slot in &slots {
+        handoff.on_copy(slot);
+    }
     handoff.on_sent(TARGET);
     slots
 }

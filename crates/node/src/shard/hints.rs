@@ -56,24 +56,24 @@ impl Shard {
         let opened = self.hints.handoff.on_page(now, target, hints);
         self.counters.hints_expired += opened.expired;
         for (slot, hint) in opened.hints {
-            self.send_hint(now, slot, hint, out);
+            self.send_hint(now, slot, &hint, out);
         }
         self.hints.handoff.on_sent(target);
     }
 
-    fn send_hint(&mut self, now: Now, slot: HintSlot, hint: Hint, out: &mut Effects) {
+    fn send_hint(&mut self, now: Now, slot: HintSlot, hint: &Hint, out: &mut Effects) {
         let Some(n) = self.ring.n(hint.keyspace) else {
             return self.counters.hints_dropped += 1;
         };
         let partition = self.ring.token(&hint.key).partition();
         if self.ring.is_replica(partition, n, slot.target) {
             self.hints.handoff.on_copy(slot);
-            let write = self.hint_write(&hint, Purpose::Hint);
+            let write = self.hint_write(hint, Purpose::Hint);
             return self.write_there(now, (slot.target, partition), write, Waiter::Handoff(slot));
         }
         self.counters.hints_rerouted += 1;
         for owner in self.ring.replicas(partition, n).to_vec() {
-            self.reroute_hint(now, slot, (owner, partition), &hint, out);
+            self.reroute_hint(now, slot, (owner, partition), hint, out);
         }
     }
 

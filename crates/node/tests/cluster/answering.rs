@@ -114,14 +114,14 @@ impl Bench {
             let here = self.ring.is_replica(partition, 3, NodeId::of_name("n1"));
             (here, partition.shard(2) == 0) == wanted
         };
-        (0..).map(|i| format!("key{i}")).find(fits).expect("some key fits").into()
+        (0..100_000).map(|i| format!("key{i}")).find(fits).expect("some key fits").into()
     }
 
     fn write(&self) -> ReplicaWrite {
-        self.write_of(self.key((true, true)))
+        Bench::write_of(self.key((true, true)))
     }
 
-    fn write_of(&self, key: Bytes) -> ReplicaWrite {
+    fn write_of(key: Bytes) -> ReplicaWrite {
         let version = Version::new(Timestamp::from_parts(WALL_START_MS, 0), NodeId::of_name("n2"));
         ReplicaWrite {
             keyspace: keyspace(),
@@ -169,7 +169,7 @@ fn each_write_that_may_not_be_taken_is_refused_by_name() {
     let cases = [
         (ReplicaWrite { time_left_ms: 0, ..bench.write() }, Refusal::DeadlinePassed),
         (ReplicaWrite { keyspace: KeyspaceId(1), ..bench.write() }, Refusal::UnknownKeyspace),
-        (bench.write_of(bench.key((false, true))), Refusal::NotReplica),
+        (Bench::write_of(bench.key((false, true))), Refusal::NotReplica),
         (
             ReplicaWrite { value: big.clone(), ..bench.write() },
             Refusal::ValueTooLarge { bytes: 11, bytes_max: 10 },
@@ -179,7 +179,7 @@ fn each_write_that_may_not_be_taken_is_refused_by_name() {
     for (write, refusal) in cases {
         assert_eq!(bench.refusal(write), refusal);
     }
-    let another = bench.refusal(bench.write_of(bench.key((true, false))));
+    let another = bench.refusal(Bench::write_of(bench.key((true, false))));
     assert!(matches!(another, Refusal::Unsupported { .. }), "{another}");
     // Hints and repairs are taken whatever their stamp, and above `value_bytes_max`.
     for purpose in [Purpose::Hint, Purpose::Repair] {

@@ -37,7 +37,7 @@ fn quiet(cluster: &mut Cluster) {
     for node in (0..4).filter(|&node| !cluster.nodes[node].up).collect::<Vec<_>>() {
         cluster.start(node);
     }
-    cluster.run_until(Duration::from_secs(120), |c| {
+    cluster.run_until(Duration::from_mins(2), |c| {
         let held = (0..4).all(|holder| (0..4).all(|target| c.hints_for(holder, target) == 0));
         held && c.differing().is_empty()
     });

@@ -196,7 +196,7 @@ fn hints_go_page_by_page_and_the_lossy_way_repeats_some_and_skips_none() {
     cluster.start(1);
     cluster.network.faults =
         crate::network::Faults { delay_us: (50, 4_000), loss_percent: 20, double_percent: 20 };
-    cluster.run_until(Duration::from_secs(300), |c| [0, 2, 3].iter().all(|&h| c.hints_for(h, 1) == 0));
+    cluster.run_until(Duration::from_mins(5), |c| [0, 2, 3].iter().all(|&h| c.hints_for(h, 1) == 0));
     cluster.network.faults = crate::network::Faults::NONE;
     cluster.run(Duration::from_secs(1));
     assert_eq!(cluster.differing(), []);

@@ -19,6 +19,10 @@ use quorate_wire::{
     frame_of,
 };
 
+mod clients;
+mod connections;
+mod copies;
+
 use crate::disk::Disk;
 use crate::network::{Network, Place};
 
@@ -54,6 +58,7 @@ pub struct Asked {
     number: u64,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "four independent switches of the tests")]
 pub struct Node {
     pub id: NodeId,
     shards: Vec<Machine>,
@@ -136,7 +141,7 @@ impl Cluster {
             writes_sent: BTreeMap::new(),
         };
         (0..4).for_each(|node| cluster.start(node));
-        cluster.run(Duration::from_millis(1_000));
+        cluster.run(Duration::from_secs(1));
         cluster
     }
 
@@ -253,129 +258,6 @@ impl Cluster {
     pub fn hints_for(&self, holder: usize, target: usize) -> u64 {
         let log = self.nodes[holder].disk.hints.get(&self.nodes[target].id);
         log.map_or(0, |log| log.backlog().durable)
-    }
-
-    // ---- clients ----
-
-    pub fn now(&self, node: usize) -> Now {
-        let wall_ms = WALL_START_MS + self.now.0 / 1_000_000 + self.nodes[node].wall_ahead_ms;
-        Now { mono: self.now, wall_ms }
-    }
-
-    pub fn index(&self, id: NodeId) -> usize {
-        self.nodes.iter().position(|node| node.id == id).expect("one of the four")
-    }
-
-    pub fn replicas(&self, key: &str) -> Vec<usize> {
-        let partition = self.ring.token(key.as_bytes()).partition();
-        self.ring.replicas(partition, self.plan.policy.n).iter().map(|&id| self.index(id)).collect()
-    }
-
-    pub fn place(&self, node: usize, key: &str) -> Place {
-        let partition = self.ring.token(key.as_bytes()).partition();
-        Place { node, shard: partition.shard(self.plan.shards) }
-    }
-
-    /// Sends a request to a node; see [`Cluster::answer`].
-    pub fn ask(&mut self, node: usize, key: &str, body: RequestBody) -> Asked {
-        self.next_number += 1;
-        let asked = Asked { session: node as u64, number: self.next_number };
-        self.ask_as(asked, self.place(node, key), body);
-        asked
-    }
-
-    /// Sends a request under a number that may have been used before.
-    pub fn ask_as(&mut self, asked: Asked, to: Place, body: RequestBody) {
-        let request = Request { number: asked.number, time_left_ms: 2_000, want_receipt: true, body };
-        let session = SessionId(asked.session);
-        let origin = Origin { connection: asked.session, session, number: asked.number };
-        let what = What::Event(Event::Request { origin, request });
-        self.push(Duration::ZERO, Happening { to, generation: self.generation(to.node), what });
-    }
-
-    pub fn put_body(key: &str, value: &str, level: Level, version: Option<Version>) -> RequestBody {
-        let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), Bytes::copy_from_slice(value.as_bytes()));
-        let (keyspace, level) = (keyspace(), Some(level));
-        RequestBody::Put { keyspace, key, value, level, expiry: ExpiryRequest::Never, version }
-    }
-
-    pub fn start_put(&mut self, node: usize, key: &str, value: &str, level: Level) -> Asked {
-        self.ask(node, key, Cluster::put_body(key, value, level, None))
-    }
-
-    pub fn put(&mut self, node: usize, key: &str, value: &str, level: Level) -> WriteOutcome {
-        let asked = self.start_put(node, key, value, level);
-        self.write_answer(asked)
-    }
-
-    pub fn delete(&mut self, node: usize, key: &str, level: Level) -> WriteOutcome {
-        let (keyspace, bytes) = (keyspace(), Bytes::copy_from_slice(key.as_bytes()));
-        let body = RequestBody::Delete { keyspace, key: bytes, level: Some(level), version: None };
-        let asked = self.ask(node, key, body);
-        self.write_answer(asked)
-    }
-
-    pub fn get(&mut self, node: usize, key: &str, level: Level) -> ReadOutcome {
-        let (keyspace, bytes) = (keyspace(), Bytes::copy_from_slice(key.as_bytes()));
-        let asked = self.ask(node, key, RequestBody::Get { keyspace, key: bytes, level: Some(level) });
-        match self.answer(asked).body {
-            ResponseBody::Read(outcome) => outcome,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The value that a get finds.
-    pub fn value(&mut self, node: usize, key: &str, level: Level) -> String {
-        match self.get(node, key, level) {
-            ReadOutcome::Found { record } => text(&record),
-            other => panic!("{key}: {other:?}"),
-        }
-    }
-
-    pub fn write_answer(&mut self, asked: Asked) -> WriteOutcome {
-        match self.answer(asked).body {
-            ResponseBody::Write(outcome) => outcome,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Runs until the request is answered; it must be, once.
-    pub fn answer(&mut self, asked: Asked) -> Response {
-        let until = self.now + Duration::from_secs(10);
-        while !self.answers.contains_key(&asked) {
-            assert!(self.now < until, "{asked:?} was never answered");
-            self.step();
-        }
-        let answers = &self.answers[&asked];
-        assert_eq!(answers.len(), 1, "{asked:?} was answered more than once");
-        answers[0].clone()
-    }
-
-    // ---- copies ----
-
-    pub fn copy(&self, node: usize, key: &str) -> Option<Record> {
-        let token = self.ring.token(key.as_bytes());
-        let shard = &self.nodes[node].shards[token.partition().shard(self.plan.shards)].shard;
-        shard.store().read(keyspace(), token, key.as_bytes()).ready().expect("memory answers at once")
-    }
-
-    pub fn copies(&self, key: &str) -> Vec<Option<String>> {
-        self.replicas(key).iter().map(|&node| self.copy(node, key).map(|record| text(&record))).collect()
-    }
-
-    /// Partitions of which the replicas' buckets differ.
-    pub fn differing(&self) -> Vec<PartitionId> {
-        let digest = |id: NodeId, partition: PartitionId| {
-            let shard = &self.nodes[self.index(id)].shards[partition.shard(self.plan.shards)].shard;
-            let digest = shard.store().digest(keyspace(), partition);
-            assert_eq!(digest, shard.store().recomputed_digest(keyspace(), partition));
-            digest
-        };
-        let differs = |&partition: &PartitionId| {
-            let replicas = self.ring.replicas(partition, self.plan.policy.n);
-            replicas.iter().any(|&id| digest(id, partition) != digest(replicas[0], partition))
-        };
-        PartitionId::all().filter(differs).collect()
     }
 
     // ---- time ----
@@ -559,68 +441,6 @@ impl Cluster {
             self.push_to(other, Duration::ZERO, What::Event(stored(0)));
         }
         vec![stored(settled)]
-    }
-
-    // ---- connections ----
-
-    fn dial_node(&mut self, from: Place, peer: usize, after: Duration) {
-        for shard in 0..self.plan.shards {
-            let to = Place { node: peer, shard };
-            let connected = self.network.connections.values().any(|c| c.from == from && c.to == to);
-            if !connected && self.dialling.insert((from, to)) {
-                self.push_to(from, after, What::Dial { to });
-            }
-        }
-    }
-
-    /// A dial has come to its end: a link at both ends, or why there is none.
-    fn dialled(&mut self, from: Place, to: Place) -> Vec<Event> {
-        self.dialling.remove(&(from, to));
-        let peer = self.nodes[to.node].id;
-        let cut = self.network.is_cut(from.node, to.node) || self.network.is_cut(to.node, from.node);
-        if cut || self.nodes[to.node].paused || !self.nodes[to.node].up {
-            let why =
-                if cut || self.nodes[to.node].paused { DialFailure::TimedOut } else { DialFailure::Refused };
-            if self.nodes[from.node].dials {
-                self.dialling.insert((from, to));
-                self.push_to(from, REDIAL, What::Dial { to });
-            }
-            return vec![Event::DialFailed { peer, why }];
-        }
-        let connection = self.network.connect(from, to);
-        let end = |this: &Cluster, place: Place| LinkPeer {
-            node: this.nodes[place.node].id,
-            generation: Generation(this.generation(place.node)),
-            shard: place.shard as u16,
-            shards: this.plan.shards as u16,
-        };
-        let link = LinkId(connection);
-        let inbound = Event::LinkUp { link, peer: end(self, from), direction: Direction::Inbound };
-        self.push_to(to, Duration::ZERO, What::Event(inbound));
-        let epoch = LinkEpoch { generation: Generation(self.generation(from.node)), connection };
-        vec![Event::LinkUp { link, peer: end(self, to), direction: Direction::Outbound { epoch } }]
-    }
-
-    fn close(&mut self, by: Place, connection: u64) {
-        let Some(ends) = self.network.connections.get(&connection).copied() else { return };
-        self.drop_connection(connection, LinkLoss::Closed);
-        if ends.from == by {
-            let node = ends.to.node;
-            self.dial_node(by, node, REDIAL);
-        }
-    }
-
-    fn drop_connection(&mut self, connection: u64, why: LinkLoss) {
-        let Some(ends) = self.network.connections.remove(&connection) else { return };
-        for end in [ends.from, ends.to] {
-            if self.nodes[end.node].up {
-                let down = Event::LinkDown { link: LinkId(connection), why };
-                self.push_to(end, Duration::from_micros(50), What::Event(down));
-            }
-        }
-        if self.nodes[ends.from.node].up && self.nodes[ends.from.node].dials {
-            self.dial_node(ends.from, ends.to.node, REDIAL);
-        }
     }
 
     // ---- plumbing ----
