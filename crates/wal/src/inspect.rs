@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::frame::{FrameHeader, Record, split_record};
 use crate::io::{Io, OpenMode};
 use crate::recovery::TailState;
-use crate::replay::{Replay, Span, SpanReader};
+use crate::replay::{Access, Replay, Span, SpanReader};
 use crate::scan::{Scanner, Window};
 use crate::segment::{FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::survey::{Survey, Tail, names, read_header};
@@ -209,7 +209,8 @@ impl Chain {
                 .map_or((tail.end, tail.last_lsn, tail.chain_crc), |next| {
                     (next.end, next.last_lsn, next.chain_crc)
                 });
-            spans.push(Span { path: segment.path.clone(), header: segment.header, end, last_lsn, chain_crc });
+            let (path, header) = (segment.path.clone(), segment.header);
+            spans.push(Span { path, header, end, last_lsn, chain_crc, access: Access::Live });
         }
         Ok(Some(Self { spans, tail }))
     }

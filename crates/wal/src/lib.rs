@@ -1,4 +1,57 @@
 //! A write-ahead log that tells a torn tail from rotten acknowledged data.
+//!
+//! Records go into fixed, zero-filled segments, in frames with a checksum. Every frame also says up to where the log
+//! was known durable when it was written. So, after a crash, bytes that nobody was told about are cut off, and bytes
+//! that somebody was told about and that no longer read back are an error, with file and offset: never a silent loss.
+//!
+//! ```
+//! use quorate_wal::{Lsn, Options, StdIo, Wal};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! let options = Options::new(dir).segment_bytes(1 << 20);
+//! let (wal, recovery) = Wal::open(&options, StdIo::shared())?;
+//! recovery.replay(Lsn::ZERO)?.for_each::<quorate_wal::Error>(|record| {
+//!     println!("{} {} {:?}", record.lsn, record.kind, record.payload);
+//!     Ok(())
+//! })?;
+//! let append = wal.append(1, &[b"key", b"value"])?; // staged, one copy
+//! let lsn = append.wait()?;                          // or `append.await?`, on any executor
+//! assert!(wal.durable_lsn() >= lsn);
+//! wal.checkpoint(lsn);                               // whole segments below are recycled
+//! wal.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Ways to wait
+//! - [`Append::wait`], [`Wal::sync_to`]: blocking. The first to come writes and syncs what everybody staged; who comes
+//!   during that sync is in the next. No delay, no timer.
+//! - [`Append`] is a future: the flusher thread, started on the first poll, does the work.
+//! - [`Wal::stage`], [`Wal::try_lead`], [`Wal::on_durable`]: for event loops. Stage everything that is ready, sync in
+//!   your own thread if nobody else does, be told otherwise. Above some [`Wal::recent_sync`] a thread hop is cheaper
+//!   than a stalled loop: then [`Wal::request_sync`].
+//! - [`Machine`]: no threads and no waiting at all; you carry out batches and chores. For simulators.
+//!
+//! # Guaranteed
+//! - What was acknowledged as durable is replayed, in order, unaltered, or opening or replaying fails by name.
+//! - What is replayed was appended; LSNs are dense; a batch is there whole or not at all.
+//! - After a failed write or sync nothing is acknowledged, written or retried any more, for good.
+//! - Opening changes no segment that holds a record. What is replayed is on the disk before it is delivered.
+//! - No bytes on disk make it panic, hang, or ask for more memory than the file's size justifies.
+//!
+//! # Not guaranteed
+//! - That rot of the very last frames is noticed: a frame that no later frame, idle watermark ([`Wal::note_idle`]), close
+//!   or following segment vouches for looks torn when it rots. Later frames close that hole as they come.
+//! - Anything, if the disk lies about syncs; that a log which ends too early is noticed if whole newest segments that
+//!   no older one names were removed: compare [`Recovery::last_lsn`] and [`Recovery::log_id`] with your checkpoint.
+//! - With feature `mmap`: a file truncated by another process during replay raises SIGBUS.
+//!
+//! The format is described byte by byte in `docs/formats.md` and frozen by `tests/golden`.
+//!
+//! Sources: Pebble, issue 453 and PRs 4331/4336 (the durable mark in frames); redb issue 299 (sync before trusting,
+//! errors are final); Rebello et al., Can Applications Recover from fsync Failures? (ATC 2020); etcd's and RocksDB's
+//! logs (what silent truncation costs).
+
 #![cfg_attr(not(feature = "mmap"), forbid(unsafe_code))]
 
 mod batch;

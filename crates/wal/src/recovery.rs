@@ -19,7 +19,7 @@ use crate::error::CorruptionProof;
 use crate::frame::{Bare, BareKind, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameFields, FrameKind, SEAL_BYTES};
 use crate::io::{Io, IoFile, OpenMode, random_u64};
 use crate::machine::{Active, Kept, Resume};
-use crate::replay::{Replay, Span};
+use crate::replay::{Access, Replay, Span};
 use crate::scan::Window;
 use crate::segment::{Begun, FileRole, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::survey::{Segment, Survey, Tail, corrupt};
@@ -144,6 +144,7 @@ fn spans(survey: &Survey, begun: &Opening, new_path: &Path) -> Vec<Span> {
             end: next.end,
             last_lsn: next.last_lsn,
             chain_crc: next.chain_crc,
+            access: Access::Settled,
         });
     }
     spans.push(Span {
@@ -152,6 +153,7 @@ fn spans(survey: &Survey, begun: &Opening, new_path: &Path) -> Vec<Span> {
         end: begun.active.offset,
         last_lsn: begun.last_lsn,
         chain_crc: begun.active.chain_crc,
+        access: Access::Live,
     });
     spans
 }

@@ -21,6 +21,17 @@ pub(crate) struct Span {
     pub(crate) last_lsn: Lsn,
     /// Checksum of that frame.
     pub(crate) chain_crc: u32,
+    /// How its file may be read.
+    pub(crate) access: Access,
+}
+
+/// How a file may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nobody changes it while it is read: it may be mapped.
+    Settled,
+    /// It may change underfoot.
+    Live,
 }
 
 /// The records from some LSN on. Holds one frame, at least 1 MiB, in memory (or a map of a segment, by feature `mmap`).
@@ -103,7 +114,10 @@ pub(crate) struct SpanReader {
 
 impl SpanReader {
     pub(crate) fn open(io: &dyn Io, span: Span) -> Result<Self, Error> {
-        let window = io.open(&span.path, OpenMode::Read).and_then(Window::mapped);
+        let window = io.open(&span.path, OpenMode::Read).and_then(|file| match span.access {
+            Access::Settled => Window::mapped(file),
+            Access::Live => Window::new(file),
+        });
         let scanner = Scanner::new(window.map_err(Error::io("open", &span.path))?, &span.header);
         let (lsn, chain_crc) = (span.header.previous.last_lsn, span.header.crc());
         Ok(Self { span, scanner, frame: None, left: 0, at: 0, behind: 0, lsn, chain_crc, frames: 0 })
