@@ -12,20 +12,26 @@ fn desk() -> Desk {
 }
 
 /// Keys in the order of the ring, each with a record.
-fn shown(desk: &Desk, entries: &[(&'static str, Record)], done: bool) -> PageResult {
+fn shown(desk: &Desk, entries: &[(&'static str, Record)], end: End) -> PageResult {
     let mut entries: Vec<_> =
         entries.iter().map(|(key, r)| (Bytes::from_static(key.as_bytes()), r.clone())).collect();
     entries.sort_by_key(|(key, _)| (desk.ring.token(key), key.clone()));
-    PageResult::Page { entries, done }
+    PageResult::Page { entries, done: end == End::Done }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    More,
 }
 
 #[test]
 fn a_page_is_the_newest_of_what_as_many_replicas_as_the_level_needs_show() {
     let mut desk = desk();
     assert_eq!(desk.page(Level::Quorum, 10), ["page r0 limit 10", "page r1 limit 10"]);
-    let first = shown(&desk, &[("a", put(1, "old")), ("b", put(5, "b"))], true);
+    let first = shown(&desk, &[("a", put(1, "old")), ("b", put(5, "b"))], End::Done);
     let second =
-        shown(&desk, &[("a", put(2, "new")), ("c", Record::tombstone(at(9))), ("b", put(5, "b"))], true);
+        shown(&desk, &[("a", put(2, "new")), ("c", Record::tombstone(at(9))), ("b", put(5, "b"))], End::Done);
     assert_eq!(desk.shows(0, first), [""; 0]);
     let told = desk.shows(1, second);
     let order = desk.ring.token(b"a") < desk.ring.token(b"b");
@@ -41,8 +47,8 @@ fn a_page_ends_where_the_first_replica_that_has_more_ended() {
     let keys = ["a", "b", "c", "d"];
     let mut ordered = keys.to_vec();
     ordered.sort_by_key(|key| desk.ring.token(key.as_bytes()));
-    let short = shown(&desk, &[(ordered[0], put(1, "1"))], false);
-    let long = shown(&desk, &[(ordered[0], put(1, "1")), (ordered[1], put(2, "2"))], true);
+    let short = shown(&desk, &[(ordered[0], put(1, "1"))], End::More);
+    let long = shown(&desk, &[(ordered[0], put(1, "1")), (ordered[1], put(2, "2"))], End::Done);
     desk.shows(0, short);
     assert_eq!(desk.shows(1, long), ["page [1@1] next true"]);
 }

@@ -62,7 +62,7 @@ fn replicas_that_agree_are_answered_from_at_once() {
 #[test]
 fn a_blocking_repair_that_is_not_acknowledged_times_out_and_makes_no_hint() {
     let mut desk = Desk::with(KeyspacePolicy::default(), Seat::Outside, |config: &mut CoordinatorConfig| {
-        config.hedge.extra_percent_max = 0
+        config.hedge.extra_percent_max = 0;
     });
     desk.get(Level::Quorum);
     desk.holds(0, &put(3, "old"));

@@ -101,6 +101,15 @@ pub struct World {
     pub trace: Vec<String>,
 }
 
+fn node_of(pick: u8) -> NodeId {
+    NodeId(u32::from(pick) % NODES + 1)
+}
+
+/// One of two keys, the first one mostly.
+fn key_of(pick: u8) -> Bytes {
+    Bytes::from_static(if pick.is_multiple_of(4) { b"b" } else { b"a" })
+}
+
 impl World {
     pub fn new(policy: KeyspacePolicy) -> World {
         let nodes: Vec<_> = (1..=NODES).map(NodeId).collect();
@@ -157,6 +166,7 @@ impl World {
             Step::Lose { pick } => self.lose(pick),
             Step::Believe { node } => self.believe(node),
             Step::Hint { pick } => self.deliver_hint(pick),
+            Step::Reads => self.deliver_reads(),
             Step::Wait { ms } => self.now.mono = self.now.mono + Duration::from_millis(u64::from(ms)),
         }
         self.tick();
@@ -184,8 +194,8 @@ impl World {
         }
     }
 
-    fn put(&mut self, node: u8, key: bool, level: u8) {
-        let (number, node) = (self.requests.len() as u64 + 1, self.node(node));
+    fn put(&mut self, node: u8, key: u8, level: u8) {
+        let (number, node) = (self.requests.len() as u64 + 1, node_of(node));
         // Clocks disagree: a later write may carry a smaller stamp.
         let skew = u64::from(node.0) * 3;
         let version = Version::new(Timestamp::from_parts(1_000 + number + skew, 0), node);
@@ -196,7 +206,7 @@ impl World {
         };
         let level = LEVELS[usize::from(level) % LEVELS.len()];
         let written = Written {
-            key: self.key(key),
+            key: key_of(key),
             record,
             required: level.required(N).expect("a level within n"),
             outcomes: Vec::new(),
@@ -239,8 +249,8 @@ impl World {
         }
     }
 
-    fn get(&mut self, node: u8, key: bool, level: u8) {
-        let (number, node, key) = (self.requests.len() as u64 + 1, self.node(node), self.key(key));
+    fn get(&mut self, node: u8, key: u8, level: u8) {
+        let (number, node, key) = (self.requests.len() as u64 + 1, node_of(node), key_of(key));
         let level = LEVELS[usize::from(level) % LEVELS.len()];
         let required = level.required(N).expect("a level within n");
         let read = ClientRead {
@@ -265,14 +275,6 @@ impl World {
         seen.filter(|((level, k), _)| level + required > N && k == key).map(|(_, &version)| version).max()
     }
 
-    fn key(&self, second: bool) -> Bytes {
-        Bytes::from_static(if second { b"b" } else { b"a" })
-    }
-
-    fn node(&self, pick: u8) -> NodeId {
-        NodeId(u32::from(pick) % NODES + 1)
-    }
-
     fn place(&self, pick: u8) -> Option<usize> {
         (!self.network.is_empty()).then(|| usize::from(pick) % self.network.len())
     }
@@ -286,7 +288,7 @@ impl World {
     }
 
     fn believe(&mut self, node: u8) {
-        let node = self.node(node);
+        let node = node_of(node);
         if self.live.0.remove(&node) {
             return;
         }
@@ -323,6 +325,14 @@ impl World {
             Message::Reply { coordinator, reply } => {
                 self.on(coordinator, |c, now, live, out| c.on_read_reply(now, live, reply, out));
             }
+        }
+    }
+
+    fn deliver_reads(&mut self) {
+        let read = |message: &Message| matches!(message, Message::Read { .. } | Message::Reply { .. });
+        while let Some(place) = self.network.iter().position(read) {
+            let message = self.network.remove(place);
+            self.deliver(message);
         }
     }
 
@@ -390,7 +400,7 @@ impl World {
 
     fn tick(&mut self) {
         for node in self.coordinators.keys().copied().collect::<Vec<_>>() {
-            self.on(node, |coordinator, now, live, out| coordinator.on_tick(now, live, out));
+            self.on(node, Coordinator::on_tick);
         }
     }
 
