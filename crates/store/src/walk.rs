@@ -8,6 +8,7 @@ use bytes::BufMut;
 use quorate_types::KeyspaceId;
 
 use crate::bucket::Bounds;
+use crate::disk::SLICE_BYTES_MAX;
 use crate::memory::Store;
 use crate::packed;
 
@@ -28,11 +29,11 @@ impl Store {
 }
 
 impl Walk {
-    /// Appends records to `out` until it holds about `bytes_max` bytes (one record at least); whether more are
-    /// left. At most [`SLICE_BYTES_MAX`](crate::disk::SLICE_BYTES_MAX) may be asked for if a
-    /// [`PartWriter`](crate::disk::PartWriter) is to take it; 64 KiB keep the owner busy for about 0.1 ms. Keyspaces by number, partitions and tokens in ring order: equal contents, equal bytes.
+    /// Appends records to `out`, about `bytes_max` bytes (one record at least, [`SLICE_BYTES_MAX`] and one record
+    /// at most); whether more may be left. 64 KiB keep the owner busy for about 0.1 ms. Keyspaces by number,
+    /// partitions and tokens in ring order: equal contents, equal bytes.
     pub fn next_slice(&mut self, store: &Store, out: &mut Vec<u8>, bytes_max: usize) -> bool {
-        let start = out.len();
+        let (start, bytes_max) = (out.len(), bytes_max.min(SLICE_BYTES_MAX));
         while let Some(keyspace) = self.keyspace(store) {
             if keyspace != self.keyspace {
                 *self = Walk { keyspace, slot: 0, after: None, done: false };
@@ -72,5 +73,35 @@ impl Walk {
         } else {
             self.after = records.last().map(|packed| packed::key_of(packed).to_vec());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_types::{NodeId, Record, Timestamp, Token, Version, limits::VALUE_BYTES_MAX};
+
+    use super::*;
+    use crate::StoreConfig;
+    use crate::disk::BLOCK_BYTES_MAX;
+
+    #[test]
+    fn a_slice_fits_into_a_block_however_much_was_asked_for() {
+        let mut store = Store::new(StoreConfig { hash_seed: 0, shard: 0, shards: 1 });
+        let version = Version::new(Timestamp(1), NodeId(1));
+        for key in [b"a", b"b", b"c"] {
+            let record = Record::put(version, vec![7; VALUE_BYTES_MAX], None);
+            let _ = store.apply(KeyspaceId(1), Token::of(key, 0), key, &record);
+        }
+        let (mut walk, mut slices) = (store.begin_walk(), Vec::new());
+        loop {
+            let mut slice = Vec::new();
+            let more = walk.next_slice(&store, &mut slice, usize::MAX);
+            slices.push(slice.len());
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(slices.iter().sum::<usize>(), 3 * (VALUE_BYTES_MAX + 23));
+        assert!(slices.iter().all(|&bytes| bytes <= BLOCK_BYTES_MAX), "{slices:?}");
     }
 }

@@ -36,7 +36,7 @@ const BLOCK_HEAD_BYTES: usize = 8;
 /// Longest payload of a block, bytes: a slice of half of it and the longest record always fit.
 pub const BLOCK_BYTES_MAX: usize = 2 * (KEY_BYTES_MAX + VALUE_BYTES_MAX + 64);
 
-/// Largest slice to ask of a walk, bytes; it may pass that by one record.
+/// Largest slice that a walk gives, bytes; it may pass that by one record.
 pub const SLICE_BYTES_MAX: usize = BLOCK_BYTES_MAX / 2;
 
 /// A part's place in the checkpoint that it is of.
@@ -275,7 +275,7 @@ fn split_record(payload: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use quorate_types::{NodeId, Record, Timestamp, Version};
-    use quorate_wal::StdIo;
+    use quorate_wal::testkit::SimIo;
 
     use super::*;
 
@@ -293,11 +293,10 @@ mod tests {
     }
 
     fn loaded(bytes: &[u8]) -> Result<Vec<(KeyspaceId, Vec<u8>, Record)>, DiskError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = ID.path(dir.path());
-        StdIo.replace(&path, bytes).unwrap();
+        let (io, dir) = (SimIo::new(0), Path::new("/checkpoints"));
+        io.set_contents(ID.path(dir), bytes.to_vec());
         let mut found = Vec::new();
-        load(&StdIo, dir.path(), ID, PART, &mut |keyspace, key, record| {
+        load(&io, dir, ID, PART, &mut |keyspace, key, record| {
             found.push((keyspace, key.to_vec(), record.to_record()));
         })
         .map(|()| found)
@@ -310,13 +309,14 @@ mod tests {
         let (_, rest) = rest.split_at(4 + 13 + 8 + 2 + 200);
         let (tombstone, all) = rest.split_at(4 + 13 + 1 + 4);
 
-        let dir = tempfile::tempdir().unwrap();
-        let mut writer = PartWriter::create(&StdIo, dir.path(), ID, Lsn::ZERO).unwrap();
+        let (io, dir) = (SimIo::new(0), Path::new("/checkpoints"));
+        io.create_dir(dir).unwrap();
+        let mut writer = PartWriter::create(&io, dir, ID, Lsn::ZERO).unwrap();
         writer.write(&slice(&[put, tombstone])).unwrap();
         writer.write(&[]).unwrap();
         writer.write(&slice(&[all])).unwrap();
         assert_eq!(writer.finish().unwrap().part, PART);
-        assert_eq!(StdIo.read(&ID.path(dir.path()), 1000).unwrap(), GOLDEN);
+        assert_eq!(io.read(&ID.path(dir), 1000).unwrap(), GOLDEN);
 
         let keys: Vec<Vec<u8>> = loaded(GOLDEN).unwrap().into_iter().map(|(_, key, _)| key).collect();
         assert_eq!(keys, [b"key".to_vec(), b"gone".to_vec(), b"k".to_vec()]);
