@@ -141,7 +141,7 @@ impl Shard {
             Event::LinkDown { link, why } => self.on_link_down(now, link, why),
             Event::DialFailed { peer, why } => self.peers.on_dial_failed(now.mono, peer, why),
             Event::Peer { link, message } => self.on_peer(now, link, message, out),
-            Event::Logged { through } => self.on_logged(now, through, out),
+            Event::Logged { through } => self.on_logged(now, through),
             Event::LogFailed => self.on_log_failed(now, out),
             Event::HintsStored { target, settled, refused, backlog } => {
                 self.hints.pending = self.hints.pending.saturating_sub(settled);

@@ -144,6 +144,16 @@ fn a_lost_link_loses_what_was_sent_and_what_was_about_to_be() {
 }
 
 #[test]
+fn a_read_that_was_never_answered_is_forgotten_after_its_deadline() {
+    let mut link = link();
+    let id = link.on_read_sent(ReadSent { deadline: Mono(9), of: Asked::Key(ReadHandle::from_raw(5)) });
+    link.expire(Mono(8), &mut Vec::new());
+    assert_eq!(link.in_flight(), 1);
+    link.expire(Mono(9), &mut Vec::new());
+    assert_eq!((link.in_flight(), link.on_read_answered(id)), (0, None));
+}
+
+#[test]
 fn what_is_outstanding_is_bounded_in_bytes_and_batches() {
     let limits = ShardLimits {
         link_outstanding_bytes_max: 300,

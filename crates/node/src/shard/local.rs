@@ -62,11 +62,11 @@ impl Shard {
         self.replica.log.append(mutation, &mut out.log);
     }
 
-    pub(super) fn on_logged(&mut self, now: Now, through: u64, out: &mut Effects) {
+    pub(super) fn on_logged(&mut self, now: Now, through: u64) {
         self.replica.log.on_logged(through);
         if self.stamps.on_logged(through).is_some() {
             self.counters.clock_ceilings += 1;
-            self.unpark(now, out);
+            self.unpark(now);
         }
         while let Some(mutation) = self.replica.log.next_durable() {
             self.apply(now, mutation);

@@ -168,13 +168,9 @@ impl Shard {
         Ok(())
     }
 
-    /// The clock's ceiling has risen: what waited for it goes on.
-    pub(super) fn unpark(&mut self, now: Now, out: &mut Effects) {
+    /// The clock's ceiling has risen: what waited for it goes on; if too late, its coordinator says so.
+    pub(super) fn unpark(&mut self, now: Now) {
         while let Some(write) = self.clients.parked.pop_front() {
-            if write.terms.deadline <= now.mono {
-                self.refuse(write.origin, Refusal::DeadlinePassed, out);
-                continue;
-            }
             match self.stamps.issue(now) {
                 Ok(stamp) => self.start_write(now, write, Version::new(stamp, self.config.node)),
                 Err(_) => return self.clients.parked.push_front(write),

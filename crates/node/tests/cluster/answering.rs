@@ -163,6 +163,45 @@ fn a_batch_is_acknowledged_when_it_is_durable_and_applied_and_not_before() {
 }
 
 #[test]
+fn what_the_log_has_not_reached_is_neither_applied_nor_acknowledged() {
+    let mut bench = Bench::new(|_| ());
+    let first = bench.logged + 1;
+    let (write, later) = (bench.write(), bench.write());
+    let newer = Version::new(Timestamp::from_parts(WALL_START_MS, 7), later.version.node);
+    bench.batch(vec![write.clone()]);
+    bench.batch(vec![ReplicaWrite { version: newer, ..later }]);
+    bench.event(Event::Logged { through: first });
+    assert_eq!(ranges(&bench.turn()), [BatchRange { first: 1, last: 1 }]);
+    let token = bench.ring.token(&write.key);
+    let held = bench.shard.store().read(keyspace(), token, &write.key).ready().flatten();
+    assert_eq!(held.map(|record| record.version), Some(write.version));
+    assert_eq!(bench.shard.applied_through(), first);
+    assert_eq!(ranges(&bench.sync()), [BatchRange { first: 2, last: 2 }]);
+}
+
+#[test]
+fn a_peer_that_we_have_no_link_to_is_dialled_when_it_dials_us_and_when_it_says_anything() {
+    let mut bench = Bench::new(|_| ());
+    let n3 = NodeId::of_name("n3");
+    let peer = LinkPeer { node: n3, generation: Generation(1), shard: 0, shards: 1 };
+    let ping = || Event::Peer { link: LinkId(20), message: PeerMessage::Ping { number: 1, wall_ms: 0 } };
+    let at = |ms: u64| Now { mono: Mono((5 + ms) * 1_000_000), ..now() };
+    let mut urged = |ms: u64, event: Event| {
+        bench.effects.clear();
+        bench.shard.on_event(at(ms), event, &mut bench.effects);
+        bench.effects.urge.clone()
+    };
+    let up = Event::LinkUp { link: LinkId(20), peer, direction: Direction::Inbound };
+    assert_eq!(urged(0, up), [n3]);
+    assert_eq!(urged(100, ping()), [], "it was urged just now");
+    assert_eq!(urged(260, ping()), [n3]);
+    let epoch = LinkEpoch { generation: Generation(1), connection: 1 };
+    let ours = Event::LinkUp { link: LinkId(21), peer, direction: Direction::Outbound { epoch } };
+    assert_eq!(urged(300, ours), []);
+    assert_eq!(urged(900, ping()), []);
+}
+
+#[test]
 fn each_write_that_may_not_be_taken_is_refused_by_name() {
     let mut bench = Bench::new(|config| config.limits.value_bytes_max = 10);
     let big = Some(Bytes::from(vec![0; 11]));
@@ -233,7 +272,12 @@ fn work_for_other_coordinators_has_a_share_beyond_which_it_is_overloaded() {
     let mut bench = Bench::new(|config| config.limits.peer_bytes_max = 150);
     bench.batch(vec![bench.write()]);
     let big = ReplicaWrite { value: Some(Bytes::from(vec![0; 40])), ..bench.write() };
-    assert_eq!(bench.refusal(big), overloaded("peer_bytes_max"));
+    assert_eq!(bench.refusal(big.clone()), overloaded("peer_bytes_max"));
+    bench.sync();
+    bench.batch(vec![bench.write()]);
+    assert_eq!(bench.refusal(big), overloaded("peer_bytes_max"), "no more and no less than before");
+    bench.sync();
+    assert_eq!(bench.batch(vec![bench.write()]), [], "there is room again");
 }
 
 #[test]

@@ -204,6 +204,30 @@ fn hints_go_page_by_page_and_the_lossy_way_repeats_some_and_skips_none() {
 }
 
 #[test]
+fn a_target_that_comes_back_gets_its_hints_at_once_however_long_the_pause_was_to_be() {
+    let tune = |config: &mut quorate_node::ShardConfig| {
+        config.handoff.backoff_min = Duration::from_mins(5);
+        config.handoff.wait = Duration::from_millis(100);
+    };
+    let mut cluster = Cluster::new(Plan { tune, ..handoff_alone(1) });
+    let replicas = cluster.replicas("k");
+    let (holder, target) = (replicas[0], replicas[1]);
+    cluster.kill(target);
+    cluster.run(10 * MS);
+    assert!(is_written(&cluster.put(holder, "k", "v", Level::Two)));
+    // It comes back, takes the page and never acknowledges it.
+    cluster.nodes[target].log_stalled = true;
+    cluster.start(target);
+    cluster.run(Duration::from_secs(5));
+    assert_eq!((cluster.counter(holder, "hint_pages_failed"), cluster.hints_for(holder, target)), (1, 1));
+    cluster.kill(target);
+    cluster.nodes[target].log_stalled = false;
+    cluster.start(target);
+    cluster.run(Duration::from_secs(1));
+    assert_eq!((cluster.hints_for(holder, target), cluster.copies("k")), (0, vec![Some("v".to_owned()); 3]));
+}
+
+#[test]
 fn a_hint_whose_target_is_no_replica_any_more_goes_to_the_current_owners() {
     // A hint for a node that no ring knows: its owners of today are the replicas of its key.
     let mut cluster = Cluster::new(handoff_alone(1));

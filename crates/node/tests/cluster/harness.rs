@@ -105,6 +105,8 @@ pub struct Cluster {
     dialling: BTreeSet<(Place, Place)>,
     pub answers: BTreeMap<Asked, Vec<Response>>,
     next_number: u64,
+    /// How long clients wait.
+    pub patience_ms: u32,
     trace: u64,
     /// Writes that travelled between nodes, by purpose.
     pub writes_sent: BTreeMap<&'static str, u64>,
@@ -137,6 +139,7 @@ impl Cluster {
             dialling: BTreeSet::new(),
             answers: BTreeMap::new(),
             next_number: 0,
+            patience_ms: 2_000,
             trace: 0xcbf2_9ce4_8422_2325,
             writes_sent: BTreeMap::new(),
         };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use quorate_types::{Level, ReadOutcome};
 
-use crate::harness::{Cluster, Plan, is_written};
+use crate::harness::{Asked, Cluster, Plan, is_written};
+use crate::network::Place;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -74,6 +75,48 @@ fn a_cut_of_half_a_minute_heals_by_fresh_links() {
     assert!(!cluster.network.connections.values().any(|c| (c.from.node, c.to.node) == (0, 1)), "closed");
     cluster.network.cuts.clear();
     cluster.run_until(Duration::from_secs(2), |c| c.sees_alive(0, 1) && c.sees_alive(1, 0));
+}
+
+/// How long `asked` takes to be answered.
+fn time_to(cluster: &mut Cluster, asked: Asked) -> Duration {
+    let began = cluster.now(0).mono;
+    cluster.answer(asked);
+    cluster.now(0).mono.since(began)
+}
+
+#[test]
+fn what_waits_for_a_node_that_dies_fails_at_once_and_not_at_its_deadline() {
+    let mut cluster = Cluster::new(Plan::new(2));
+    let replicas = cluster.replicas("k");
+    cluster.nodes[replicas[1]].log_stalled = true;
+    let write = cluster.start_put(replicas[0], "k", "v", Level::All);
+    cluster.run(10 * MS);
+    cluster.kill(replicas[1]);
+    assert!(time_to(&mut cluster, write) < 5 * MS);
+    assert_eq!(cluster.counter(replicas[0], "writes_lost"), 1);
+}
+
+#[test]
+fn a_read_whose_link_ends_fails_at_once_though_its_peer_is_alive_by_other_links() {
+    let mut cluster = Cluster::new(Plan::new(2));
+    let (replicas, place) = (cluster.replicas("k"), cluster.place(0, "k"));
+    cluster.pause(replicas[1]);
+    let read = cluster.start_get(replicas[0], "k", Level::All);
+    cluster.run(10 * MS);
+    cluster.cut_link(Place { node: replicas[0], ..place }, Place { node: replicas[1], ..place });
+    assert!(time_to(&mut cluster, read) < 5 * MS);
+    assert!(cluster.sees_alive(replicas[0], replicas[1]));
+}
+
+#[test]
+fn a_read_that_waits_for_a_frozen_node_fails_when_it_is_convicted() {
+    let mut cluster = Cluster::new(Plan::new(1));
+    let replicas = cluster.replicas("k");
+    cluster.patience_ms = 9_000;
+    cluster.pause(replicas[1]);
+    let read = cluster.start_get(replicas[0], "k", Level::All);
+    let took = time_to(&mut cluster, read);
+    assert!(took > Duration::from_secs(1) && took < Duration::from_secs(3), "{took:?}");
 }
 
 #[test]

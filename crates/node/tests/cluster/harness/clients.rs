@@ -32,7 +32,8 @@ impl Cluster {
 
     /// Sends a request under a number that may have been used before.
     pub fn ask_as(&mut self, asked: Asked, to: Place, body: RequestBody) {
-        let request = Request { number: asked.number, time_left_ms: 2_000, want_receipt: true, body };
+        let request =
+            Request { number: asked.number, time_left_ms: self.patience_ms, want_receipt: true, body };
         let session = SessionId(asked.session);
         let origin = Origin { connection: asked.session, session, number: asked.number };
         let what = What::Event(Event::Request { origin, request });
@@ -61,9 +62,13 @@ impl Cluster {
         self.write_answer(asked)
     }
 
-    pub fn get(&mut self, node: usize, key: &str, level: Level) -> ReadOutcome {
+    pub fn start_get(&mut self, node: usize, key: &str, level: Level) -> Asked {
         let (keyspace, bytes) = (keyspace(), Bytes::copy_from_slice(key.as_bytes()));
-        let asked = self.ask(node, key, RequestBody::Get { keyspace, key: bytes, level: Some(level) });
+        self.ask(node, key, RequestBody::Get { keyspace, key: bytes, level: Some(level) })
+    }
+
+    pub fn get(&mut self, node: usize, key: &str, level: Level) -> ReadOutcome {
+        let asked = self.start_get(node, key, level);
         match self.answer(asked).body {
             ResponseBody::Read(outcome) => outcome,
             other => panic!("{other:?}"),

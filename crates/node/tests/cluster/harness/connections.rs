@@ -3,6 +3,13 @@
 use super::*;
 
 impl Cluster {
+    /// One connection is reset.
+    pub fn cut_link(&mut self, from: Place, to: Place) {
+        let connections = &self.network.connections;
+        let link = connections.iter().find(|(_, c)| (c.from, c.to) == (from, to)).map(|(&id, _)| id);
+        self.drop_connection(link.expect("they are connected"), LinkLoss::Reset);
+    }
+
     pub(super) fn dial_node(&mut self, from: Place, peer: usize, after: Duration) {
         for shard in 0..self.plan.shards {
             let to = Place { node: peer, shard };
