@@ -20,7 +20,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map_or_else(|| std::env::temp_dir().join("quorate-wal-append"), PathBuf::from);
     StdIo.create_dir(&dir)?;
     println!("records of {} B; 1.5 s per row", RECORD.len());
-    println!("{:44} {:>12.0}/s", "bare pwrite + fdatasync, 1 writer", bare(&dir)?);
+    for _ in 0..3 {
+        println!("{:44} {:>12.0}/s", "bare pwrite + fdatasync, 1 writer", bare(&dir)?);
+        println!("{:44} {:>12.0}/s", "wait(): the caller leads, 1 writer", leader(&dir, 1)?);
+        println!("{:44} {:>12.0}/s", "try_lead, 1 shard, batches of 1", inline_batches(&dir, 1)?);
+    }
     for writers in [1, 8, 64] {
         println!(
             "{:44} {:>12.0}/s",

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::batch::{Batch, Placed, PlacedBare, Rotation};
-use crate::chore::{Chore, ChoreDone, ChoreKind, ChoreResult, Fate, Prepared};
+use crate::chore::Prepared;
 use crate::frame::{BareKind, Binding, RECORD_HEADER_BYTES, SEAL_BYTES};
 use crate::io::{Io, IoFile, LockGuard};
 use crate::options::{Durability, Limits, Options};
@@ -27,6 +27,8 @@ use crate::recovery::{Recovery, recover};
 use crate::segment::{Begun, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::staging::Staging;
 use crate::{Error, LogId, Lsn};
+
+mod chores;
 
 /// How far the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -301,6 +303,15 @@ impl Machine {
         Take::Batch(batch)
     }
 
+    fn is_full(&self, frame_bytes: u64) -> bool {
+        self.active.offset + frame_bytes + SEAL_BYTES > self.active.header.segment_bytes
+    }
+
+    /// Whether a batch is in flight.
+    pub fn is_busy(&self) -> bool {
+        self.in_flight != InFlight::None
+    }
+
     fn take_sync(&mut self) -> Take {
         if !self.must_sync() {
             return Take::Nothing;
@@ -444,106 +455,5 @@ impl Machine {
             durable: self.marks.durable,
             source: Arc::new(source),
         });
-    }
-
-    /// Everything up to `lsn` is safe elsewhere: whole segments below it may go.
-    pub fn checkpoint(&mut self, lsn: Lsn) {
-        self.cut = self.cut.max(lsn.min(self.marks.durable));
-    }
-
-    /// The next chore that is due, if none is in flight. Segments are made ready when a quarter of the active one is
-    /// filled.
-    pub fn take_chore(&mut self) -> Option<Chore> {
-        if self.is_preparation_due()
-            && let Some(chore) = self.take_chore_now()
-        {
-            return Some(chore);
-        }
-        let oldest = self.kept.front().filter(|kept| kept.last_lsn <= self.cut && self.may_chore())?;
-        let spare = self.free.len() < self.limits.spare_segments_max;
-        let fate = if spare { Fate::Spare } else { Fate::Removed };
-        Some(self.begin_chore(ChoreKind::Retire { index: oldest.index, fate }))
-    }
-
-    /// As [`Machine::take_chore`], for a caller that was told [`Take::NeedsSegment`].
-    pub fn take_chore_now(&mut self) -> Option<Chore> {
-        if !self.may_chore() || !self.can_prepare() {
-            return None;
-        }
-        let (index, segment_bytes) = (self.active.header.index + 1, self.limits.segment_bytes);
-        let from = self.free.pop();
-        Some(self.begin_chore(ChoreKind::Prepare { index, from, segment_bytes }))
-    }
-
-    fn begin_chore(&mut self, kind: ChoreKind) -> Chore {
-        self.chore_in_flight = true;
-        Chore(kind)
-    }
-
-    fn may_chore(&self) -> bool {
-        !self.chore_in_flight && self.stopped.is_none()
-    }
-
-    /// Whether [`Machine::take_chore`] has one.
-    pub fn chore_is_due(&self) -> bool {
-        let retire = self.kept.front().is_some_and(|kept| kept.last_lsn <= self.cut);
-        self.may_chore() && (retire || self.is_preparation_due() && self.can_prepare())
-    }
-
-    fn is_preparation_due(&self) -> bool {
-        self.active.offset > self.active.header.segment_bytes / 4 && self.prepare_failed.is_none()
-    }
-
-    fn can_prepare(&self) -> bool {
-        matches!(self.next, Next::Unready) && self.in_flight != InFlight::Rotation
-    }
-
-    /// Whether a batch waits for the next segment.
-    pub fn needs_segment(&self) -> bool {
-        matches!(self.next, Next::Unready)
-            && self.staging.oldest_frame_bytes().is_some_and(|first| self.is_full(first))
-    }
-
-    fn is_full(&self, frame_bytes: u64) -> bool {
-        self.active.offset + frame_bytes + SEAL_BYTES > self.active.header.segment_bytes
-    }
-
-    /// Whether a batch is in flight.
-    pub fn is_busy(&self) -> bool {
-        self.in_flight != InFlight::None
-    }
-
-    /// Whether a chore is under way.
-    pub fn chore_in_flight(&self) -> bool {
-        self.chore_in_flight
-    }
-
-    /// How the chore went. A segment that could not be made is tried again when the active one is full; only if that
-    /// fails too, the log is poisoned.
-    pub fn chore_completed(&mut self, chore: &Chore, done: ChoreDone) {
-        assert!(self.chore_in_flight, "completed without a chore in flight");
-        self.chore_in_flight = false;
-        match done.0 {
-            ChoreResult::Prepared(prepared) => {
-                self.prepare_failed = None;
-                self.next = Next::Ready(prepared);
-            }
-            ChoreResult::Retired => {
-                self.kept.pop_front();
-                self.prepare_failed = None;
-                if let ChoreKind::Retire { index, fate: Fate::Spare } = chore.0 {
-                    self.free.push(index);
-                }
-            }
-            ChoreResult::Failed { source } => self.prepare_failed = Some(source),
-            ChoreResult::Broken { action, source } => self.poison(action, source),
-        }
-    }
-
-    /// The segment that must be there now could not be made: gives up.
-    pub fn give_up_for_want_of_a_segment(&mut self) {
-        if let Some(source) = self.prepare_failed.take() {
-            self.poison("make the next segment", source);
-        }
     }
 }

@@ -350,3 +350,25 @@ fn waited(wal: &Wal, writer: u64, n: u64) -> Lsn {
         }
     }
 }
+
+#[test]
+fn the_preparer_thread_makes_segments_ahead_and_recycles_what_a_checkpoint_gives_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options::new(dir.path()).segment_bytes(64 << 10).chores(Chores::Thread);
+    let (wal, _) = Wal::open(&options, StdIo::shared()).unwrap();
+    let mut last = Lsn::ZERO;
+    while wal.stats().rotations < 20 {
+        last = wal.append(1, &[&[1; 4000]]).unwrap().wait().unwrap();
+        wal.checkpoint(last);
+    }
+    while wal.stats().segments > 1 {
+        thread::yield_now();
+    }
+    assert!(wal.oldest_lsn() > Lsn::new(1));
+    wal.close().unwrap();
+    drop(wal);
+    let files = StdIo.list(dir.path()).unwrap();
+    assert!(files.len() < 10, "recycled, not piled up: {files:?}");
+    let (_wal, recovery) = Wal::open(&options, StdIo::shared()).unwrap();
+    assert_eq!(recovery.last_lsn(), last);
+}
