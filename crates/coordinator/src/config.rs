@@ -81,7 +81,8 @@ pub struct CoordinatorConfig {
     pub requests_max: usize,
     /// Most bytes of keys and values in flight, those of answered writes that still wait for a replica included.
     pub request_bytes_max: u64,
-    /// Most answered writes that still wait for a replica; above it the oldest stop waiting (hints are taken).
+    /// Most answered writes that still wait for a replica; above it the oldest stop waiting when the next request
+    /// begins (hints are taken).
     pub stragglers_max: usize,
     /// Most reads that compare and repair replicas after their answer; above it a read is not compared.
     pub background_max: usize,

@@ -41,6 +41,13 @@ pub struct InFlight {
     pub explains: usize,
 }
 
+impl InFlight {
+    /// Whether nothing waits for anything any more: what a graceful shutdown waits for.
+    pub fn is_idle(&self) -> bool {
+        *self == InFlight::default()
+    }
+}
+
 /// Reads and writes in flight on one shard of one node.
 ///
 /// Each `start_*` leads to exactly one [`Effect::Answer`], some at once. Effects are pushed in the order in which
@@ -80,7 +87,8 @@ impl Coordinator {
     /// Begins a write: sends it to all replicas believed alive and takes hints for the others.
     ///
     /// Answered at once, with nothing sent: `Unavailable`; `Rejected` (no such keyspace, a level above `n`);
-    /// [`ResponseBody::Refused`] (a limit is reached, the deadline has passed).
+    /// [`ResponseBody::Refused`] (a limit is reached, the deadline has passed). Of a retry these say that nothing was
+    /// sent this time; what became of the first attempt is as open as before.
     pub fn start_write(&mut self, now: Now, live: &impl Liveness, write: ClientWrite, out: &mut Vec<Effect>) {
         let asked = Asked {
             keyspace: write.keyspace,
@@ -166,6 +174,7 @@ impl Coordinator {
         out: &mut Vec<Effect>,
     ) {
         let mut turn = Turn { now, shared: &mut self.shared, out };
+        self.writes.make_room(&mut turn, explain.key.len() as u64);
         self.explains.start(&mut turn, live, explain);
     }
 

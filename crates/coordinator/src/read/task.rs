@@ -1,8 +1,8 @@
 //! One read, from its first question to its last repair.
 
-use bytes::Bytes;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quorate_types::{KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, Record, Refusal, Version};
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
@@ -278,20 +278,23 @@ impl ReadTask {
     /// Comes back after the p99 of those asked, if there is someone else to ask.
     pub(super) fn hedge_later(&mut self, turn: &mut Turn, slot: Slot) {
         let at = turn.now.mono + self.timing.hedge_delay;
-        let spare = !self.asks.alive.without(self.asks.asked).is_empty();
-        if spare && at < self.timing.deadline && turn.shared.config.hedge.extra_percent_max > 0 {
+        if self.can_hedge() && at < self.timing.deadline && turn.shared.config.hedge.extra_percent_max > 0 {
             self.timing.hedge_at = Some(at);
             turn.wake(at, slot);
         }
     }
 
-    fn hedge(&mut self, turn: &mut Turn, slot: Slot) {
-        let useful = match self.phase {
+    /// Whether the client waits for a replica, and another one might do instead.
+    fn can_hedge(&self) -> bool {
+        match self.phase {
             Phase::Asking => !self.asks.waiting.is_empty() && self.asks.next().is_some(),
             Phase::Mending => self.spare_holder().is_some(),
             Phase::Comparing | Phase::Finishing | Phase::Over => false,
-        };
-        if !useful {
+        }
+    }
+
+    fn hedge(&mut self, turn: &mut Turn, slot: Slot) {
+        if !self.can_hedge() {
             return;
         }
         if !turn.shared.hedges.spend() {

@@ -294,7 +294,7 @@ impl Desk {
 
     /// Nothing is left of any request.
     pub fn is_idle(&self) -> bool {
-        self.coordinator.in_flight() == quorate_coordinator::InFlight::default()
+        self.coordinator.in_flight().is_idle()
     }
 
     fn told(&mut self, effects: Vec<Effect>) -> Vec<String> {

@@ -84,6 +84,22 @@ fn a_stale_replica_that_can_not_be_repaired_is_replaced_by_one_that_was_not_aske
 }
 
 #[test]
+fn a_slow_blocking_repair_is_hedged_to_a_replica_that_was_not_asked() {
+    let mut desk = blocking().measured();
+    for _ in 0..20 {
+        desk.get(Level::One);
+        desk.holds(0, &put(1, "v"));
+    }
+    desk.get(Level::Quorum);
+    desk.holds(0, &put(3, "old"));
+    assert_eq!(desk.holds(1, &put(9, "new")), ["repair r0 new@9"]);
+    assert_eq!(desk.wait_ms(4), ["repair r2 new@9"]);
+    assert_eq!(desk.ack(2), ["found new@9"]);
+    assert_eq!(desk.ack(0), [""; 0]);
+    assert!(desk.is_idle());
+}
+
+#[test]
 fn if_nobody_is_left_to_hold_the_winner_the_read_fails_at_once() {
     let mut desk = blocking().down(2);
     desk.get(Level::Quorum);

@@ -98,7 +98,8 @@ pub struct World {
     /// By level of the read, the newest version returned, per key.
     returned: BTreeMap<(usize, Bytes), Version>,
     now: Now,
-    pub trace: Vec<String>,
+    /// Every effect in words, if somebody wants to see them.
+    pub trace: Option<Vec<String>>,
 }
 
 fn node_of(pick: u8) -> NodeId {
@@ -142,7 +143,7 @@ impl World {
             acknowledged: BTreeMap::new(),
             returned: BTreeMap::new(),
             now: Now { mono: Mono(0), wall_ms: 1_000 },
-            trace: Vec::new(),
+            trace: None,
         }
     }
 
@@ -409,7 +410,9 @@ impl World {
         let coordinator = self.coordinators.get_mut(&node).expect("every node has one");
         call(coordinator, self.now, &self.live, &mut out);
         for effect in out {
-            self.trace.push(format!("{node} {effect:?}"));
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("{node} {effect:?}"));
+            }
             self.carry_out(node, effect);
         }
     }
