@@ -1,0 +1,7 @@
+//! Clusters of real `replica` processes: kill them, freeze them, start them again.
+
+mod all_killed;
+mod configs;
+mod harness;
+mod hints;
+mod one_killed;
