@@ -1,6 +1,7 @@
 //! Clusters of real `replica` processes: kill them, freeze them, start them again.
 
 mod all_killed;
+mod bad_input;
 mod configs;
 mod harness;
 mod hints;
