@@ -7,7 +7,7 @@ use quorate_transport::{SendError, Tcp, Transport, TransportError, handshake};
 use quorate_types::NodeId;
 use quorate_wire::{HandshakeRefusal, PeerMessage, WireError, handshake_frame};
 
-use crate::common::{end_of, greeted, hello, numbers, ping, receive, soon, welcome};
+use crate::common::{SOON, end_of, greeted, hello, numbers, ping, receive, soon, welcome};
 
 /// Runs a claim over TCP on loopback and over memory on the paused clock.
 macro_rules! on_both {
@@ -36,6 +36,7 @@ on_both! {
     an_address_is_listened_on_once
     a_refused_handshake_says_why
     a_welcome_from_another_node_is_refused_by_the_dialler
+    frames_right_behind_the_welcome_are_not_lost
     a_silent_dialler_is_given_up
     a_first_frame_that_is_no_hello_is_refused
     a_stranger_is_refused
@@ -136,6 +137,16 @@ async fn a_welcome_from_another_node_is_refused_by_the_dialler(transport: &dyn T
     let (greeted, _far) = soon(async { tokio::join!(greeting, answering) }).await;
     let wrong = HandshakeRefusal::WrongNode { dialled: NodeId(3), answers: NodeId(2) };
     assert!(matches!(greeted, Err(TransportError::HandshakeRefused { refusal, .. }) if refusal == wrong));
+}
+
+async fn frames_right_behind_the_welcome_are_not_lost(transport: &dyn Transport, addr: &str) {
+    let listener = transport.listen(addr).await.unwrap();
+    let mut near = transport.dial(&listener.local_addr()).await.unwrap();
+    let far = listener.accept().await.unwrap();
+    handshake::welcome(&far, welcome()).unwrap();
+    (1..=2).for_each(|n| far.sink.try_send(ping(n)).unwrap());
+    assert_eq!(soon(handshake::greet(&mut near, &hello(), SOON)).await.unwrap(), welcome());
+    assert_eq!(numbers(&receive(&mut near, 2).await), [1, 2]);
 }
 
 async fn a_silent_dialler_is_given_up(transport: &dyn Transport, addr: &str) {

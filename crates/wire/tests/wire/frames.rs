@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_types::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use quorate_types::{KeyspaceId, Record, Refusal};
+use quorate_types::{KeyspaceId, PartitionId, Record, Refusal};
 use quorate_wire::{
     FrameReader, FrameWriter, HANDSHAKE_BYTES_MAX, HandshakeRefusal, HelloReply, Kind, LinkEpoch, MAGIC,
     Message, PeerMessage, ReplicaWrite, Request, RequestBody, Response, ResponseBody, WireError, WriteBatch,
@@ -192,6 +192,19 @@ fn batches_count_from_one() {
     let batch = WriteBatch { epoch, batch: 0, ring_hash: 1, writes: Vec::new() };
     let refused = WireError::BatchNumber { kind: Kind::Writes, first: 0, last: 0 };
     assert_eq!(error_of(frame_of(&PeerMessage::Writes(batch)).unwrap()), refused);
+}
+
+#[test]
+fn a_partition_beyond_the_ring_is_refused() {
+    let page = |partition| {
+        let partition = PartitionId(partition);
+        let body =
+            RequestBody::Page { keyspace: KeyspaceId(1), partition, after: None, limit: 1, level: None };
+        frame_of(&Request { number: 1, time_left_ms: 2000, want_receipt: false, body }).unwrap()
+    };
+    assert!(decode(page(4095)).all(|message| message.is_ok()));
+    let refused = WireError::NoSuchPartition { kind: Kind::Request, partition: 4096, partitions: 4096 };
+    assert_eq!(error_of(page(4096)), refused);
 }
 
 #[test]
