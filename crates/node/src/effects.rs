@@ -21,6 +21,8 @@ pub struct Effects {
     pub sends: Vec<(LinkId, PeerMessage)>,
     /// Answers to clients.
     pub answers: Vec<(Origin, Response)>,
+    /// Requests that get no answer of their own: duplicates of one in flight, or too old to be told apart.
+    pub unanswered: Vec<Origin>,
     /// What the hint logs are to do, in order.
     pub hints: Vec<HintCommand>,
     /// Peers to dial now: they showed life, or are missed.
@@ -40,6 +42,7 @@ impl Effects {
         self.log.clear();
         self.sends.clear();
         self.answers.clear();
+        self.unanswered.clear();
         self.hints.clear();
         self.urge.clear();
         self.close.clear();
@@ -50,6 +53,7 @@ impl Effects {
         self.log.is_empty()
             && self.sends.is_empty()
             && self.answers.is_empty()
+            && self.unanswered.is_empty()
             && self.hints.is_empty()
             && self.urge.is_empty()
             && self.close.is_empty()

@@ -13,7 +13,7 @@ use quorate_coordinator::Origin;
 use quorate_wire::{Request, Response};
 
 use crate::inbox::Inbox;
-use crate::item::Item;
+use crate::item::{Item, Settled};
 
 /// One shard's way to the others.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ struct Lane {
     inbox: Arc<Inbox>,
     requests: Vec<(Origin, Request)>,
     answers: Vec<(Origin, Response)>,
+    unanswered: Vec<Origin>,
     /// Requests that the other shard has or is about to get, and has not answered.
     outstanding: usize,
 }
@@ -39,6 +40,7 @@ impl Across {
             inbox: Arc::clone(inbox),
             requests: Vec::new(),
             answers: Vec::new(),
+            unanswered: Vec::new(),
             outstanding: 0,
         };
         Across { me, outstanding_max, lanes: inboxes.iter().map(lane).collect() }
@@ -60,17 +62,23 @@ impl Across {
         self.lanes[shard].answers.push((origin, response));
     }
 
-    /// `shard` answered `count` of our requests.
-    pub(crate) fn answered(&mut self, shard: usize, count: usize) {
+    /// Tells `shard`, with the next batch, that its request gets no answer of its own.
+    pub(crate) fn unanswered(&mut self, shard: usize, origin: Origin) {
+        self.lanes[shard].unanswered.push(origin);
+    }
+
+    /// `shard` is done with `count` of our requests.
+    pub(crate) fn settled(&mut self, shard: usize, count: usize) {
         self.lanes[shard].outstanding -= count;
     }
 
     /// Sends the batches; appends to `refused` the requests that found the other shard's queue full.
     pub(crate) fn flush(&mut self, refused: &mut Vec<Origin>) {
         for lane in &mut self.lanes {
-            if !lane.answers.is_empty() {
+            if !lane.answers.is_empty() || !lane.unanswered.is_empty() {
                 let answers = std::mem::take(&mut lane.answers);
-                lane.inbox.push(Item::Answers { from: self.me, answers });
+                let unanswered = std::mem::take(&mut lane.unanswered);
+                lane.inbox.push(Item::Answers(Settled { from: self.me, answers, unanswered }));
             }
             if !lane.requests.is_empty() {
                 let requests = std::mem::take(&mut lane.requests);
@@ -132,7 +140,7 @@ mod tests {
             across.flush(&mut refused);
         }
         assert_eq!(refused, [origin(2)]);
-        across.answered(1, 1);
+        across.settled(1, 1);
         assert!(across.is_idle());
         inbox.batch_handled();
         across.ask(1, origin(3), request(3)).unwrap();
@@ -145,7 +153,7 @@ mod tests {
         let (mut across, _inbox) = two_shards(8, 1);
         across.ask(1, origin(1), request(1)).unwrap();
         assert_eq!(across.ask(1, origin(2), request(2)), Err(origin(2)));
-        across.answered(1, 1);
+        across.settled(1, 1);
         assert_eq!(across.ask(1, origin(3), request(3)), Ok(()));
     }
 }

@@ -66,15 +66,20 @@ impl Desk {
 
     /// Puts `response` into the connection's next frame; drops it if the connection is gone.
     pub(crate) fn answer(&mut self, connection: ConnectionId, response: &Response) {
-        if let Some(Use::Client(gate)) = self.used(connection) {
-            gate.answered();
-        }
+        self.unanswered(connection);
         if let Err(WireError::MessageTooLarge { .. }) = self.push(connection.0, response) {
             // Can't be: pages and values are bounded far below a frame. The client must not wait for ever.
             let refusal = Refusal::Overloaded { limit: "frame_bytes_max".to_owned() };
             let (number, body) = (response.number, ResponseBody::Refused(refusal));
             let instead = Response { number, body, receipt: None };
             let _ = self.push(connection.0, &instead);
+        }
+    }
+
+    /// A request of the connection is done with, without an answer of its own.
+    pub(crate) fn unanswered(&self, connection: ConnectionId) {
+        if let Some(Use::Client(gate)) = self.used(connection) {
+            gate.settled();
         }
     }
 

@@ -1,6 +1,6 @@
 //! What holds a client's reader back: requests under way on one connection.
 //!
-//! Invariant: a reader that found the gate shut reads again as soon as enough of its requests were answered; nothing
+//! Invariant: a reader that found the gate shut reads again as soon as enough of its requests are settled; nothing
 //! is refused here, TCP slows the client down.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +22,8 @@ impl Gate {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One of them was answered.
-    pub(crate) fn answered(&self) {
+    /// The shards are done with one of them.
+    pub(crate) fn settled(&self) {
         if self.in_flight.fetch_sub(1, Ordering::Relaxed) == IN_FLIGHT_MAX {
             self.opened.notify_one();
         }
@@ -52,7 +52,7 @@ mod tests {
         let mut opening = pin!(gate.open());
         let mut context = Context::from_waker(Waker::noop());
         assert!(opening.as_mut().poll(&mut context).is_pending());
-        gate.answered();
+        gate.settled();
         assert!(opening.as_mut().poll(&mut context).is_ready());
     }
 }

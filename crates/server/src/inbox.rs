@@ -90,6 +90,11 @@ impl Inbox {
         self.ready.notify_one();
     }
 
+    /// Whether something waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().items.is_empty()
+    }
+
     /// Moves everything that waits to the end of `out`.
     pub(crate) fn take(&self, out: &mut VecDeque<Item>) {
         out.append(&mut self.lock().items);

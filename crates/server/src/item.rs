@@ -25,8 +25,8 @@ pub(crate) enum Item {
     DialFailed { peer: NodeId, why: DialFailure },
     /// What another shard's connections ask of this shard's partitions, from one turn.
     Requests(Vec<(Origin, Request)>),
-    /// What this shard's connections asked of another, answered.
-    Answers { from: usize, answers: Vec<(Origin, Response)> },
+    /// What this shard's connections asked of another, settled.
+    Answers(Settled),
     /// A status is ready; its place was reserved within `GATHERINGS_MAX`.
     Answer(Origin, Box<Response>),
     /// What became of hints: made by the hint thread for the machine as it is.
@@ -37,6 +37,15 @@ pub(crate) enum Item {
     Status(Arc<Gathering>),
     /// Take no new requests; end when nothing is under way.
     Drain,
+}
+
+/// Requests of one shard's connections that shard `from` is done with, from one turn.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) from: usize,
+    pub(crate) answers: Vec<(Origin, Response)>,
+    /// Those that get no answer of their own.
+    pub(crate) unanswered: Vec<Origin>,
 }
 
 /// A connection's number, unique in one incarnation of the node; the low bits name the shard that owns it.

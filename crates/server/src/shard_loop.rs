@@ -82,6 +82,9 @@ impl ShardLoop {
             self.common.counters.turns.increment();
             if over_budget {
                 self.common.counters.turns_over_budget.increment();
+            }
+            if over_budget || self.is_due() {
+                // Not at once: readers and timers first, or they would starve behind a busy shard or a past timer.
                 tokio::task::yield_now().await;
             } else {
                 self.wait(timer.as_mut()).await;
@@ -139,6 +142,11 @@ impl ShardLoop {
             self.draining = Draining::Done;
             self.common.drained(self.index);
         }
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.common.clock.mono();
+        !self.common.inboxes[self.index].is_empty() || self.shard.next_timer().is_some_and(|due| due <= now)
     }
 
     /// Until something is ready or the machine's next timer is due.

@@ -107,8 +107,14 @@ impl Shard {
     fn on_write_request(&mut self, now: Now, write: WriteRequest, out: &mut Effects) {
         match self.clients.sessions.admit(now.mono, write.origin, write.version) {
             Admission::Execute => {}
-            Admission::InFlight => return self.counters.duplicates_in_flight += 1,
-            Admission::TooOld => return self.counters.duplicates_too_old += 1,
+            Admission::InFlight => {
+                self.counters.duplicates_in_flight += 1;
+                return out.unanswered.push(write.origin);
+            }
+            Admission::TooOld => {
+                self.counters.duplicates_too_old += 1;
+                return out.unanswered.push(write.origin);
+            }
             Admission::Answered(response) => {
                 self.counters.duplicates_answered += 1;
                 return out.answers.push((write.origin, *response));

@@ -18,6 +18,9 @@ impl ShardLoop {
             self.answer(origin, response);
         }
         self.effects.answers = answers;
+        while let Some(origin) = self.effects.unanswered.pop() {
+            self.settle_unanswered(origin);
+        }
         self.cross();
         self.desk.flush();
         if !self.effects.hints.is_empty() {
@@ -37,6 +40,14 @@ impl ShardLoop {
         match connection.shard() {
             home if home == self.index => self.desk.answer(connection, &response),
             home => self.across.answer(home, origin, response),
+        }
+    }
+
+    fn settle_unanswered(&mut self, origin: Origin) {
+        let connection = ConnectionId(origin.connection);
+        match connection.shard() {
+            home if home == self.index => self.desk.unanswered(connection),
+            home => self.across.unanswered(home, origin),
         }
     }
 

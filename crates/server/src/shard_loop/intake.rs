@@ -13,7 +13,7 @@ use crate::arrival::{Arrival, Reader, Who};
 use crate::common::Common;
 use crate::desk::Use;
 use crate::gate::Gate;
-use crate::item::{ConnectionId, Item};
+use crate::item::{ConnectionId, Item, Settled};
 use crate::shard_loop::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
 use crate::status::{Gathering, merged};
 
@@ -64,12 +64,9 @@ impl ShardLoop {
                     self.event(now, Event::Request { origin, request });
                 }
             }
-            Item::Answers { from, answers } => {
-                taken.messages += answers.len();
-                self.across.answered(from, answers.len());
-                for (origin, response) in answers {
-                    self.desk.answer(ConnectionId(origin.connection), &response);
-                }
+            Item::Answers(settled) => {
+                taken.messages += settled.answers.len();
+                self.on_settled(settled);
             }
             Item::Answer(origin, response) => self.desk.answer(ConnectionId(origin.connection), &response),
             Item::Happened(event) => self.event(now, *event),
@@ -79,6 +76,16 @@ impl ShardLoop {
                 self.draining = Draining::Begun;
                 self.event(now, Event::Drain);
             }
+        }
+    }
+
+    fn on_settled(&mut self, Settled { from, answers, unanswered }: Settled) {
+        self.across.settled(from, answers.len() + unanswered.len());
+        for (origin, response) in answers {
+            self.desk.answer(ConnectionId(origin.connection), &response);
+        }
+        for origin in unanswered {
+            self.desk.unanswered(ConnectionId(origin.connection));
         }
     }
 

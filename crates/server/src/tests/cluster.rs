@@ -151,6 +151,8 @@ pub(super) struct Raw {
     writer: FrameWriter,
     number: u64,
     received: Vec<Response>,
+    /// Answers up to this number are passed over.
+    forgotten: u64,
 }
 
 impl Raw {
@@ -173,7 +175,14 @@ impl Raw {
                 Err(other) => panic!("{other}"),
             }
         })?;
-        Ok(Raw { runtime, connection, writer: FrameWriter::default(), number: 0, received: Vec::new() })
+        Ok(Raw {
+            runtime,
+            connection,
+            writer: FrameWriter::default(),
+            number: 0,
+            received: Vec::new(),
+            forgotten: 0,
+        })
     }
 
     /// Puts a request into the next frame; its number.
@@ -182,6 +191,17 @@ impl Raw {
         let request = Request { number: self.number, time_left_ms: 5_000, want_receipt: false, body };
         self.writer.push(&request).unwrap();
         self.number
+    }
+
+    /// Puts a request with an earlier number into the next frame.
+    pub(super) fn send_again(&mut self, number: u64, body: RequestBody) {
+        let request = Request { number, time_left_ms: 5_000, want_receipt: false, body };
+        self.writer.push(&request).unwrap();
+    }
+
+    /// Passes over later answers to `number`.
+    pub(super) fn forget(&mut self, number: u64) {
+        self.forgotten = number;
     }
 
     /// Sends the frame.
@@ -206,6 +226,7 @@ impl Raw {
             let messages = frames.into_iter().flat_map(decode);
             self.received = messages.map(|message| message.unwrap().try_into().unwrap()).collect();
             self.received.reverse();
+            self.received.retain(|response| response.number > self.forgotten);
         }
         self.received.pop().unwrap()
     }

@@ -213,3 +213,21 @@ fn the_ring_and_a_key_that_is_too_large_are_answered_by_any_shard() {
         assert_eq!(*reason, Refusal::ValueTooLarge { bytes: 1025, bytes_max: 1024 });
     }
 }
+
+#[test]
+fn a_write_sent_twice_is_answered_without_a_second_stamp_and_leaks_no_place() {
+    let cluster =
+        Cluster::start(1, "[[keyspace]]\nn = 1\n[server]\nshards = 2\n[limits]\nrequests_max = 2\n");
+    let mut client = cluster.client("n1");
+    for i in 0..20 {
+        let key = format!("k{i}");
+        let number = client.send(put(&key, "v"));
+        client.send_again(number, put(&key, "v"));
+        client.flush();
+        let first = client.recv();
+        assert_eq!((first.number, written(&first.body)), (number, true), "{first:?}");
+        client.forget(number);
+    }
+    let status = client.status();
+    assert_eq!(status.keyspaces[0].keys, 20);
+}
