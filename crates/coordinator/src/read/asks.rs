@@ -29,6 +29,8 @@ pub(super) struct Asks {
     pub(super) answered: Members,
     /// Of those asked: without a condition on the value's size.
     wholly: Members,
+    /// Of those: for the second time, after a digest.
+    again: Members,
     asked_at: [Mono; REPLICAS_MAX],
 }
 
@@ -42,6 +44,7 @@ impl Asks {
             waiting: Members::NONE,
             answered: Members::NONE,
             wholly: Members::NONE,
+            again: Members::NONE,
             asked_at: [Mono(0); REPLICAS_MAX],
         }
     }
@@ -64,6 +67,9 @@ impl Asks {
 
     /// `member` is being asked for `full`, for the first time or again.
     pub(super) fn ask(&mut self, now: Mono, member: u8, full: FullIf) {
+        if self.asked.contains(member) {
+            self.again.insert(member);
+        }
         self.asked.insert(member);
         self.waiting.insert(member);
         self.answered.remove(member);
@@ -75,6 +81,10 @@ impl Asks {
 
     pub(super) fn was_asked_wholly(&self, member: u8) -> bool {
         self.wholly.contains(member)
+    }
+
+    pub(super) fn was_asked_again(&self, member: u8) -> bool {
+        self.again.contains(member)
     }
 
     pub(super) fn asked_at(&self, member: u8) -> Mono {

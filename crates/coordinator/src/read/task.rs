@@ -139,6 +139,11 @@ impl ReadTask {
                 self.asks.answered.insert(member);
                 self.copies.digest(member, digest);
             }
+            // Its first answer once more: the second one is still to come.
+            ReadResult::Digest(_) if self.asks.was_asked_again(member) => {
+                turn.counters().answers_duplicate += 1;
+                self.asks.waiting.insert(member);
+            }
             // It was asked for the value itself: as good as no answer.
             ReadResult::Digest(_) => turn.counters().answers_stale += 1,
             ReadResult::Refused(reason) => self.refusals.push((from, reason)),

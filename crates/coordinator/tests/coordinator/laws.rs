@@ -149,7 +149,7 @@ fn check_ledger(world: &World, policy: KeyspacePolicy) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     /// Within the run, `World` checks on each event: one answer per request; `Written` only with that many replicas
     /// holding it; reads no older than what R + W > N promises, nor, under blocking repair, than earlier reads;

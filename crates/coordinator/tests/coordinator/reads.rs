@@ -106,6 +106,16 @@ fn a_newer_digest_has_its_value_fetched_and_an_older_one_has_not() {
 }
 
 #[test]
+fn a_digest_that_comes_twice_does_not_stand_for_the_value_that_was_asked_for_next() {
+    let mut desk = desk();
+    desk.get(Level::Two);
+    desk.holds(0, &large(5, "x"));
+    desk.holds_digest(1, &large(6, "y"));
+    assert_eq!(desk.holds_digest(1, &large(6, "y")), [""; 0]);
+    assert_eq!(desk.holds(1, &large(6, "y")), ["found yyyyyyyy@6"]);
+}
+
+#[test]
 fn a_newer_expiry_in_a_digest_needs_no_value() {
     let touched = Record { expiry: Expiry { version: at(8), at_ms: Some(2_000_000) }, ..large(3, "y") };
     let mut desk = desk();
