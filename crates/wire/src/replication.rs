@@ -31,7 +31,7 @@ pub enum Purpose {
     Repair,
 }
 
-/// One record for one replica. Encoded: 26 bytes and the lengths over key and value, if value and expiry have one
+/// One record for one replica. Encoded: about 26 bytes over key and value if value and expiry have one
 /// version, which is then sent once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "SentWrite<B>")]
