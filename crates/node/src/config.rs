@@ -86,7 +86,8 @@ pub struct ShardLimits {
     /// `link_outstanding_bytes_max`: keys and values sent on one link and not yet acknowledged; beyond it the peer
     /// counts as overloaded.
     pub link_outstanding_bytes_max: usize,
-    /// `link_outstanding_batches_max`: batches sent on one link and not yet acknowledged; likewise.
+    /// `link_outstanding_batches_max`: batches sent on one link and not yet acknowledged; likewise. More than 2,048
+    /// count as 2,048: a receiver remembers twice as many.
     pub link_outstanding_batches_max: usize,
     /// `hints_pending_max`: hints that wait for the disk; then new writes are refused.
     pub hints_pending_max: u64,

@@ -16,6 +16,7 @@ use quorate_wire::{Acks, BatchRange, LinkEpoch, PartialBatch, PeerMessage, Repli
 
 use crate::config::ShardLimits;
 use crate::event::{LinkId, LinkPeer};
+use crate::inbound;
 
 /// A batch is closed when its keys and values reach this many bytes: far below the limit of a frame.
 const BATCH_BYTES: usize = 2 << 20;
@@ -106,9 +107,9 @@ impl<W> Outbound<W> {
     /// Whether a write of `bytes` of key and value may be pushed. One always may when nothing is outstanding.
     pub(crate) fn has_room(&self, bytes: usize, limits: &ShardLimits) -> bool {
         let outstanding = self.bytes + self.open_bytes;
+        let batches_max = limits.link_outstanding_batches_max.min(inbound::WINDOW / 2);
         outstanding == 0
-            || (outstanding + bytes <= limits.link_outstanding_bytes_max
-                && self.batches < limits.link_outstanding_batches_max)
+            || (outstanding + bytes <= limits.link_outstanding_bytes_max && self.batches < batches_max)
     }
 
     /// Adds a write to this turn's batch.

@@ -42,8 +42,12 @@ impl Stamps {
     }
 
     /// Follows a stamp, within the bound. Whether it is far enough ahead to be told.
+    ///
+    /// Counts as use of the clock: the next ceiling lies above it, so that a restart does not stamp below a record
+    /// that this replica holds.
     pub(crate) fn observe(&mut self, now: Now, stamp: Timestamp) -> Result<Ahead, ClockSkew> {
         self.hlc.observe(stamp, now.wall_ms)?;
+        self.used = now.mono;
         let warn = u64::try_from(self.config.skew_warn.as_millis()).unwrap_or(u64::MAX);
         let far = stamp.wall_ms() > now.wall_ms.saturating_add(warn);
         Ok(if far { Ahead::Far } else { Ahead::Little })
@@ -132,6 +136,20 @@ mod tests {
         assert!(stamps.ceiling_to_log(now(60_000), 3).is_some());
         stamps.on_logged(3);
         stamps.issue(now(60_000)).unwrap();
+    }
+
+    #[test]
+    fn after_a_restart_nothing_is_stamped_below_what_was_followed() {
+        let mut first = stamps(Timestamp(0));
+        first.ceiling_to_log(now(0), 1).unwrap();
+        first.on_logged(1);
+        let followed = Timestamp::from_parts(100_000 + 64_000, 0);
+        assert_eq!(first.observe(now(60_000), followed), Ok(Ahead::Far));
+        let ceiling = first.ceiling_to_log(now(60_000), 2).unwrap();
+        let mut second = stamps(ceiling);
+        second.ceiling_to_log(now(60_000), 1);
+        second.on_logged(1);
+        assert!(second.issue(now(60_000)).unwrap() > followed);
     }
 
     #[test]

@@ -276,8 +276,10 @@ fn work_for_other_coordinators_has_a_share_beyond_which_it_is_overloaded() {
     bench.sync();
     bench.batch(vec![bench.write()]);
     assert_eq!(bench.refusal(big), overloaded("peer_bytes_max"), "no more and no less than before");
-    bench.sync();
-    assert_eq!(bench.batch(vec![bench.write()]), [], "there is room again");
+    for _ in 0..4 {
+        bench.sync();
+        assert_eq!(bench.batch(vec![bench.write(), bench.write()]), [], "there is room again");
+    }
 }
 
 #[test]
@@ -353,6 +355,13 @@ fn after_the_log_failed_writes_are_refused_those_that_waited_are_not_answered_an
         time_left_ms: 5,
     };
     assert_eq!(bench.ask(read), [PeerMessage::ReadReply { id: 1, result: ReadResult::Record(None) }]);
+}
+
+#[test]
+fn no_counter_of_the_node_hides_one_of_the_coordinator() {
+    let all = quorate_node::NodeCounters::default().entries().count()
+        + quorate_coordinator::Counters::default().entries().count();
+    assert_eq!(Bench::new(|_| ()).shard.status().counters.len(), all);
 }
 
 #[test]

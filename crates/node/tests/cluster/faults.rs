@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quorate_types::{Level, Version, WriteOutcome};
+use quorate_types::{Level, ReadOutcome, Version, WriteOutcome};
+use quorate_wire::ResponseBody;
 
 use crate::harness::{Asked, Cluster, Plan, is_written};
 use crate::network::Faults;
@@ -34,9 +35,7 @@ fn storm(cluster: &mut Cluster, faults: Faults) -> Vec<(String, Asked)> {
 fn quiet(cluster: &mut Cluster) {
     cluster.network.faults = Faults::NONE;
     cluster.network.cuts.clear();
-    for node in (0..4).filter(|&node| !cluster.nodes[node].up).collect::<Vec<_>>() {
-        cluster.start(node);
-    }
+    (0..4).for_each(|node| cluster.start_if_down(node));
     cluster.run_until(Duration::from_mins(2), |c| {
         let held = (0..4).all(|holder| (0..4).all(|target| c.hints_for(holder, target) == 0));
         held && c.differing().is_empty()
@@ -138,9 +137,7 @@ fn nodes_that_are_killed_and_restarted_in_a_storm_lose_no_acknowledged_write() {
             if cluster.nodes[victim].up && (0..4).all(|node| cluster.nodes[node].up) {
                 cluster.kill(victim);
             } else if round % 3 == 0 {
-                for node in (0..4).filter(|&node| !cluster.nodes[node].up).collect::<Vec<_>>() {
-                    cluster.start(node);
-                }
+                (0..4).for_each(|node| cluster.start_if_down(node));
             }
             for i in 0..10 {
                 let node = (round + i) % 4;
@@ -157,9 +154,7 @@ fn nodes_that_are_killed_and_restarted_in_a_storm_lose_no_acknowledged_write() {
         cluster.run(Duration::from_secs(4));
         // What the killed coordinators had in flight was never answered: nobody knows, and nobody asks.
         asked.retain(|(_, asked)| cluster.answers.contains_key(asked));
-        for node in (0..4).filter(|&node| !cluster.nodes[node].up).collect::<Vec<_>>() {
-            cluster.start(node);
-        }
+        (0..4).for_each(|node| cluster.start_if_down(node));
         cluster.network.faults = Faults::NONE;
         cluster.run(Duration::from_secs(20));
         check_at_quorum(&mut cluster, &asked);
@@ -170,9 +165,7 @@ fn nodes_that_are_killed_and_restarted_in_a_storm_lose_no_acknowledged_write() {
 fn check_at_quorum(cluster: &mut Cluster, asked: &[(String, Asked)]) {
     let mut newest: BTreeMap<String, Version> = BTreeMap::new();
     for (key, asked) in asked {
-        if let quorate_wire::ResponseBody::Write(WriteOutcome::Written { version, .. }) =
-            cluster.answer(*asked).body
-        {
+        if let ResponseBody::Write(WriteOutcome::Written { version, .. }) = cluster.answer(*asked).body {
             let newest = newest.entry(key.clone()).or_insert(version);
             *newest = version.max(*newest);
         }
@@ -180,12 +173,64 @@ fn check_at_quorum(cluster: &mut Cluster, asked: &[(String, Asked)]) {
     assert!(newest.len() > 20, "the storm wrote too little");
     for (key, version) in newest {
         match cluster.get(0, &key, Level::Quorum) {
-            quorate_types::ReadOutcome::Found { record } => {
+            ReadOutcome::Found { record } => {
                 assert!(record.version >= version, "{key}: {} < {version}", record.version);
             }
             other => panic!("{key}: {other:?}"),
         }
     }
+}
+
+/// The newest acknowledged version of `key` so far.
+fn floor(cluster: &Cluster, puts: &[(String, Asked)], key: &str) -> Option<Version> {
+    let of_key = puts.iter().filter(|(put, _)| put == key);
+    let answers = of_key.filter_map(|(_, asked)| cluster.answers.get(asked)?.first());
+    let versions = answers.filter_map(|response| match response.body {
+        ResponseBody::Write(WriteOutcome::Written { version, .. }) => Some(version),
+        _ => None,
+    });
+    versions.max()
+}
+
+#[test]
+fn a_quorum_read_never_misses_a_quorum_write_that_was_acknowledged_before_it_began() {
+    let mut fresh = 0;
+    for seed in 1..=8 {
+        let mut cluster = Cluster::new(Plan { seed, ..Plan::new(1 + seed as usize % 2) });
+        cluster.network.faults = Faults { delay_us: (20, 8_000), loss_percent: 3, double_percent: 10 };
+        let (mut puts, mut gets) = (Vec::new(), Vec::new());
+        for round in 0..120 {
+            let (node, key) = (cluster.network.below(4) as usize, format!("k{}", cluster.network.below(6)));
+            match cluster.network.below(40) {
+                0 if (0..4).all(|node| cluster.nodes[node].up) => cluster.kill(node),
+                1 | 2 => (0..4).for_each(|node| cluster.start_if_down(node)),
+                _ if !cluster.nodes[node].up => {}
+                chance if chance % 2 == 0 => {
+                    let put = cluster.start_put(node, &key, &format!("v{round}"), Level::Quorum);
+                    puts.push((key, put));
+                }
+                _ => {
+                    let floor = floor(&cluster, &puts, &key);
+                    gets.push((key.clone(), floor, cluster.start_get(node, &key, Level::Quorum)));
+                }
+            }
+            cluster.run(Duration::from_millis(3));
+        }
+        cluster.run(Duration::from_secs(4));
+        for (key, floor, get) in gets {
+            let Some(answer) = cluster.answers.get(&get).and_then(|answers| answers.first()) else {
+                continue;
+            };
+            let seen = match &answer.body {
+                ResponseBody::Read(ReadOutcome::Found { record }) => Some(record.version),
+                ResponseBody::Read(ReadOutcome::NotFound { .. }) => None,
+                _ => continue,
+            };
+            assert!(seen >= floor, "seed {seed}, {key}: {seen:?} < {floor:?}");
+            fresh += usize::from(floor.is_some());
+        }
+    }
+    assert!(fresh > 150, "only {fresh} reads were put to the test");
 }
 
 #[test]

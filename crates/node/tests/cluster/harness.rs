@@ -182,6 +182,12 @@ impl Cluster {
         }
     }
 
+    pub fn start_if_down(&mut self, node: usize) {
+        if !self.nodes[node].up {
+            self.start(node);
+        }
+    }
+
     pub fn dial_all(&mut self, node: usize) {
         for shard in 0..self.plan.shards {
             for peer in (0..4).filter(|&peer| peer != node) {
