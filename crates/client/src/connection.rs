@@ -192,8 +192,9 @@ async fn drive(shared: Arc<Shared>, wire: Wire) {
         let busy = shared.pipeline().is_busy();
         let turn = tokio::select! {
             biased;
-            () = shared.wake.notified() => Ok(()),
+            // The end of the connection before what was submitted: that must know that it never left.
             read = source.recv(&mut received) => read.map_err(|_| Ended),
+            () = shared.wake.notified() => Ok(()),
             // What found no room in the sink goes when the sink is empty.
             () = sink.flushed(), if !leaving.is_empty() => Ok(()),
             now = ticks.tick(), if busy => {
@@ -203,8 +204,9 @@ async fn drive(shared: Arc<Shared>, wire: Wire) {
         };
         let turn = turn.and_then(|()| hand_out(&shared, &mut received, &mut wakers));
         wakers.drain(..).for_each(Waker::wake);
-        let left = send(&shared, &sink, &mut leaving);
-        if turn.and(left).is_err() || shared.ended.load(Ordering::Relaxed) {
+        if turn.and_then(|()| send(&shared, &sink, &mut leaving)).is_err()
+            || shared.ended.load(Ordering::Relaxed)
+        {
             break;
         }
     }

@@ -63,4 +63,5 @@ pub use client::{Client, Page, PageRequest, Read, Reply, Written};
 pub use config::ClientConfig;
 pub use error::{Aftermath, Attempt, ClientError, Fate, Trail};
 pub use options::{Options, Receipts, Retries};
+pub use routing::ring_of;
 pub use scan::{Cursor, Scan, ScanOptions, ScanPage};

@@ -107,8 +107,10 @@ impl Routing {
     }
 }
 
-/// The ring that `view` describes, `None` if it describes none: then any node is asked.
-fn ring_of(view: &RingView) -> Option<Ring> {
+/// The ring that `view` describes, `None` if it describes none.
+///
+/// Its placement is that of the nodes; its hash may not be, as a view rounds capacities.
+pub fn ring_of(view: &RingView) -> Option<Ring> {
     let member = |node: &RingNode| Member {
         id: node.node,
         capacity: f64::from(node.capacity.max(1)),

@@ -1,0 +1,183 @@
+//! `bench`: measures a cluster under load.
+
+mod draw;
+mod load;
+mod pace;
+mod report;
+mod tally;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quorate_client::{Client, ClientConfig, Options};
+use tokio::task::JoinSet;
+
+use crate::answer::{Answer, Screen};
+use crate::bench::load::{Lane, Plan, Work};
+use crate::bench::pace::Pace;
+use crate::bench::report::{Run, cpu_time};
+use crate::bench::tally::Tally;
+use crate::cli::{Bench, Global, Preset};
+use crate::config_verbs::refused;
+use crate::endpoints::{self, Endpoints};
+use crate::exit::Exit;
+use crate::session::Session;
+use crate::text::count;
+use crate::verbs::runtime;
+
+/// Time between two progress lines.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs the bench and prints its report.
+pub fn run(args: &Bench, global: &Global, here: &Path, screen: &mut Screen<'_>) -> io::Result<Exit> {
+    let found = match endpoints::find(global, here) {
+        Ok(found) => found,
+        Err(error) => return screen.show(&refused(&error)),
+    };
+    let progress = io::stderr().is_terminal();
+    let measured =
+        runtime()?.block_on(measure(args, global, found, Progress { shown: progress, err: screen.err }));
+    match measured {
+        Ok(run) => screen.show(&report::told(args, &run)),
+        Err(answer) => screen.show(&answer),
+    }
+}
+
+/// The line that says how far it is.
+struct Progress<'a> {
+    shown: bool,
+    err: &'a mut dyn Write,
+}
+
+impl Progress<'_> {
+    fn line(&mut self, what: &str, elapsed: Duration, tally: &Tally) {
+        if self.shown {
+            let ops = tally.ops();
+            let rate = ops as f64 / elapsed.as_secs_f64().max(0.001);
+            let (p50, p99) = (tally.quantile_us(0.5), tally.quantile_us(0.99));
+            // A terminal that goes away is no reason to stop measuring.
+            let _ = write!(
+                self.err,
+                "\r[{:>3}s] {what}  {} ops  {:.1} k/s  p50 {:.2} ms  p99 {:.2} ms  failed {}    ",
+                elapsed.as_secs(),
+                count(ops),
+                rate / 1e3,
+                p50 as f64 / 1e3,
+                p99 as f64 / 1e3,
+                count(tally.failed())
+            );
+            let _ = self.err.flush();
+        }
+    }
+
+    fn end(&mut self) {
+        if self.shown {
+            let _ = writeln!(self.err);
+        }
+    }
+}
+
+async fn measure(
+    args: &Bench,
+    global: &Global,
+    found: Endpoints,
+    mut progress: Progress<'_>,
+) -> Result<Run, Answer> {
+    let lanes = lanes(args, global, found).await?;
+    let plan = Arc::new(Plan::new(args));
+    if !args.no_load && args.preset != Preset::Write {
+        let work = Work::Load { keys: args.keys };
+        let (tally, ..) = drive(&lanes, &plan, work, ("loading", None), &mut progress).await;
+        progress.end();
+        if tally.failed() > 0 {
+            return Err(report::load_failed(&tally));
+        }
+    }
+    let pace = args.rate.map(Pace::start);
+    let work = Work::Preset { preset: args.preset, pace: pace.clone() };
+    let cpu = cpu_time();
+    let (tally, elapsed) = drive(&lanes, &plan, work, ("running", Some(args.duration)), &mut progress).await;
+    progress.end();
+    if let Some(pace) = pace {
+        pace.end();
+    }
+    let workers = lanes.iter().map(|lane| lane.workers).sum();
+    let cpu = cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    Ok(Run { tally, elapsed, cpu, clients: lanes.len(), workers })
+}
+
+/// As many clients as it takes for the connections, each with one to each node; or, if there are fewer connections
+/// than nodes, one client for each, which asks one node only.
+async fn lanes(args: &Bench, global: &Global, found: Endpoints) -> Result<Vec<Lane>, Answer> {
+    let first = Session::open(found.clone(), global.timeout).await?;
+    let options = |level| first.options(&args.manner, level);
+    let (read, write) = (options(args.manner.read_level())?, options(args.manner.write_level())?);
+    let nodes = first.client.nodes();
+    let connections = args.connections as usize;
+    let mut lanes = Vec::new();
+    let clients = if connections < nodes.len() { connections } else { connections / nodes.len() };
+    for at in 0..clients {
+        let client = client(&found, global, args).await?;
+        let node = nodes[at % nodes.len()].0.filter(|_| connections < nodes.len());
+        let pinned = |options: &Options| {
+            node.map_or_else(|| options.clone(), |node| options.clone().coordinator(node))
+        };
+        let width = if node.is_some() { 1 } else { nodes.len() };
+        let workers = args.in_flight as usize * width;
+        lanes.push(Lane { client, read: pinned(&read), write: pinned(&write), workers });
+    }
+    Ok(lanes)
+}
+
+async fn client(found: &Endpoints, global: &Global, args: &Bench) -> Result<Client, Answer> {
+    let mut config = ClientConfig::new(found.addrs.clone());
+    config.cluster.clone_from(&found.cluster);
+    config.deadline = global.timeout;
+    config.in_flight_max = (args.in_flight as usize * 4).max(64);
+    let asked = crate::failure::Asked { verb: "bench", key: None, level: None };
+    let names = crate::text::Names::default();
+    Client::connect(config).await.map_err(|error| crate::failure::answer(asked, &error, &names, &Vec::new()))
+}
+
+/// Lets all workers of all lanes work until they are done, the time is over or somebody interrupts.
+async fn drive(
+    lanes: &[Lane],
+    plan: &Arc<Plan>,
+    work: Work,
+    (what, duration): (&str, Option<Duration>),
+    progress: &mut Progress<'_>,
+) -> (Tally, Duration) {
+    let work = Arc::new(work);
+    let shared = Arc::new(load::Shared::new());
+    let started = Instant::now();
+    let mut workers = JoinSet::new();
+    let all: usize = lanes.iter().map(|lane| lane.workers).sum();
+    let mut number = 0;
+    for lane in lanes {
+        for _ in 0..lane.workers {
+            let worker = load::Worker::new(lane, plan, &shared, (number, all));
+            workers.spawn(worker.run(Arc::clone(&work)));
+            number += 1;
+        }
+    }
+    let end = tokio::time::Instant::now() + duration.unwrap_or(Duration::from_hours(24));
+    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(end) => shared.stop(),
+            _ = tokio::signal::ctrl_c() => shared.stop(),
+            _ = ticks.tick() => progress.line(what, started.elapsed(), &shared.tally()),
+            done = workers.join_next() => if done.is_none() { break },
+        }
+        if shared.is_stopped() {
+            break;
+        }
+    }
+    // What is under way when the time is over does not count, nor does the wait for it.
+    let elapsed = started.elapsed();
+    let tally = shared.take();
+    workers.shutdown().await;
+    (tally, elapsed)
+}

@@ -1,0 +1,228 @@
+//! The workers: each does one operation after the other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use quorate_client::{Client, ClientError, Options, Read};
+
+use crate::bench::draw::{Chance, Keys, Zipfian};
+use crate::bench::pace::Pace;
+use crate::bench::tally::{Op, Tally};
+use crate::cli::{Bench, Preset};
+
+/// Values are slices of one random buffer, this much longer than a value.
+const VALUE_OFFSETS: u64 = 4096;
+
+/// One client and how many workers share it.
+pub struct Lane {
+    pub client: Client,
+    pub read: Options,
+    pub write: Options,
+    pub workers: usize,
+}
+
+/// What is the same for all workers.
+pub struct Plan {
+    keys: Keys,
+    value_bytes: usize,
+    values: Bytes,
+    seed: u64,
+}
+
+impl Plan {
+    /// The plan that `args` ask for.
+    pub fn new(args: &Bench) -> Plan {
+        let uniform = matches!(args.preset, Preset::Write | Preset::Read);
+        let keys = if uniform { Keys::Uniform(args.keys) } else { Keys::Zipfian(Zipfian::new(args.keys)) };
+        let value_bytes = args.value_size as usize;
+        let mut values = vec![0; value_bytes + VALUE_OFFSETS as usize];
+        Chance::new(args.seed, u64::MAX).fill(&mut values);
+        Plan { keys, value_bytes, values: values.into(), seed: args.seed }
+    }
+
+    fn value(&self, chance: &mut Chance) -> Bytes {
+        let at = chance.below(VALUE_OFFSETS) as usize;
+        self.values.slice(at..at + self.value_bytes)
+    }
+}
+
+/// The key of this number: 16 bytes.
+pub fn key(number: u64) -> Bytes {
+    let mut key = *b"bench-0000000000";
+    let mut rest = number;
+    for digit in key[6..].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    Bytes::copy_from_slice(&key)
+}
+
+/// What the workers do.
+pub enum Work {
+    /// Put each key once.
+    Load { keys: u64 },
+    /// Draw operations until the time is over.
+    Preset { preset: Preset, pace: Option<Pace> },
+}
+
+/// What the workers write down.
+pub struct Shared {
+    tally: Mutex<Tally>,
+    stopped: AtomicBool,
+}
+
+impl Shared {
+    pub fn new() -> Shared {
+        Shared { tally: Mutex::new(Tally::new()), stopped: AtomicBool::new(false) }
+    }
+
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn take(&self) -> Tally {
+        std::mem::replace(&mut self.tally(), Tally::new())
+    }
+
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// One worker.
+pub struct Worker {
+    client: Client,
+    read: Options,
+    write: Options,
+    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+    chance: Chance,
+    /// Its number and how many there are.
+    place: (u64, u64),
+}
+
+impl Worker {
+    pub fn new(lane: &Lane, plan: &Arc<Plan>, shared: &Arc<Shared>, (number, all): (usize, usize)) -> Worker {
+        Worker {
+            client: lane.client.clone(),
+            read: lane.read.clone(),
+            write: lane.write.clone(),
+            plan: Arc::clone(plan),
+            shared: Arc::clone(shared),
+            chance: Chance::new(plan.seed, number as u64),
+            place: (number as u64, all as u64),
+        }
+    }
+
+    pub async fn run(mut self, work: Arc<Work>) {
+        match &*work {
+            Work::Load { keys } => self.load(*keys).await,
+            Work::Preset { preset, pace } => self.operate(*preset, pace.as_ref()).await,
+        }
+    }
+
+    /// Every so-manieth key is this worker's.
+    async fn load(&mut self, keys: u64) {
+        let (mut number, step) = self.place;
+        while number < keys && !self.shared.is_stopped() {
+            let started = Instant::now();
+            let outcome = self.put(key(number)).await;
+            self.note(Op::Put, started, outcome);
+            number += step;
+        }
+    }
+
+    async fn operate(&mut self, preset: Preset, pace: Option<&Pace>) {
+        while !self.shared.is_stopped() {
+            let due = match pace {
+                None => Instant::now(),
+                Some(pace) => match pace.next_due().await {
+                    Some(due) => due,
+                    None => return,
+                },
+            };
+            let (op, key) = (self.draw(preset), key(self.plan.keys.draw(&mut self.chance)));
+            let outcome = self.perform(op, key).await;
+            self.note(op, due, outcome);
+        }
+    }
+
+    fn draw(&mut self, preset: Preset) -> Op {
+        let percent = self.chance.below(100);
+        match preset {
+            Preset::Write => Op::Put,
+            Preset::Read | Preset::C => Op::Get,
+            Preset::A => {
+                if percent < 50 {
+                    Op::Get
+                } else {
+                    Op::Put
+                }
+            }
+            Preset::B => {
+                if percent < 95 {
+                    Op::Get
+                } else {
+                    Op::Put
+                }
+            }
+            Preset::F => {
+                if percent < 50 {
+                    Op::Get
+                } else {
+                    Op::Modify
+                }
+            }
+        }
+    }
+
+    async fn perform(&mut self, op: Op, key: Bytes) -> Result<&'static str, ClientError> {
+        match op {
+            Op::Get => self.get(key).await,
+            Op::Put => self.put(key).await,
+            Op::Modify => {
+                self.get(key.clone()).await?;
+                self.put(key).await.map(|_| "modified")
+            }
+        }
+    }
+
+    async fn get(&self, key: Bytes) -> Result<&'static str, ClientError> {
+        Ok(match self.client.get(key, &self.read).await?.value {
+            Read::Found(_) => "found",
+            Read::Deleted { .. } => "deleted",
+            Read::NotFound { .. } => "not_found",
+        })
+    }
+
+    async fn put(&mut self, key: Bytes) -> Result<&'static str, ClientError> {
+        let value = self.plan.value(&mut self.chance);
+        self.client.put(key, value, &self.write).await.map(|_| "written")
+    }
+
+    fn note(&self, op: Op, since: Instant, outcome: Result<&'static str, ClientError>) {
+        let latency = since.elapsed();
+        let mut tally = self.shared.tally();
+        match outcome {
+            Ok(outcome) => tally.done(op, latency, outcome),
+            Err(error) => tally.failed_with(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_16_bytes_and_are_distinct() {
+        assert_eq!(&key(42)[..], b"bench-0000000042");
+        assert_eq!(&key(9_999_999_999)[..], b"bench-9999999999");
+    }
+}

@@ -1,0 +1,384 @@
+//! The command line: verbs, flags, and their words.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use quorate_server::config::duration_from_text;
+use quorate_types::Level;
+
+use crate::exit::Exit;
+
+/// Talks to a Quorate cluster.
+#[derive(Parser, Debug)]
+#[command(name = "kvctl", version, about, after_help = Exit::table(), max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Args, Debug, Clone)]
+pub struct Global {
+    /// Nodes to begin with, host:port, comma-separated. Else KV_ENDPOINTS, --config, ./cluster.toml, 127.0.0.1:7381
+    #[arg(long, global = true, env = "KV_ENDPOINTS", value_delimiter = ',', value_name = "HOST:PORT")]
+    pub endpoints: Vec<String>,
+    /// The cluster's configuration, whose nodes are the endpoints
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How answers are written
+    #[arg(short, long, global = true, env = "KV_OUTPUT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// How long a request may take, with all its retries
+    #[arg(long, global = true, env = "KV_TIMEOUT", value_parser = duration, default_value = "2s", value_name = "TIME")]
+    pub timeout: Duration,
+}
+
+/// How answers are written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One object
+    Json,
+    /// One object a line
+    Ndjson,
+    /// The bytes of the value and nothing else
+    Raw,
+}
+
+/// How many replicas, which keyspace, which coordinator.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Manner {
+    /// Replicas that must answer a read: one, two, three, quorum, all or a number
+    #[arg(short, long, value_parser = level, value_name = "LEVEL")]
+    pub read: Option<Level>,
+    /// Replicas that must have a write on disk
+    #[arg(short, long, value_parser = level, value_name = "LEVEL")]
+    pub write: Option<Level>,
+    /// Both
+    #[arg(short, long, env = "KV_CONSISTENCY", value_parser = level, value_name = "LEVEL")]
+    pub consistency: Option<Level>,
+    /// The node that coordinates, and no other
+    #[arg(long, value_name = "NODE")]
+    pub coordinator: Option<String>,
+    /// The keyspace
+    #[arg(short, long, value_name = "NAME")]
+    pub keyspace: Option<String>,
+    /// Don't try again: show the first outcome
+    #[arg(long)]
+    pub no_retry: bool,
+}
+
+impl Manner {
+    /// The level of reads, if one is given.
+    pub fn read_level(&self) -> Option<Level> {
+        self.read.or(self.consistency)
+    }
+
+    /// The level of writes, if one is given.
+    pub fn write_level(&self) -> Option<Level> {
+        self.write.or(self.consistency)
+    }
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Runs a cluster inside this process, with a shell to try it, kill nodes and watch it heal
+    #[command(alias = "playground")]
+    Demo(Demo),
+    #[command(flatten)]
+    Request(Request),
+    /// Measures the cluster under load
+    Bench(Bench),
+    /// Reads and writes configurations; needs no cluster
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Looks into a log on disk; needs no cluster and changes nothing
+    #[command(subcommand)]
+    Wal(WalVerb),
+    /// Prints the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What is asked of a running cluster; the shell of the demo takes the same words.
+#[derive(Subcommand, Debug)]
+pub enum Request {
+    /// Prints the value of a key
+    Get(Get),
+    /// Sets the value of a key
+    Put(Put),
+    /// Deletes keys
+    #[command(visible_alias = "delete")]
+    Del(Del),
+    /// Lists keys and values, in the order of the ring
+    Scan(Scan),
+    /// Shows on one screen how the cluster is
+    Status(Status),
+    /// Shows who owns how much
+    Ring(Ring),
+    /// Shows each node
+    Nodes,
+    /// Shows what nodes hold for others that missed it
+    Hints,
+    /// Shows where a key lives and what each replica has
+    Explain(Explain),
+}
+
+/// `get`
+#[derive(Args, Debug)]
+pub struct Get {
+    /// The key
+    pub key: String,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// `put`
+#[derive(Args, Debug)]
+pub struct Put {
+    /// The key
+    pub key: String,
+    /// The value; - reads it from standard input, @FILE from a file, @@text is "@text"
+    #[arg(allow_hyphen_values = true)]
+    pub value: String,
+    /// Let the value expire after this time
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub ttl: Option<Duration>,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// `del`
+#[derive(Args, Debug)]
+pub struct Del {
+    /// The keys
+    #[arg(required = true)]
+    pub keys: Vec<String>,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// `scan`
+#[derive(Args, Debug)]
+pub struct Scan {
+    /// Only keys that begin so
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    pub prefix: String,
+    /// Stop after this many
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub limit: u64,
+    /// Go on where an earlier scan stopped
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+    /// Don't print the values
+    #[arg(long)]
+    pub keys_only: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// `status`
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Look again every second until interrupted
+    #[arg(long)]
+    pub watch: bool,
+    /// Exit with 9 unless the cluster is healthy
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `ring`
+#[derive(Args, Debug)]
+pub struct Ring {
+    /// Only this node
+    #[arg(long, value_name = "NODE")]
+    pub node: Option<String>,
+    /// The partitions at which the vnodes sit, too
+    #[arg(long)]
+    pub tokens: bool,
+}
+
+/// `explain`
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// The key
+    pub key: String,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// `demo`
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// How many nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub nodes: u8,
+    /// Keep the data here and go on with what is there; else a temporary folder, removed at the end
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+}
+
+/// `bench`
+#[derive(Args, Debug, Clone)]
+pub struct Bench {
+    /// What is done
+    #[arg(long, value_enum, default_value_t = Preset::Write, ignore_case = true)]
+    pub preset: Preset,
+    /// How long, after loading
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME")]
+    pub duration: Duration,
+    /// Requests per second, at fixed times whatever the answers take; else each waits for the one before
+    #[arg(long, value_name = "N")]
+    pub rate: Option<u64>,
+    /// Connections, spread over the nodes
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub connections: u32,
+    /// Requests under way on each connection
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub in_flight: u32,
+    /// Distinct keys
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub keys: u64,
+    /// Bytes of each value
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=8_388_608))]
+    pub value_size: u32,
+    /// Seed of everything that is drawn
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Don't write the keys first: they are there
+    #[arg(long)]
+    pub no_load: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// What a bench does. The letters are those of YCSB.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Puts, uniform keys
+    Write,
+    /// Gets, uniform keys
+    Read,
+    /// Half gets, half puts, zipfian keys
+    A,
+    /// 95 % gets, 5 % puts, zipfian keys
+    B,
+    /// Gets, zipfian keys
+    C,
+    /// Half gets, half read-modify-writes (a get, then a put of the same key), zipfian keys
+    F,
+}
+
+/// `config`
+#[derive(Subcommand, Debug)]
+pub enum ConfigVerb {
+    /// Says all that is wrong with a file
+    Check {
+        /// The file; else --config, else ./cluster.toml
+        file: Option<PathBuf>,
+    },
+    /// Prints a file with every key, its default and what it means
+    PrintDefault,
+    /// Prints what is in force
+    Show {
+        /// The file; else --config, else ./cluster.toml
+        file: Option<PathBuf>,
+        /// Where each value comes from, too
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// `wal`
+#[derive(Subcommand, Debug)]
+pub enum WalVerb {
+    /// Lists the segments
+    Ls(WalDir),
+    /// Prints the records
+    Dump {
+        #[command(flatten)]
+        dir: WalDir,
+        /// Begin at this LSN
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Stop after this many
+        #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+        limit: u64,
+    },
+    /// Says whether every acknowledged record can be read
+    Verify(WalDir),
+}
+
+/// A log on disk.
+#[derive(Args, Debug)]
+pub struct WalDir {
+    /// The folder of the log, or of the node that it belongs to
+    pub dir: PathBuf,
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    text.parse::<Level>().map_err(|error| error.to_string())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    duration_from_text(text)
+        .ok_or_else(|| "write a number and a unit: us, ms, s, m or h, such as 500ms".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound_and_its_help_has_the_exit_codes() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("10  get: the key was deleted"), "{help}");
+        for verb in [
+            "demo",
+            "get",
+            "put",
+            "del",
+            "scan",
+            "status",
+            "ring",
+            "nodes",
+            "hints",
+            "explain",
+            "bench",
+            "config",
+            "wal",
+            "completions",
+        ] {
+            assert!(help.contains(&format!("  {verb} ")), "{verb} is missing in\n{help}");
+        }
+    }
+
+    #[test]
+    fn a_level_for_both_gives_way_to_the_one_for_this_request() {
+        let cli = Cli::parse_from(["kvctl", "get", "k", "-c", "all", "-r", "one"]);
+        let Verb::Request(Request::Get(get)) = cli.verb else { panic!("a get") };
+        assert_eq!((get.manner.read_level(), get.manner.write_level()), (Some(Level::One), Some(Level::All)));
+    }
+
+    #[test]
+    fn an_unknown_level_or_verb_is_a_usage_error_that_names_it() {
+        let error = |args: &[&str]| Cli::try_parse_from(args).unwrap_err();
+        let level = error(&["kvctl", "get", "k", "-r", "most"]);
+        assert_eq!(level.exit_code(), i32::from(Exit::Usage.code()));
+        assert!(
+            level.to_string().contains("unknown level \"most\"; levels are one, two, three, quorum, all")
+        );
+        assert!(error(&["kvctl", "stauts"]).to_string().contains("similar"));
+    }
+}
