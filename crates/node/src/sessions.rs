@@ -57,11 +57,14 @@ pub(crate) struct Sessions {
     numbers: usize,
     slots_max: usize,
     grace: Duration,
+    /// No session is to be forgotten before this; may be earlier than the first that is.
+    next_forget: Option<Mono>,
 }
 
 impl Sessions {
     pub(crate) fn new(numbers: usize, slots_max: usize, grace: Duration) -> Sessions {
-        Sessions { known: BTreeMap::new(), slots: 0, numbers: numbers.max(1), slots_max, grace }
+        let numbers = numbers.max(1);
+        Sessions { known: BTreeMap::new(), slots: 0, numbers, slots_max, grace, next_forget: None }
     }
 
     /// A write of `origin` came in, as a retry with `version` or anew.
@@ -96,14 +99,18 @@ impl Sessions {
 
     /// The session's connection is gone.
     pub(crate) fn on_closed(&mut self, now: Mono, session: SessionId) {
-        let grace = self.grace;
+        let at = now + self.grace;
         if let Some(session) = self.known.get_mut(&session) {
-            session.forget_at = Some(now + grace);
+            session.forget_at = Some(at);
+            self.next_forget = Some(self.next_forget.map_or(at, |next| next.min(at)));
         }
     }
 
     /// Forgets what was closed long enough ago.
     pub(crate) fn on_tick(&mut self, now: Mono) {
+        if self.next_forget.is_none_or(|at| at > now) {
+            return;
+        }
         let slots = &mut self.slots;
         self.known.retain(|_, session| {
             let keep = session.in_flight > 0 || session.forget_at.is_none_or(|at| at > now);
@@ -112,11 +119,15 @@ impl Sessions {
             }
             keep
         });
+        // One whose write is still in flight is looked at again after another grace.
+        let again = now + self.grace;
+        let due = self.known.values().filter_map(|session| session.forget_at);
+        self.next_forget = due.map(|at| if at > now { at } else { again }).min();
     }
 
     /// When to come back.
     pub(crate) fn next_timer(&self) -> Option<Mono> {
-        self.known.values().filter(|s| s.in_flight == 0).filter_map(|s| s.forget_at).min()
+        self.next_forget
     }
 
     /// Sessions remembered.
