@@ -69,7 +69,8 @@ impl Session {
     /// The node called `name`.
     pub fn node(&self, name: &str) -> Result<NodeId, Answer> {
         let nodes = self.view.iter().flat_map(|view| &view.nodes);
-        let known: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
+        let mut known: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
+        known.sort_unstable();
         // Without a ring the names are not known: the number follows from the name all the same.
         if known.is_empty() || known.contains(&name) {
             return Ok(NodeId::of_name(name));

@@ -95,7 +95,7 @@ fn sound(dir: &Path, verdict: &Verdict) -> Answer {
         TailState::Created => "just made".to_owned(),
     };
     let text = format!(
-        "ok  {} records in {} frames and {} segments, LSN {} to {}; proved durable up to {}; the end is {tail}\n",
+        "ok  {} records in {} frames, segments: {}, LSN {} to {}; proved durable up to {}; the end is {tail}\n",
         count(records),
         count(frames),
         verdict.segments.len(),

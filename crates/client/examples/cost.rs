@@ -49,7 +49,7 @@ async fn measure(addr: &str, tasks: u64) {
     }
     while running.join_next().await.is_some() {}
     let count = each * tasks;
-    let (cpu, wall) = (cpu_time() - cpu, wall.elapsed());
+    let (cpu, wall) = (cpu_time().saturating_sub(cpu), wall.elapsed());
     println!(
         "client/put/in_flight={tasks}: {} ns CPU per request, {:.0} k requests/s",
         cpu.as_nanos() as u64 / count,

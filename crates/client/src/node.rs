@@ -73,6 +73,11 @@ impl Node {
         self.number.get().copied()
     }
 
+    /// The cluster says that this is its number.
+    pub(crate) fn is_number(&self, number: NodeId) {
+        let _ = self.number.set(number);
+    }
+
     /// Whether it could not be reached just now.
     pub(crate) fn is_avoided(&self, now: Instant) -> bool {
         self.avoided().until.is_some_and(|until| until > now)
@@ -134,6 +139,12 @@ impl Node {
         let pause = AVOID_MIN.saturating_mul(1 << avoided.failures.min(10)).min(AVOID_MAX);
         *avoided =
             Avoided { until: Some(Instant::now() + pause), failures: avoided.failures.saturating_add(1) };
+    }
+
+    /// The cluster believes it down: it is asked last for a while. It may be wrong or outdated.
+    pub(crate) fn note_reported_down(&self) {
+        let mut avoided = self.avoided();
+        avoided.until = avoided.until.max(Some(Instant::now() + AVOID_MAX));
     }
 
     /// Ends its connections.

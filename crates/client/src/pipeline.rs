@@ -1,8 +1,10 @@
-//! The requests under way on one connection: a slab of them, and the frame that the next ones go into.
+//! The requests under way on one connection: a table of them, and the frame that the next ones go into.
 //!
 //! Invariants:
-//! - a request's number is its slot and the slot's use count, so that a late answer finds nobody instead of the next
-//!   request in that slot;
+//! - numbers grow by one from request to request (a few may be skipped): a node keeps a window of them per session,
+//!   to tell duplicates;
+//! - number k sits in slot k mod the table's size, and a number whose slot is taken is skipped; so that answers are
+//!   found without a map, and a late one finds nobody instead of the next request in its slot;
 //! - what is submitted between two [`Pipeline::take_frames`] leaves in one frame;
 //! - a request that is lost knows whether it had left: only what never left may be sent again blindly;
 //! - every slot is freed exactly once: by its answer, its deadline, or the end of the connection.
@@ -31,30 +33,21 @@ pub(crate) enum Silence {
     Late,
 }
 
-/// A request under way.
+/// A request under way: its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    slot: u32,
-    use_count: u32,
-}
+pub(crate) struct Ticket(u64);
 
-impl Ticket {
-    fn number(self) -> u64 {
-        (u64::from(self.use_count) << 32) | u64::from(self.slot)
-    }
-}
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum State {
-    Free,
     Waiting(Option<Waker>),
+    #[default]
     Abandoned,
     Done(Result<Response, Lost>),
 }
 
 #[derive(Debug)]
 struct Slot {
-    use_count: u32,
+    number: u64,
     until: Instant,
     state: State,
 }
@@ -65,12 +58,17 @@ pub(crate) struct Pipeline {
     writer: FrameWriter,
     /// Frames that were full before they were taken.
     full: Vec<Bytes>,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    /// Slots of requests in frames that were not yet taken.
-    unsent: Vec<u32>,
+    /// A power of two of them, or none.
+    slots: Vec<Option<Slot>>,
+    busy: usize,
+    last_number: u64,
+    /// Requests in frames that were not yet taken.
+    unsent: Vec<u64>,
     ended: bool,
 }
+
+/// The least size of the table.
+const SLOTS_MIN: usize = 64;
 
 impl Pipeline {
     /// Takes `request` on, to be answered by `until`; its number is set here. Also says whether it is the first one
@@ -83,20 +81,51 @@ impl Pipeline {
         if self.ended {
             return Err(SubmitError::Ended);
         }
-        let slot = self.free.last().copied().unwrap_or(self.slots.len() as u32);
-        let use_count = self.slots.get(slot as usize).map_or(0, |slot| slot.use_count.wrapping_add(1));
-        let ticket = Ticket { slot, use_count };
-        request.number = ticket.number();
+        let number = self.free_number();
+        request.number = number;
         let frame = if self.unsent.is_empty() { Frame::New } else { Frame::Joined };
         self.encode(request)?;
-        let taken = Slot { use_count, until, state: State::Waiting(None) };
-        if self.free.pop().is_some() {
-            self.slots[slot as usize] = taken;
-        } else {
-            self.slots.push(taken);
+        *self.slot(number) = Some(Slot { number, until, state: State::Waiting(None) });
+        self.busy += 1;
+        self.last_number = number;
+        self.unsent.push(number);
+        Ok((Ticket(number), frame))
+    }
+
+    /// The next number whose slot is free. At least half of the slots are.
+    fn free_number(&mut self) -> u64 {
+        if (self.busy + 1) * 2 > self.slots.len() {
+            self.grow();
         }
-        self.unsent.push(slot);
-        Ok((ticket, frame))
+        let mut number = self.last_number + 1;
+        while self.slot(number).is_some() {
+            number += 1;
+        }
+        number
+    }
+
+    /// Doubles the table. Numbers that had slots of their own have so in the larger one.
+    fn grow(&mut self) {
+        let size = (self.slots.len() * 2).max(SLOTS_MIN);
+        let mut slots: Vec<Option<Slot>> = Vec::new();
+        slots.resize_with(size, || None);
+        for slot in std::mem::replace(&mut self.slots, slots).into_iter().flatten() {
+            let number = slot.number;
+            *self.slot(number) = Some(slot);
+        }
+    }
+
+    fn slot(&mut self, number: u64) -> &mut Option<Slot> {
+        let mask = self.slots.len() - 1;
+        &mut self.slots[number as usize & mask]
+    }
+
+    /// The request of this number, if it is still under way.
+    fn of_number(&mut self, number: u64) -> Option<&mut Slot> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        self.slot(number).as_mut().filter(|slot| slot.number == number)
     }
 
     fn encode(&mut self, request: &Request) -> Result<(), SubmitError> {
@@ -122,85 +151,74 @@ impl Pipeline {
 
     /// The answer to `ticket`, once; until then `context` is woken when it is there.
     pub(crate) fn poll(&mut self, ticket: Ticket, context: &Context<'_>) -> Poll<Result<Response, Lost>> {
-        let slot = &mut self.slots[ticket.slot as usize];
-        debug_assert_eq!(slot.use_count, ticket.use_count, "a ticket is polled after its answer");
-        match &mut slot.state {
-            State::Waiting(Some(waker)) => waker.clone_from(context.waker()),
-            State::Waiting(waker) => *waker = Some(context.waker().clone()),
-            State::Done(_) => {
-                let State::Done(answer) = std::mem::replace(&mut slot.state, State::Free) else {
-                    unreachable!()
-                };
-                self.free.push(ticket.slot);
+        let slot = self.of_number(ticket.0).expect("a ticket's slot is its own until its answer was taken");
+        match std::mem::take(&mut slot.state) {
+            State::Done(answer) => {
+                self.free(ticket.0);
                 return Poll::Ready(answer);
             }
-            State::Free | State::Abandoned => unreachable!("a ticket has one holder"),
+            State::Waiting(Some(mut waker)) => {
+                waker.clone_from(context.waker());
+                slot.state = State::Waiting(Some(waker));
+            }
+            _ => slot.state = State::Waiting(Some(context.waker().clone())),
         }
         Poll::Pending
     }
 
     /// Nobody waits for `ticket` any more.
     pub(crate) fn abandon(&mut self, ticket: Ticket) {
-        let Some(slot) = self.slots.get_mut(ticket.slot as usize) else { return };
-        if slot.use_count != ticket.use_count {
-            return;
-        }
+        let Some(slot) = self.of_number(ticket.0) else { return };
         match slot.state {
-            State::Waiting(_) => slot.state = State::Abandoned,
-            State::Done(_) => {
-                slot.state = State::Free;
-                self.free.push(ticket.slot);
-            }
-            State::Free | State::Abandoned => {}
+            State::Done(_) => self.free(ticket.0),
+            _ => slot.state = State::Abandoned,
         }
     }
 
     /// An answer came; whom to wake goes to `wakers`. An answer that nobody waits for is dropped.
     pub(crate) fn deliver(&mut self, response: Response, wakers: &mut Vec<Waker>) {
-        let (slot, use_count) = (response.number as u32, (response.number >> 32) as u32);
-        if self.slots.get(slot as usize).is_some_and(|slot| slot.use_count == use_count) {
-            self.finish(slot, Ok(response), wakers);
-        }
+        self.finish(response.number, Ok(response), wakers);
     }
 
     /// Ends the wait of all whose time is over.
     pub(crate) fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
-        for slot in 0..self.slots.len() as u32 {
-            if self.slots[slot as usize].until <= now {
-                self.finish(slot, Err(Lost::Unheard(Silence::Late)), wakers);
-            }
+        let late = self.slots.iter().flatten().filter(|slot| slot.until <= now);
+        for number in late.map(|slot| slot.number).collect::<Vec<_>>() {
+            self.finish(number, Err(Lost::Unheard(Silence::Late)), wakers);
         }
     }
 
     /// The connection ended: everybody's wait does, and nothing more is taken on.
     pub(crate) fn end(&mut self, wakers: &mut Vec<Waker>) {
         self.ended = true;
-        for slot in std::mem::take(&mut self.unsent) {
-            self.finish(slot, Err(Lost::Unsent), wakers);
+        for number in std::mem::take(&mut self.unsent) {
+            self.finish(number, Err(Lost::Unsent), wakers);
         }
-        for slot in 0..self.slots.len() as u32 {
-            self.finish(slot, Err(Lost::Unheard(Silence::Ended)), wakers);
+        for number in self.slots.iter().flatten().map(|slot| slot.number).collect::<Vec<_>>() {
+            self.finish(number, Err(Lost::Unheard(Silence::Ended)), wakers);
         }
     }
 
     /// Whether anybody's answer is outstanding.
     pub(crate) fn is_busy(&self) -> bool {
-        self.free.len() < self.slots.len()
+        self.busy > 0
     }
 
-    fn finish(&mut self, slot: u32, answer: Result<Response, Lost>, wakers: &mut Vec<Waker>) {
-        let state = &mut self.slots[slot as usize].state;
-        match state {
+    fn finish(&mut self, number: u64, answer: Result<Response, Lost>, wakers: &mut Vec<Waker>) {
+        let Some(slot) = self.of_number(number) else { return };
+        match &mut slot.state {
             State::Waiting(waker) => {
                 wakers.extend(waker.take());
-                *state = State::Done(answer);
+                slot.state = State::Done(answer);
             }
-            State::Abandoned => {
-                *state = State::Free;
-                self.free.push(slot);
-            }
-            State::Free | State::Done(_) => {}
+            State::Abandoned => self.free(number),
+            State::Done(_) => {}
         }
+    }
+
+    fn free(&mut self, number: u64) {
+        *self.slot(number) = None;
+        self.busy -= 1;
     }
 }
 
@@ -286,11 +304,38 @@ mod tests {
         assert_eq!(polled(&mut pipeline, b), Some(Ok(answer(sent[1]))));
         assert_eq!(polled(&mut pipeline, a), None);
         // b's slot is used again: the same answer once more must not reach its new holder.
-        let (c, _) = pipeline.submit(&mut request(), until).unwrap();
+        let c = loop {
+            let (c, _) = pipeline.submit(&mut request(), until).unwrap();
+            if c.0 % 64 == b.0 % 64 {
+                break c;
+            }
+            pipeline.deliver(answer(c.0), &mut wakers);
+            assert!(polled(&mut pipeline, c).is_some());
+        };
         pipeline.deliver(answer(sent[1]), &mut wakers);
         assert_eq!(polled(&mut pipeline, c), None);
         pipeline.deliver(answer(u64::MAX), &mut wakers);
         assert_eq!(polled(&mut pipeline, a), None);
+    }
+
+    #[test]
+    fn numbers_grow_by_one_but_for_slots_that_are_taken_and_the_table_grows_with_what_is_under_way() {
+        let mut pipeline = Pipeline::default();
+        let until = Instant::now();
+        let (stuck, _) = pipeline.submit(&mut request(), until).unwrap();
+        for expected in (2..=64).chain(66..=128) {
+            let (next, _) = pipeline.submit(&mut request(), until).unwrap();
+            assert_eq!(next, Ticket(expected), "65 would need the slot of 1");
+            pipeline.deliver(answer(expected), &mut Vec::new());
+            assert!(polled(&mut pipeline, next).is_some());
+        }
+        let under_way: Vec<_> = (0..500).map(|_| pipeline.submit(&mut request(), until).unwrap().0).collect();
+        assert_eq!(pipeline.slots.len(), 1024);
+        for ticket in under_way.into_iter().chain([stuck]) {
+            pipeline.deliver(answer(ticket.0), &mut Vec::new());
+            assert_eq!(polled(&mut pipeline, ticket), Some(Ok(answer(ticket.0))));
+        }
+        assert!(!pipeline.is_busy());
     }
 
     #[test]
@@ -301,6 +346,7 @@ mod tests {
         numbers(&mut pipeline);
         let (stayed, _) = pipeline.submit(&mut request(), until).unwrap();
         pipeline.end(&mut Vec::new());
+        assert!(pipeline.is_busy());
         assert_eq!(polled(&mut pipeline, left), Some(Err(Lost::Unheard(Silence::Ended))));
         assert_eq!(polled(&mut pipeline, stayed), Some(Err(Lost::Unsent)));
         assert_eq!(pipeline.submit(&mut request(), until).map(|_| ()), Err(SubmitError::Ended));
@@ -315,7 +361,7 @@ mod tests {
         pipeline.abandon(first);
         assert!(pipeline.is_busy());
         let (second, _) = pipeline.submit(&mut request(), now + Duration::from_secs(3)).unwrap();
-        assert_ne!(first.slot, second.slot);
+        assert_ne!(first, second);
         pipeline.expire(now + Duration::from_secs(2), &mut Vec::new());
         assert_eq!(polled(&mut pipeline, second), None);
         pipeline.expire(now + Duration::from_secs(4), &mut Vec::new());

@@ -51,8 +51,15 @@ impl Routing {
             let by_number = self.nodes.iter().find(|node| node.number() == Some(shown.node));
             by_number.or_else(|| self.nodes.iter().find(|node| node.addr() == shown.addr)).cloned()
         };
-        let nodes: Vec<_> =
-            view.nodes.iter().map(|shown| known(shown).unwrap_or_else(|| make(shown))).collect();
+        let of = |shown: &RingNode| {
+            let node = known(shown).unwrap_or_else(|| make(shown));
+            node.is_number(shown.node);
+            if !shown.alive {
+                node.note_reported_down();
+            }
+            node
+        };
+        let nodes: Vec<_> = view.nodes.iter().map(of).collect();
         let by_number = view.nodes.iter().enumerate().map(|(index, shown)| (shown.node, index)).collect();
         let ring = ring_of(view).map(|ring| Learned { ring, hash: view.ring_hash, by_number });
         if nodes.is_empty() {
