@@ -75,8 +75,10 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     log_lines(&config)?;
     let options = StartOptions { data_dir: args.data_dir.clone(), listen: args.listen.clone() };
     let replica = Replica::start(&config, &node, &options).map_err(|e| Failure::start(&e))?;
-    say_ready(&replica, &config);
-    match replica.run_until_signalled().map_err(|e| Failure::start(&e))? {
+    match replica
+        .run_until_signalled(|replica| say_ready(replica, &config))
+        .map_err(|e| Failure::start(&e))?
+    {
         Ended::AsAsked(_) => Ok(ExitCode::SUCCESS),
         Ended::AtOnce => Ok(ExitCode::from(130)),
         Ended::Failed(why) => Err(Failure::while_running(&why)),

@@ -44,17 +44,18 @@ impl Signals {
 
 impl Replica {
     /// Blocks until SIGTERM, SIGINT or a failure, then ends the replica in good order; a second signal returns at
-    /// once.
+    /// once. Calls `ready` when signals are listened for: whoever is told by it may send one.
     ///
     /// # Errors
     /// [`StartError::Thread`] if the process can't listen for signals; the replica was ended.
-    pub fn run_until_signalled(self) -> Result<Ended, StartError> {
+    pub fn run_until_signalled(self, ready: impl FnOnce(&Replica)) -> Result<Ended, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(StartError::Thread)?.block_on(self.until_signalled()).map_err(StartError::Thread)
+        runtime.map_err(StartError::Thread)?.block_on(self.until_signalled(ready)).map_err(StartError::Thread)
     }
 
-    async fn until_signalled(self) -> io::Result<Ended> {
+    async fn until_signalled(self, ready: impl FnOnce(&Replica)) -> io::Result<Ended> {
         let mut signals = Signals::new()?;
+        ready(&self);
         let mut failed = self.failed();
         let failure = tokio::select! {
             () = signals.next() => None,
