@@ -128,3 +128,51 @@ impl Inbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::item::ConnectionId;
+
+    fn inbox() -> Inbox {
+        Inbox::new(InboxLimits { frame_bytes_max: 100, batches_max: 2 })
+    }
+
+    fn frames(bytes: usize) -> Item {
+        Item::Frames { connection: ConnectionId::new(1, 0), frames: Vec::new(), bytes }
+    }
+
+    #[test]
+    fn a_reader_waits_while_more_is_unhandled_than_the_inbox_may_hold() {
+        let inbox = inbox();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(inbox.push_frames(frames(100), 100)).poll(&mut context).is_ready());
+        let mut second = pin!(inbox.push_frames(frames(50), 50));
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        let mut taken = VecDeque::new();
+        inbox.take(&mut taken);
+        assert_eq!(taken.len(), 2, "what was read is there already");
+        inbox.frames_handled(40);
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        inbox.frames_handled(60);
+        assert!(second.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[test]
+    fn a_batch_too_many_is_given_back_and_everything_reserved_is_taken() {
+        let inbox = inbox();
+        inbox.try_push_batch(Item::Requests(Vec::new())).unwrap();
+        inbox.try_push_batch(Item::Requests(Vec::new())).unwrap();
+        assert!(inbox.try_push_batch(Item::Requests(Vec::new())).is_err());
+        inbox.push(Item::Drain);
+        inbox.batch_handled();
+        inbox.try_push_batch(Item::Requests(Vec::new())).unwrap();
+        let mut taken = VecDeque::new();
+        inbox.take(&mut taken);
+        assert_eq!(taken.len(), 4);
+    }
+}

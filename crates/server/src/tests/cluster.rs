@@ -26,6 +26,7 @@ pub(super) struct Cluster {
     pub(super) nodes: usize,
     /// The configuration behind the nodes.
     pub(super) extra: String,
+    wal: String,
     network: String,
     first_host: u32,
     dir: tempfile::TempDir,
@@ -35,10 +36,16 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Starts `nodes` nodes; `extra` is appended to their configuration.
     pub(super) fn start(nodes: usize, extra: &str) -> Cluster {
+        Cluster::start_with_wal(nodes, "", extra)
+    }
+
+    /// Starts `nodes` nodes with these keys of the log.
+    pub(super) fn start_with_wal(nodes: usize, wal: &str, extra: &str) -> Cluster {
         let pid = std::process::id();
         let mut cluster = Cluster {
             nodes,
             extra: extra.to_owned(),
+            wal: wal.to_owned(),
             network: format!("127.{}.{}", 64 + (pid >> 8) % 64, pid % 256),
             first_host: 1 + 8 * (CLUSTERS.fetch_add(1, Ordering::Relaxed) % 30),
             dir: tempfile::tempdir().unwrap(),
@@ -62,7 +69,11 @@ impl Cluster {
 
     /// The configuration.
     pub(super) fn config(&self) -> Config {
-        let mut text = "[cluster]\nname = \"in-process\"\n[wal]\nsegment_bytes = \"4MiB\"\n[liveness]\nping_every = \"50ms\"\nsilent_after = \"500ms\"\n".to_owned();
+        let mut text = format!(
+            "[cluster]\nname = \"in-process\"\n[wal]\nsegment_bytes = \"4MiB\"\n{}\n\
+             [liveness]\nping_every = \"50ms\"\nsilent_after = \"500ms\"\n",
+            self.wal
+        );
         for node in self.names() {
             writeln!(text, "[[node]]\nid = \"{node}\"\naddr = \"{}\"", self.addr(&node)).unwrap();
         }
@@ -238,6 +249,12 @@ impl Raw {
         let response = self.recv();
         assert_eq!(response.number, number);
         response.body
+    }
+
+    /// One of the node's counters.
+    pub(super) fn counter(&mut self, name: &str) -> u64 {
+        let counters = self.status().counters;
+        counters.iter().find(|(counter, _)| counter == name).map(|(_, value)| *value).unwrap()
     }
 
     /// The node's status.

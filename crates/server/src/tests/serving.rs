@@ -231,3 +231,60 @@ fn a_write_sent_twice_is_answered_without_a_second_stamp_and_leaks_no_place() {
     let status = client.status();
     assert_eq!(status.keyspaces[0].keys, 20);
 }
+
+#[test]
+fn every_way_to_sync_acknowledges_what_a_kill_can_not_take_back() {
+    let ways = [
+        ("sync = \"always\"\ninline_sync_below = \"1s\"", "log_batches_inline"),
+        ("sync = \"always\"\ninline_sync_below = \"0us\"", "log_batches_flushed"),
+        ("sync = \"interval\"\nsync_interval = \"5ms\"", "log_batches_inline"),
+        ("sync = \"os\"", "log_batches_inline"),
+    ];
+    for (wal, counter) in ways {
+        let mut cluster = Cluster::start_with_wal(1, wal, "[[keyspace]]\nn = 1\n[server]\nshards = 2\n");
+        let mut client = cluster.client("n1");
+        for i in 0..50 {
+            assert!(written(&client.call(put(&format!("k{i}"), "v"))), "{wal}: k{i}");
+        }
+        assert!(client.counter(counter) > 0, "{wal}");
+        cluster.kill("n1");
+        cluster.restart("n1");
+        let mut client = cluster.client("n1");
+        for i in 0..50 {
+            assert_eq!(found(&client.call(get(&format!("k{i}")))), Some(&b"v"[..]), "{wal}: k{i}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_with_another_ring_is_down_and_the_status_says_why() {
+    let mut cluster = Cluster::start(2, "[[keyspace]]\nn = 2\n");
+    cluster.wait_for_links();
+    cluster.kill("n2");
+    cluster.extra = "[[keyspace]]\nn = 1\n".to_owned();
+    cluster.restart("n2");
+    let mut client = cluster.client("n1");
+    poll("the refusal is shown", || {
+        let status = client.status();
+        let why = status.peers[0].why_down.clone().unwrap_or_default();
+        !status.peers[0].alive && why.contains("the same [[node]] and [[keyspace]] entries")
+    });
+}
+
+#[test]
+fn a_checkpoint_is_taken_while_writes_go_on_and_a_kill_after_it_loses_nothing() {
+    let extra = "[[keyspace]]\nn = 1\n[server]\nshards = 2\n[checkpoint]\ncheckpoint_interval = \"100ms\"\n";
+    let mut cluster = Cluster::start(1, extra);
+    let mut client = cluster.client("n1");
+    let mut written_keys = 0;
+    poll("three checkpoints", || {
+        assert!(written(&client.call(put(&format!("k{written_keys}"), "v"))));
+        written_keys += 1;
+        client.status().wal.checkpoint >= 3
+    });
+    cluster.kill("n1");
+    cluster.restart("n1");
+    let status = cluster.client("n1").status();
+    assert_eq!(status.keyspaces[0].keys, written_keys);
+    assert!(status.wal.checkpoint >= 3);
+}
