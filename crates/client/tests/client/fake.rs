@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use quorate_client::{Client, ClientConfig};
+use quorate_client::{Client, ClientConfig, ClientError};
 use quorate_ring::{Member, Ring};
-use quorate_transport::{Connection, Listener, Tcp, Transport, handshake};
+use quorate_transport::memory::{Fabric, FabricOptions, LinkFaults, Network};
+use quorate_transport::{Connection, Listener, Transport, handshake};
 use quorate_types::{
     Generation, KeyspaceId, Level, NodeId, ReadOutcome, Record, SessionId, Timestamp, Version, WriteOutcome,
 };
@@ -29,6 +30,7 @@ type Script = dyn Fn(&Request) -> Act + Send + Sync;
 /// A cluster of nodes that are told what to say.
 pub struct Fakes {
     pub nodes: Vec<Fake>,
+    fabric: Fabric,
     _tasks: JoinSet<()>,
 }
 
@@ -90,26 +92,32 @@ fn all_well(request: &Request) -> Act {
 impl Fakes {
     /// `count` nodes n1…, n = 3 or fewer, that find and write whatever is asked.
     pub async fn new(count: usize) -> Fakes {
+        Fakes::with_down(count, "none of them").await
+    }
+
+    /// The same, but the cluster believes the node called `down` to be so.
+    pub async fn with_down(count: usize, down: &str) -> Fakes {
+        let fabric = Fabric::new(Network::new(1, LinkFaults::default()), FabricOptions::default());
         let mut tasks = JoinSet::new();
         let mut nodes = Vec::new();
         let mut listeners = Vec::new();
         for k in 1..=count {
-            let listener = Tcp::default().listen("127.0.0.1:0").await.unwrap();
+            let name = format!("n{k}");
+            let place = fabric.node(NodeId::of_name(&name));
+            let listener = place.listen(&format!("{name}:7381")).await.unwrap();
             let script: Arc<Script> = Arc::new(all_well);
             let script = Arc::new(Mutex::new(script));
-            nodes.push(Fake {
-                name: format!("n{k}"),
-                addr: listener.local_addr(),
-                seen: Arc::default(),
-                script,
-            });
+            nodes.push(Fake { name, addr: listener.local_addr(), seen: Arc::default(), script });
             listeners.push(listener);
         }
-        let view = view_of(&nodes);
+        let mut view = view_of(&nodes);
+        for node in view.nodes.iter_mut().filter(|node| node.name == down) {
+            node.alive = false;
+        }
         for (fake, listener) in nodes.iter().cloned().zip(listeners) {
             tasks.spawn(serve(fake, listener, view.clone()));
         }
-        Fakes { nodes, _tasks: tasks }
+        Fakes { nodes, fabric, _tasks: tasks }
     }
 
     pub fn config(&self) -> ClientConfig {
@@ -119,7 +127,11 @@ impl Fakes {
     }
 
     pub async fn client(&self) -> Client {
-        Client::connect(self.config()).await.unwrap()
+        self.connect(self.config()).await.unwrap()
+    }
+
+    pub async fn connect(&self, config: ClientConfig) -> Result<Client, ClientError> {
+        Client::connect_over(Arc::new(self.fabric.node(NodeId::of_name("client"))), config).await
     }
 
     /// The node that is the first replica of `key`.

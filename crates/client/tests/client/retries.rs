@@ -10,7 +10,7 @@ fn unavailable() -> Act {
     Act::Answer(ResponseBody::Write(WriteOutcome::Unavailable { required: 3, alive: 2 }))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_that_was_not_sent_gets_one_second_opinion() {
     let fakes = Fakes::new(3).await;
     let client = fakes.client().await;
@@ -26,7 +26,7 @@ async fn a_write_that_was_not_sent_gets_one_second_opinion() {
     assert_eq!(fakes.total_requests() - before, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_retries_the_first_outcome_is_the_answer() {
     let fakes = Fakes::new(3).await;
     let client = fakes.client().await;
@@ -36,7 +36,7 @@ async fn without_retries_the_first_outcome_is_the_answer() {
     assert_eq!(fakes.total_requests(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_indeterminate_write_goes_again_with_its_version_and_its_absolute_expiry() {
     let fakes = Fakes::new(3).await;
     let client = fakes.client().await;
@@ -61,7 +61,7 @@ async fn an_indeterminate_write_goes_again_with_its_version_and_its_absolute_exp
     assert_eq!(stamped(&second.body), (Some(stamp(70)), ExpiryRequest::AtMs(9_000)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_that_stays_indeterminate_ends_with_the_version_to_send_it_again() {
     let fakes = Fakes::new(3).await;
     let client = fakes.client().await;
@@ -80,7 +80,7 @@ async fn a_write_that_stays_indeterminate_ends_with_the_version_to_send_it_again
     assert_eq!(trail.attempts.len(), 8);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_whose_coordinator_died_unheard_is_never_sent_again() {
     let fakes = Fakes::new(3).await;
     let client = fakes.client().await;
@@ -95,7 +95,7 @@ async fn a_write_whose_coordinator_died_unheard_is_never_sent_again() {
     assert!(fakes.total_requests() > 2, "with a version it may be sent again");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_goes_elsewhere_when_its_coordinator_dies() {
     let fakes = Fakes::new(3).await;
     let client = fakes.client().await;
@@ -106,7 +106,7 @@ async fn a_read_goes_elsewhere_when_its_coordinator_dies() {
     assert_eq!(client.get("k", &Options::default()).await.unwrap().attempts, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_request_is_wrong_about_is_not_tried_twice_and_an_overload_is() {
     let fakes = Fakes::new(2).await;
     let client = fakes.client().await;
@@ -123,7 +123,7 @@ async fn what_the_request_is_wrong_about_is_not_tried_twice_and_an_overload_is()
     assert_eq!((error.aftermath(), fakes.total_requests()), (Aftermath::NothingSent, 9));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_with_too_few_answers_says_that_nothing_has_changed() {
     let fakes = Fakes::new(2).await;
     let client = fakes.client().await;

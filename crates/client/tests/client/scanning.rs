@@ -45,7 +45,7 @@ async fn walked(client: &Client, options: ScanOptions, pages: usize) -> (Vec<Byt
     (walked, scan.cursor())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_scan_gives_every_key_once_in_the_order_of_the_ring_and_goes_on_from_its_cursor() {
     let fakes = Fakes::new(3).await;
     let keys = Arc::new(keys());
@@ -66,7 +66,7 @@ async fn a_scan_gives_every_key_once_in_the_order_of_the_ring_and_goes_on_from_i
     assert_eq!([first, rest].concat(), expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn after_an_error_the_same_page_is_asked_for_again() {
     let fakes = Fakes::new(1).await;
     let failures = Arc::new(Mutex::new(1));
