@@ -19,12 +19,16 @@ use quorate_wal::Wal;
 use thiserror::Error;
 use tracing::{error, info};
 
+use crate::alarm::Alarm;
 use crate::common::Common;
 use crate::item::Item;
 use crate::walking::{Slice, WalkStep};
 
 /// How often the thread looks at the size of the log, and, while it waits for a shard, at the switch.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The least time between two checkpoints because of the log's size, also when they fail or cut little.
+const BY_SIZE_EVERY: Duration = Duration::from_secs(1);
 
 /// When to write a checkpoint.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +65,7 @@ impl CheckpointThread {
         let (asks, asked) = mpsc::channel();
         let name = format!("{}-checkpoint", common.about.name);
         let last = Instant::now();
-        let writer = Writer { common, wal, checkpoints, triggers, last, appends_covered: 0 };
+        let writer = Writer { common, wal, checkpoints, triggers, last, appends_covered: None };
         let thread = std::thread::Builder::new().name(name).spawn(move || writer.run(&asked))?;
         Ok(CheckpointThread { asks, thread })
     }
@@ -89,11 +93,12 @@ struct Writer {
     triggers: Triggers,
     last: Instant,
     /// Appends since the start that the last checkpoint has seen.
-    appends_covered: u64,
+    appends_covered: Option<u64>,
 }
 
 impl Writer {
     fn run(mut self, asked: &mpsc::Receiver<mpsc::Sender<Result<(), CheckpointFailure>>>) {
+        let _alarm = Alarm::new("the checkpoint thread", &self.common);
         loop {
             match asked.recv_timeout(LOOK_EVERY) {
                 Ok(reply) => drop(reply.send(self.write())),
@@ -108,20 +113,21 @@ impl Writer {
     }
 
     fn is_due(&self) -> bool {
-        self.last.elapsed() >= self.triggers.interval || self.wal_is_large()
+        let since = self.last.elapsed();
+        since >= self.triggers.interval || since >= BY_SIZE_EVERY && self.wal_is_large()
     }
 
     fn write(&mut self) -> Result<(), CheckpointFailure> {
         let begun = Instant::now();
         let appends = self.common.appends();
         self.last = begun;
-        if appends == self.appends_covered && !self.wal_is_large() {
+        if self.appends_covered == Some(appends) {
             return Ok(());
         }
         let written = self.write_all();
         match &written {
             Ok(()) => {
-                self.appends_covered = appends;
+                self.appends_covered = Some(appends);
                 self.common.overview.checkpointed(self.checkpoints.manifest());
                 self.common.counters.checkpoints_published.increment();
                 let number = self.checkpoints.manifest().checkpoint;

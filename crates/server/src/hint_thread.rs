@@ -18,6 +18,7 @@ use quorate_store::{DiskError, Hint, HintNumber};
 use quorate_types::NodeId;
 use tracing::{error, warn};
 
+use crate::alarm::Alarm;
 use crate::common::Common;
 use crate::item::Item;
 use crate::switch::Step;
@@ -84,6 +85,7 @@ impl HintThread {
 
     /// Until every shard has dropped its queue; a replica that was killed leaves the logs as they are.
     pub(crate) fn run(mut self) {
+        let _alarm = Alarm::new("the hint thread", &self.common);
         self.tell_found();
         while let Ok(first) = self.batches.recv() {
             if self.common.switch.step() == Step::Stop && self.common.is_killed() {

@@ -50,6 +50,7 @@
 
 mod across;
 mod admission;
+mod alarm;
 mod arrival;
 mod checkpoint_thread;
 mod clock;

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::across::Across;
 use crate::admission::Admission;
+use crate::alarm::Alarm;
 use crate::common::Common;
 use crate::desk::Desk;
 use crate::door::Door;
@@ -46,22 +47,10 @@ pub(crate) struct Listening {
     pub(crate) door: Door,
 }
 
-/// Tells the replica if the thread panics: half a node must not go on.
-struct Alarm(Arc<Common>);
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.fail("a shard panicked: this is a bug; what was acknowledged is on disk");
-            self.0.kill();
-        }
-    }
-}
-
 impl ShardSeed {
     /// Reports whether it could start (and where it listens), then runs until the switch says stop.
     pub(crate) fn run(mut self, report: &Sender<Result<Option<SocketAddr>, StartError>>) {
-        let _alarm = Alarm(Arc::clone(&self.common));
+        let _alarm = Alarm::new("a shard", &self.common);
         let listening = self.listening.take();
         let runtime = match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
