@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_store::log::{KIND_HINT, KIND_HINTS_DELIVERED, LogEntry, decode};
-use quorate_wal::inspect::{SegmentFile, SegmentState, Verdict, records, segments, verify};
+use quorate_wal::inspect::{SegmentFile, SegmentState, Verdict, frames, records, segments, verify};
 use quorate_wal::{Error, Io, Lsn, Record, StdIo, TailState};
 use serde_json::{Value, json};
 
@@ -146,6 +146,11 @@ fn dump(dir: &Path, (from, limit): (Lsn, u64), screen: &mut Screen<'_>) -> io::R
     let mut replay = match records(&io, dir, from) {
         Ok(Some(replay)) => replay,
         Ok(None) => return screen.show(&no_log(dir)),
+        // What can be read of a damaged log is shown all the same, then the damage.
+        Err(error @ (Error::Corrupt(_) | Error::Missing { .. })) => {
+            dump_intact(dir, (from, limit), screen)?;
+            return screen.show(&failed(&error));
+        }
         Err(error) => return screen.show(&failed(&error)),
     };
     for _ in 0..limit {
@@ -157,6 +162,24 @@ fn dump(dir: &Path, (from, limit): (Lsn, u64), screen: &mut Screen<'_>) -> io::R
     }
     screen.out.flush()?;
     Ok(Exit::Ok)
+}
+
+/// Prints the records of each segment up to its first frame that is not intact.
+fn dump_intact(dir: &Path, (from, limit): (Lsn, u64), screen: &mut Screen<'_>) -> io::Result<()> {
+    let mut left = limit;
+    for file in segments(&StdIo, dir).unwrap_or_default() {
+        let Ok(mut intact) = frames(&StdIo, dir, file.index) else { continue };
+        while let Ok(Some(frame)) = intact.next_frame() {
+            for record in frame.records().filter(|record| record.lsn >= from) {
+                if left == 0 {
+                    return Ok(());
+                }
+                print_record(&record, screen)?;
+                left -= 1;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn print_record(record: &Record<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
