@@ -9,7 +9,7 @@
 //! - no task, channel or allocation per request here: requests are events in a batch, answers messages in a frame.
 //!
 //! Why: group commit of everything that is ready makes durability nearly free when clients pipeline, and a hop to
-//! another thread costs more than a sync on a fast disk (both measured, see the ADR on the loop).
+//! another thread costs more than a sync on a fast disk (both measured: docs/adr/0005).
 
 use std::collections::VecDeque;
 use std::pin::Pin;
