@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use quorate_client::{Aftermath, Attempt, ClientError, Fate, Trail};
-use quorate_types::{Level, Receipt};
+use quorate_types::{Level, Receipt, Refusal};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -164,6 +164,15 @@ fn advice(asked: Asked<'_>, error: &ClientError) -> String {
             "again, with a longer --timeout or a lower level; `kvctl status` shows who is down".to_owned()
         }
         ClientError::UnknownCoordinator { .. } => "one of the nodes that `kvctl nodes` shows".to_owned(),
+        ClientError::Rejected { reason: Refusal::LevelUnmeetable { n, .. }, .. } => {
+            format!("a level of at most {n} ({level_flag} quorum), or a keyspace with a larger n")
+        }
+        ClientError::Rejected { reason: Refusal::ValueTooLarge { .. }, .. } => {
+            "a smaller value, or a larger value_bytes_max in the nodes' configuration".to_owned()
+        }
+        ClientError::Rejected { reason: Refusal::UnknownKeyspace, .. } => {
+            "one of the keyspaces that `kvctl status` shows".to_owned()
+        }
         ClientError::Rejected { .. } | ClientError::Key(_) | ClientError::Unencodable(_) => {
             "a request within the limits; `kvctl config show` prints those of the configuration".to_owned()
         }
@@ -239,7 +248,7 @@ pub fn receipt_json(receipt: &Receipt, names: &Names) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use quorate_types::{NodeId, Refusal, Timestamp, Version};
+    use quorate_types::{NodeId, Timestamp, Version};
 
     use super::*;
     use crate::answer::tests::shown;
@@ -304,7 +313,8 @@ mod tests {
         assert_eq!(answer.exit, Exit::Usage);
         assert!(answer.note.starts_with(
             "error: the value has 2000000 bytes, more than value_bytes_max = 1048576\n  \
-             state: it was not applied anywhere and never will be\n"
+             state: it was not applied anywhere and never will be\n  \
+             try:   a smaller value, or a larger value_bytes_max in the nodes' configuration\n"
         ));
     }
 }

@@ -11,7 +11,7 @@ use rustyline::error::ReadlineError;
 use tokio::runtime::Handle;
 
 use crate::answer::Screen;
-use crate::cli::Request;
+use crate::cli::{Format, Request};
 use crate::demo::cluster::Cluster;
 use crate::demo::words;
 use crate::exit::Exit;
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 const HELP: &str =
     "  get KEY            put KEY VALUE [--ttl 30s]       del KEY...      scan [--prefix P] [--keys-only]
-                     -r LEVEL and -w LEVEL: one, two, three, quorum, all; --coordinator NODE
+                     -r LEVEL and -w LEVEL: one, two, three, quorum, all; --coordinator NODE; -o json
   explain KEY        where it lives, what each replica has
   status  nodes  ring  hints
   fault kill NODE    its threads stop, nothing is flushed, its sockets are reset
@@ -42,6 +42,9 @@ const HELP: &str =
 struct Line {
     #[command(subcommand)]
     command: Command,
+    /// How the answer is written
+    #[arg(short, long, global = true, value_enum)]
+    output: Option<Format>,
 }
 
 #[derive(Subcommand)]
@@ -114,11 +117,14 @@ fn run_line(
             return Ok(Next::Line);
         }
     };
-    match Line::try_parse_from(words).map(|line| line.command) {
+    let parsed = Line::try_parse_from(words);
+    let format = parsed.as_ref().ok().and_then(|line| line.output).unwrap_or(screen.format);
+    match parsed.map(|line| line.command) {
         Ok(Command::Quit) => return Ok(Next::Quit),
         Ok(Command::Help) => write!(screen.out, "{HELP}")?,
         Ok(Command::Request(request)) => {
-            runtime.block_on(perform(session, &request, screen))?;
+            let mut screen = Screen { format, out: &mut *screen.out, err: &mut *screen.err };
+            runtime.block_on(perform(session, &request, &mut screen))?;
         }
         Ok(Command::Fault(fault)) => match do_fault(&fault, cluster, session, runtime) {
             Ok(said) => writeln!(screen.out, "{said}")?,
