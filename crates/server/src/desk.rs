@@ -7,6 +7,7 @@
 //!   time out and become hints: nothing here waits.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,14 +45,14 @@ struct Open {
 
 /// The open connections of a shard.
 pub(crate) struct Desk {
-    open: HashMap<u64, Open>,
+    open: HashMap<u64, Open, BuildHasherDefault<NumberHasher>>,
     dirty: Vec<u64>,
     counters: Arc<Counters>,
 }
 
 impl Desk {
     pub(crate) fn new(counters: Arc<Counters>) -> Desk {
-        Desk { open: HashMap::new(), dirty: Vec::new(), counters }
+        Desk { open: HashMap::default(), dirty: Vec::new(), counters }
     }
 
     /// Takes over a connection that has shaken hands.
@@ -66,13 +67,24 @@ impl Desk {
 
     /// Puts `response` into the connection's next frame; drops it if the connection is gone.
     pub(crate) fn answer(&mut self, connection: ConnectionId, response: &Response) {
-        self.unanswered(connection);
-        if let Err(WireError::MessageTooLarge { .. }) = self.push(connection.0, response) {
+        if let Err(WireError::MessageTooLarge { .. }) = self.settle(connection, response) {
             // Can't be: pages and values are bounded far below a frame. The client must not wait for ever.
             let refusal = Refusal::Overloaded { limit: "frame_bytes_max".to_owned() };
             let (number, body) = (response.number, ResponseBody::Refused(refusal));
             let instead = Response { number, body, receipt: None };
             let _ = self.push(connection.0, &instead);
+        }
+    }
+
+    fn settle(&mut self, connection: ConnectionId, response: &Response) -> Result<(), WireError> {
+        let Some(open) = self.open.get_mut(&connection.0) else { return Ok(()) };
+        if let Use::Client(gate) = &open.used {
+            gate.settled();
+        }
+        match put(open, &mut self.dirty, connection.0, response) {
+            Put::Taken => Ok(()),
+            Put::Full => self.push(connection.0, response),
+            Put::Refused(failure) => Err(failure),
         }
     }
 
@@ -92,19 +104,13 @@ impl Desk {
 
     fn push(&mut self, id: u64, message: &impl Encode) -> Result<(), WireError> {
         let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
-        if open.writer.is_empty() {
-            self.dirty.push(id);
-        }
-        match open.writer.push(message) {
-            Err(WireError::FrameFull { .. }) => {
+        match put(open, &mut self.dirty, id, message) {
+            Put::Taken => Ok(()),
+            Put::Full => {
                 self.flush_one(id);
                 self.push(id, message)
             }
-            Ok(()) if open.writer.bytes_len() >= FRAME_BYTES_WANTED => {
-                self.flush_one(id);
-                Ok(())
-            }
-            pushed => pushed,
+            Put::Refused(failure) => Err(failure),
         }
     }
 
@@ -164,5 +170,50 @@ impl Desk {
             open.sink.close();
             open.reader.abort();
         }
+    }
+}
+
+/// What became of a message for the next frame.
+enum Put {
+    Taken,
+    /// The frame has its size: send it, then put the message again.
+    Full,
+    Refused(WireError),
+}
+
+fn put(open: &mut Open, dirty: &mut Vec<u64>, id: u64, message: &impl Encode) -> Put {
+    if open.writer.bytes_len() >= FRAME_BYTES_WANTED {
+        return Put::Full;
+    }
+    let first = open.writer.is_empty();
+    match open.writer.push(message) {
+        Ok(()) => {
+            if first {
+                dirty.push(id);
+            }
+            Put::Taken
+        }
+        Err(WireError::FrameFull { .. }) => Put::Full,
+        Err(failure) => Put::Refused(failure),
+    }
+}
+
+/// Connection numbers are ours and count up: one multiplication spreads them.
+#[derive(Clone, Copy, Debug, Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(8) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
