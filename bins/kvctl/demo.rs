@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use quorate_client::{Client, ClientConfig};
 use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Screen};
@@ -41,7 +42,7 @@ pub fn run(args: &Demo, global: &Global, screen: &mut Screen<'_>) -> io::Result<
         Ok(cluster) => cluster,
         Err(why) => return screen.show(&failed(&why)),
     };
-    let background = Background::start()?;
+    let background = Background::start(&folder)?;
     let outcome = background.handle.block_on(meet(&cluster, global));
     let exit = match outcome {
         Ok((session, took)) => {
@@ -95,7 +96,8 @@ fn greet(cluster: &Cluster, took: Duration, screen: &mut Screen<'_>) -> io::Resu
     screen.out.flush()
 }
 
-/// A thread that runs the client's connections all the time, so that a reset is noticed before the next request.
+/// A thread that runs the client's connections all the time, so that a reset is noticed before the next request; and
+/// that ends the demo on SIGINT or SIGTERM, its temporary folder with it.
 struct Background {
     handle: Handle,
     stop: oneshot::Sender<()>,
@@ -103,12 +105,24 @@ struct Background {
 }
 
 impl Background {
-    fn start() -> io::Result<Background> {
+    fn start(folder: &Folder) -> io::Result<Background> {
         let runtime = runtime()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
+        let mut signals = runtime.block_on(async { Signals::listen() })?;
+        let temporary = (!folder.is_kept()).then(|| folder.path().to_owned());
         let thread = std::thread::Builder::new().name("client".to_owned()).spawn(move || {
-            let _ = runtime.block_on(stopped);
+            let signal = runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => None,
+                    code = signals.next() => Some(code),
+                }
+            });
+            if let Some(code) = signal {
+                // What is acknowledged is on disk: a folder that is kept needs no more than that.
+                temporary.map(std::fs::remove_dir_all);
+                std::process::exit(code);
+            }
         })?;
         Ok(Background { handle, stop, thread })
     }
@@ -116,5 +130,28 @@ impl Background {
     fn end(self) {
         let _ = self.stop.send(());
         let _ = self.thread.join();
+    }
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The exit code that the next of them asks for.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 128 + SignalKind::interrupt().as_raw_value(),
+            _ = self.terminate.recv() => 128 + SignalKind::terminate().as_raw_value(),
+        }
     }
 }
