@@ -229,7 +229,7 @@ pub mod tests {
             node: number(k),
             name: format!("n{k}"),
             addr: format!("127.0.0.1:{}", 7371 + 10 * k),
-            capacity: 1,
+            capacity: 1.0.into(),
             zone: None,
             alive: true,
             vnodes: ring.vnodes().filter(|(_, holder)| *holder == number(k)).map(|(at, _)| at).collect(),

@@ -114,13 +114,11 @@ impl Routing {
     }
 }
 
-/// The ring that `view` describes, `None` if it describes none.
-///
-/// Its placement is that of the nodes; its hash may not be, as a view rounds capacities.
+/// The ring that `view` describes, with the nodes' placement and hash; `None` if it describes none.
 pub fn ring_of(view: &RingView) -> Option<Ring> {
     let member = |node: &RingNode| Member {
         id: node.node,
-        capacity: f64::from(node.capacity.max(1)),
+        capacity: node.capacity.value(),
         zone: node.zone.clone(),
         tokens: node.vnodes.clone(),
     };

@@ -131,7 +131,7 @@ fn member(node: &NodeConfig, ring: &Ring, owned: &BTreeMap<NodeId, u32>) -> Ring
         node: number,
         name: node.id.clone(),
         addr: node.addr.clone(),
-        capacity: node.capacity.round().max(1.0) as u32,
+        capacity: node.capacity.into(),
         zone: (!node.zone.is_empty()).then(|| node.zone.clone()),
         alive: true,
         vnodes: ring.vnodes().filter(|(_, holder)| *holder == number).map(|(at, _)| at).collect(),

@@ -84,5 +84,5 @@ pub use reading::{FullIf, PageResult, ReadDigest, ReadResult};
 pub use replication::{Acks, BatchRange, LinkEpoch, PartialBatch, Purpose, ReplicaWrite, WriteBatch};
 pub use request::{ExpiryRequest, Request, RequestBody};
 pub use response::{PageOutcome, Response, ResponseBody};
-pub use ring_view::{RingKeyspace, RingNode, RingView};
+pub use ring_view::{Capacity, RingKeyspace, RingNode, RingView};
 pub use status::{HintStatus, KeyspaceStatus, NodeStatus, PeerStatus, WalStatus};

@@ -30,7 +30,7 @@ pub struct RingNode {
     /// Where it listens for nodes and clients, `host:port`.
     pub addr: String,
     /// Its share relative to the others', as in the config.
-    pub capacity: u32,
+    pub capacity: Capacity,
     /// Its failure domain, if it has one.
     pub zone: Option<String>,
     /// Whether the answering node believes it alive.
@@ -39,6 +39,23 @@ pub struct RingNode {
     pub vnodes: Vec<PartitionId>,
     /// Partitions of which it is the first owner.
     pub owned_partitions: u32,
+}
+
+/// A node's capacity: the bits of the config's double, so that a ring built from a view hashes like the node's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity(u64);
+
+impl Capacity {
+    /// The number in the config. Whatever came over the wire is possible here; the ring refuses what is no capacity.
+    pub fn value(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+}
+
+impl From<f64> for Capacity {
+    fn from(value: f64) -> Capacity {
+        Capacity(value.to_bits())
+    }
 }
 
 /// One keyspace, as far as clients need it.

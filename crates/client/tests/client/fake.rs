@@ -164,7 +164,7 @@ fn view_of(nodes: &[Fake]) -> RingView {
             node: node.number(),
             name: node.name.clone(),
             addr: node.addr.clone(),
-            capacity: 1,
+            capacity: 1.0.into(),
             zone: None,
             alive: true,
             vnodes,

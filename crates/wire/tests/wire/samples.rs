@@ -364,7 +364,7 @@ fn ring() -> RingView {
             node: N1,
             name: "n1".to_owned(),
             addr: "127.0.0.1:7381".to_owned(),
-            capacity: 1,
+            capacity: 1.5.into(),
             zone: Some("a".to_owned()),
             alive: true,
             vnodes: vec![PartitionId(0), PartitionId(200)],
