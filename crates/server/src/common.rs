@@ -12,11 +12,11 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::inbox::Inbox;
-use crate::item::{ConnectionId, Item};
-use crate::overview::Overview;
-use crate::status::{Gathering, Place};
+use crate::shard::inbox::Inbox;
+use crate::shard::item::{ConnectionId, Item};
 use crate::switch::Switch;
+use crate::view::overview::Overview;
+use crate::view::status::{Gathering, Place};
 
 /// Who this replica is.
 #[derive(Clone, Debug)]

@@ -17,9 +17,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use crate::arrival::{Arrival, Way, Who};
 use crate::common::Common;
-use crate::item::{ConnectionId, Item};
+use crate::connections::arrival::{Arrival, Way, Who};
+use crate::shard::item::{ConnectionId, Item};
 
 /// Connections that may be in their greeting at one time; more wait in the system's queue.
 const GREETINGS_MAX: usize = 256;

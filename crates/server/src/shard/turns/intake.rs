@@ -9,13 +9,13 @@ use quorate_types::{Now, PartitionId, SessionId};
 use quorate_wire::{PeerMessage, Request, RequestBody, Response, ResponseBody, WireError, decode};
 use tracing::{debug, info};
 
-use crate::arrival::{Arrival, Reader, Who};
 use crate::common::Common;
-use crate::desk::Use;
-use crate::gate::Gate;
-use crate::item::{ConnectionId, Item, Settled};
-use crate::shard_loop::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
-use crate::status::{Gathering, merged};
+use crate::connections::arrival::{Arrival, Reader, Who};
+use crate::connections::desk::Use;
+use crate::connections::gate::Gate;
+use crate::shard::item::{ConnectionId, Item, Settled};
+use crate::shard::turns::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
+use crate::view::status::{Gathering, merged};
 
 /// What a turn has taken so far.
 #[derive(Clone, Copy, Debug, Default)]

@@ -22,16 +22,16 @@ use quorate_types::Now;
 use tokio::time::Sleep;
 use tracing::error;
 
-use crate::across::Across;
-use crate::admission::Admission;
 use crate::common::Common;
-use crate::desk::Desk;
-use crate::hint_thread::HintQueue;
-use crate::item::Item;
-use crate::links::Links;
-use crate::shard_log::{LogFailure, ShardLog};
+use crate::connections::desk::Desk;
+use crate::connections::links::Links;
+use crate::disk::hints::HintQueue;
+use crate::shard::across::Across;
+use crate::shard::admission::Admission;
+use crate::shard::item::Item;
+use crate::shard::log::{LogFailure, ShardLog};
+use crate::shard::walking::Walking;
 use crate::switch::Step;
-use crate::walking::Walking;
 
 mod carry_out;
 mod intake;

@@ -7,9 +7,9 @@ use quorate_node::{Direction, LinkLoss, LinkPeer};
 use quorate_transport::{Connection, Detached, FrameSource, TransportError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::gate::Gate;
-use crate::inbox::Inbox;
-use crate::item::{ConnectionId, Item};
+use crate::connections::gate::Gate;
+use crate::shard::inbox::Inbox;
+use crate::shard::item::{ConnectionId, Item};
 
 /// Who is at the other end.
 #[derive(Debug)]

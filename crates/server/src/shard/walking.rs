@@ -12,7 +12,7 @@ use quorate_store::Walk;
 use quorate_types::Timestamp;
 use quorate_wal::Lsn;
 
-use crate::shard_log::ShardLog;
+use crate::shard::log::ShardLog;
 
 /// What the checkpoint thread asks of a shard.
 #[derive(Debug)]

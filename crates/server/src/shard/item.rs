@@ -8,9 +8,9 @@ use quorate_node::{DialFailure, Event, LinkLoss};
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
 
-use crate::arrival::Arrival;
-use crate::status::Gathering;
-use crate::walking::WalkStep;
+use crate::connections::arrival::Arrival;
+use crate::shard::walking::WalkStep;
+use crate::view::status::Gathering;
 
 /// One thing for a shard to handle in its next turn.
 #[derive(Debug)]

@@ -1,0 +1,4 @@
+//! What a node says of itself: its status, gathered from all shards, and the ring as it sees it.
+
+pub(crate) mod overview;
+pub(crate) mod status;
