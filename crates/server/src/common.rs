@@ -11,12 +11,13 @@ use quorate_types::{ClusterId, Generation, NodeId, SessionId};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::connections::ConnectionId;
 use crate::counters::Counters;
 use crate::shard::inbox::Inbox;
-use crate::shard::item::{ConnectionId, Item};
+use crate::shard::item::Item;
 use crate::switch::Switch;
+use crate::view::gathering::{Gathering, Place};
 use crate::view::overview::Overview;
-use crate::view::status::{Gathering, Place};
 
 /// Who this replica is.
 #[derive(Clone, Debug)]

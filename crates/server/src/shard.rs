@@ -11,4 +11,5 @@ pub(crate) mod item;
 pub(crate) mod log;
 pub(crate) mod thread;
 mod turns;
+pub(crate) mod walk_step;
 pub(crate) mod walking;

@@ -18,8 +18,9 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use crate::common::Common;
+use crate::connections::ConnectionId;
 use crate::connections::arrival::{Arrival, Way, Who};
-use crate::shard::item::{ConnectionId, Item};
+use crate::shard::item::Item;
 
 /// Connections that may be in their greeting at one time; more wait in the system's queue.
 const GREETINGS_MAX: usize = 256;

@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::common::Common;
+use crate::connections::ConnectionId;
 use crate::connections::arrival::{Arrival, Way, Who};
-use crate::shard::item::{ConnectionId, Item};
+use crate::shard::item::Item;
 
 /// How long a peer may take to answer a greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);

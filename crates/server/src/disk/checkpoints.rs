@@ -22,7 +22,7 @@ use tracing::{error, info};
 use crate::alarm::Alarm;
 use crate::common::Common;
 use crate::shard::item::Item;
-use crate::shard::walking::{Slice, WalkStep};
+use crate::shard::walk_step::{Slice, WalkStep};
 
 /// How often the thread looks at the size of the log, and, while it waits for a shard, at the switch.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

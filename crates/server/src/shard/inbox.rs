@@ -136,7 +136,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-    use crate::shard::item::ConnectionId;
+    use crate::connections::ConnectionId;
 
     fn inbox() -> Inbox {
         Inbox::new(InboxLimits { frame_bytes_max: 100, batches_max: 2 })

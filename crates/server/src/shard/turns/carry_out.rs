@@ -4,7 +4,7 @@ use quorate_coordinator::Origin;
 use quorate_types::Refusal;
 use quorate_wire::{Response, ResponseBody};
 
-use crate::shard::item::ConnectionId;
+use crate::connections::ConnectionId;
 use crate::shard::turns::ShardLoop;
 
 impl ShardLoop {

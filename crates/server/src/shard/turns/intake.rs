@@ -10,12 +10,15 @@ use quorate_wire::{PeerMessage, Request, RequestBody, Response, ResponseBody, Wi
 use tracing::{debug, info};
 
 use crate::common::Common;
-use crate::connections::arrival::{Arrival, Reader, Who};
+use crate::connections::ConnectionId;
+use crate::connections::arrival::{Arrival, Who};
 use crate::connections::desk::Use;
 use crate::connections::gate::Gate;
-use crate::shard::item::{ConnectionId, Item, Settled};
+use crate::connections::reader::Reader;
+use crate::shard::item::{Item, Settled};
 use crate::shard::turns::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
-use crate::view::status::{Gathering, merged};
+use crate::view::gathering::Gathering;
+use crate::view::status::merged;
 
 /// What a turn has taken so far.
 #[derive(Clone, Copy, Debug, Default)]
