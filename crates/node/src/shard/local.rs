@@ -17,6 +17,9 @@ use crate::event::{LinkId, LinkLoss};
 use crate::log_queue::{Mutation, Waiter};
 use crate::outbound::Verdict;
 
+/// Writes whose records are brought into the processor's cache together, before they are applied.
+const READ_AHEAD: u64 = 32;
+
 /// Who asked our copy.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ReplyTo<H> {
@@ -68,8 +71,12 @@ impl Shard {
             self.counters.clock_ceilings += 1;
             self.unpark(now);
         }
-        while let Some(mutation) = self.replica.log.next_durable() {
-            self.apply(now, mutation);
+        loop {
+            self.replica.store.read_ahead(self.replica.log.places_ahead(READ_AHEAD));
+            for _ in 0..READ_AHEAD {
+                let Some(mutation) = self.replica.log.next_durable() else { return };
+                self.apply(now, mutation);
+            }
         }
     }
 
