@@ -113,7 +113,7 @@ impl Bucket {
 
     /// Reads what says where records of `token` lie.
     pub fn touch_slot(&self, token: Token) -> usize {
-        self.touch(token, |packed| packed.len())
+        self.touch(token, <[u8]>::len)
     }
 
     /// Reads one byte in each of the first cache lines of such a record, and its last.
