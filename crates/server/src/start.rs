@@ -223,7 +223,7 @@ fn door(config: &Config, common: &Arc<Common>) -> Door {
         clients: Arc::new(Semaphore::new(connections_max)),
         connections_max,
         next_client: AtomicUsize::new(0),
-        told: Mutex::default(),
+        told: std::sync::Mutex::default(),
     }
 }
 
