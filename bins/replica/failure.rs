@@ -62,12 +62,12 @@ impl Failure {
             StartError::NoSuchNode { .. } => (CONFIG, NOTHING_STARTED, "name one of those with --node"),
             StartError::AddressTaken { .. } => (
                 ADDRESS,
-                "nothing was started, the data directory is as it was",
+                "nothing was started, the data directory holds what it held",
                 "stop the other process, or change addr (or --listen)",
             ),
             StartError::Listen { .. } => (
                 ADDRESS,
-                "nothing was started, the data directory is as it was",
+                "nothing was started, the data directory holds what it held",
                 "use an address of this machine in addr (or --listen)",
             ),
             StartError::Disk(error) => return Failure::disk(error),

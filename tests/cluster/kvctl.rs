@@ -181,6 +181,8 @@ fn what_is_refused_by_name_exits_with_2_and_was_not_applied() {
     says(&["put", "", "v"], "the key is empty; a key has 1 to 32768 bytes");
     says(&["put", "k", &big], "more than value_bytes_max = 1048576");
     says(&["put", "k", "v", "--coordinator", "n9"], "no node \"n9\"; the nodes are n1");
+    says(&["put", "k", "v", "-k", "nope"], "no keyspace \"nope\"; the keyspaces are default");
+    says(&["put", "k", "v", "--ttl", "0s"], "a time of 0 is none");
     says(&["ring", "--node", "n9"], "no node \"n9\"");
     assert_eq!(cluster.kvctl(&["get", "k"]).code, 1, "something was applied");
 }

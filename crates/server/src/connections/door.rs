@@ -84,6 +84,10 @@ impl Door {
                 let _ = handshake::refuse(&connection, refusal);
                 connection.sink.flushed().await;
             }
+            Err(Unwelcome::Unheard(failure @ TransportError::Wire { .. })) => {
+                self.common.counters.connections_garbled.increment();
+                info!(peer_addr, why = %failure, "closed: what came over the connection is no greeting");
+            }
             Err(Unwelcome::Unheard(failure)) => {
                 self.common.counters.handshakes_refused.increment();
                 debug!(peer_addr, %failure, "no greeting");
