@@ -91,8 +91,8 @@ impl LogQueue {
     }
 
     /// Where the next durable mutations, at most `count`, will be applied.
-    pub(crate) fn places_ahead(&self, count: u64) -> impl Iterator<Item = (KeyspaceId, Token)> + Clone {
-        let durable = (self.durable + 1).saturating_sub(self.first).min(count) as usize;
+    pub(crate) fn places_ahead(&self, count: usize) -> impl Iterator<Item = (KeyspaceId, Token)> + Clone {
+        let durable = ((self.durable + 1).saturating_sub(self.first) as usize).min(count);
         self.entries.iter().take(durable).flatten().map(|mutation| (mutation.keyspace, mutation.token))
     }
 
