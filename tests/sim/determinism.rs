@@ -15,7 +15,7 @@ fn partitioned_run(seed: u64, shards: usize) -> Lab {
         lab.put(1 + i % 4, &format!("key-{}", i % 10), &format!("value-{i}"), Level::One);
     }
     lab.partition(&[1, 2], &[3, 4], false);
-    lab.run_until_converged(Duration::from_secs(120));
+    lab.run_until_converged(Duration::from_mins(2));
     lab
 }
 

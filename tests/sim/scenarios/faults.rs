@@ -21,7 +21,7 @@ fn run(spec: LabSpec, faults: LinkFaults) -> (NetworkStatistics, u64) {
         }
     }
     lab.network().set_all_faults(LinkFaults::default());
-    lab.run_until_converged(Duration::from_secs(120));
+    lab.run_until_converged(Duration::from_mins(2));
     (lab.network().statistics(), lab.trace())
 }
 
@@ -93,7 +93,7 @@ mod partition_lww {
             let right = lab.put(3, "k", "right", Level::Two).version().expect("and two on that");
             let later = if left > right { "left" } else { "right" };
             lab.partition(&[1, 2], &[3, 4], false);
-            lab.run_until_converged(Duration::from_secs(60));
+            lab.run_until_converged(Duration::from_mins(1));
             for k in 1..=4 {
                 assert_eq!(lab.value(k, "k", Level::One), Some(later.to_owned()), "by n{k}");
             }

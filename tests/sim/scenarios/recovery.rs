@@ -90,7 +90,7 @@ mod recover_merge_newer {
             lab.kill(2);
             lab.partition(&[2], &[1, 3, 4], false);
             lab.restart(2);
-            lab.run_until_converged(Duration::from_secs(60));
+            lab.run_until_converged(Duration::from_mins(1));
             for k in 1..=4 {
                 assert_eq!(lab.value(k, "k", Level::One), some("k-new"), "by n{k}");
                 assert_eq!(lab.value(k, "j", Level::One), some("j-new"), "by n{k}");
