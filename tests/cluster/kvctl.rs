@@ -130,6 +130,17 @@ fn one_node() -> Cluster {
 }
 
 #[test]
+fn a_receipt_shows_the_time_that_the_coordinators_own_disk_took() {
+    let cluster = one_node();
+    for i in 0..5 {
+        let put = cluster.kvctl(&["put", &format!("k{i}"), "v", "-o", "json"]).json();
+        let own = &put["receipt"]["answered"][0];
+        assert_eq!(own["node"], "n1");
+        assert!(own["elapsed_us"].as_u64().expect("a number") > 0, "no disk syncs in no time: {put}");
+    }
+}
+
+#[test]
 fn a_scan_lists_each_key_of_its_prefix_once_page_by_page_and_no_other() {
     let cluster = one_node();
     for i in 0..25 {

@@ -97,8 +97,9 @@ impl ShardLoop {
         }
     }
 
-    /// Ends the turn: appends, sends, syncs, and all of that again for what the sync brought about.
-    fn finish_turn(&mut self, now: Now) {
+    /// Ends the turn: appends, sends, syncs, and all of that again for what the sync brought about, at the time that it
+    /// is then: a receipt shows what the disk took.
+    fn finish_turn(&mut self, mut now: Now) {
         loop {
             self.learn_durable(now);
             self.shard.end_turn(now, &mut self.effects);
@@ -107,6 +108,7 @@ impl ShardLoop {
             if !self.log.sync() {
                 break;
             }
+            now = self.common.clock.now();
         }
         self.report_drained();
     }
