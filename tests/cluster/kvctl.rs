@@ -131,7 +131,9 @@ fn one_node() -> Cluster {
 
 #[test]
 fn a_receipt_shows_the_time_that_the_coordinators_own_disk_took() {
-    let cluster = one_node();
+    let more = "inline_sync_below = \"1s\"\n";
+    let cluster =
+        Cluster::start(&Spec { nodes: 1, n: 1, read: "one", write: "one", more, ..Spec::default() });
     for i in 0..5 {
         let put = cluster.kvctl(&["put", &format!("k{i}"), "v", "-o", "json"]).json();
         let own = &put["receipt"]["answered"][0];
