@@ -7,9 +7,13 @@
 //! - every message is encoded, sent as bytes and decoded, and every disk write goes through the log's own code.
 
 mod actions;
+mod checkpoint;
 pub mod client;
+mod disks;
 mod links;
 mod replica;
+mod tuning;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,8 +29,10 @@ use quorate_wire::Response;
 
 pub use actions::Action;
 use actions::Agenda;
+pub use client::Heard;
 use links::Links;
 use replica::LabReplica;
+pub use tuning::Tuning;
 
 /// The keyspace that all scenarios use.
 pub fn keyspace() -> KeyspaceId {
@@ -34,12 +40,13 @@ pub fn keyspace() -> KeyspaceId {
 }
 
 /// What a lab's cluster looks like.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct LabSpec {
     pub seed: u64,
     pub nodes: usize,
     pub shards: usize,
     pub policy: KeyspacePolicy,
+    pub tuning: Tuning,
 }
 
 impl LabSpec {
@@ -52,7 +59,7 @@ impl LabSpec {
             read_repair: ReadRepairPolicy::Blocking,
             hinted_handoff: true,
         };
-        LabSpec { seed, nodes: 4, shards: 1, policy }
+        LabSpec { seed, nodes: 4, shards: 1, policy, tuning: Tuning::default() }
     }
 
     pub fn with_n(mut self, n: usize) -> LabSpec {
@@ -91,6 +98,10 @@ pub struct Lab {
     network: Network,
     agenda: Agenda,
     answers: BTreeMap<(u64, u64), Response>,
+    /// Everything that clients were told, for whoever keeps a history.
+    heard: Vec<Heard>,
+    /// Nodes whose power went in the middle of something.
+    dark: Vec<usize>,
     cut: BTreeSet<(usize, usize)>,
     /// Nodes that nobody dials until they have shown life.
     unseen: BTreeSet<usize>,
@@ -119,6 +130,8 @@ impl Lab {
             links: Links::default(),
             agenda: Agenda::default(),
             answers: BTreeMap::new(),
+            heard: Vec::new(),
+            dark: Vec::new(),
             cut: BTreeSet::new(),
             unseen: BTreeSet::new(),
             sessions: 0,
@@ -134,6 +147,17 @@ impl Lab {
 
     pub fn now(&self) -> Now {
         Now { mono: self.now, wall_ms: EPOCH_MS + self.now.0 / 1_000_000 }
+    }
+
+    /// The time as node `k` sees it: its wall clock may be wrong.
+    pub fn now_at(&self, k: usize) -> Now {
+        let wall_ms = self.now().wall_ms.saturating_add_signed(self.replicas[k - 1].wall_ahead_ms);
+        Now { wall_ms, ..self.now() }
+    }
+
+    /// Sets how far the wall clock of node `k` is ahead (behind, if negative).
+    pub fn set_clock(&mut self, k: usize, ahead_ms: i64) {
+        self.replica(k).wall_ahead_ms = ahead_ms;
     }
 
     /// A hash over every event so far.
@@ -248,7 +272,7 @@ impl Lab {
 
     fn tick_due(&mut self) {
         for k in 1..=self.spec.nodes {
-            for shard in 0..self.spec.shards {
+            for shard in 0..self.replicas[k - 1].shards {
                 if self.replicas[k - 1].timer_due(shard, self.now) {
                     self.feed(k, shard, Event::Tick);
                 }
@@ -256,11 +280,12 @@ impl Lab {
         }
     }
 
-    /// Gives one event to one shard and carries out what it wants done. A shard of a dead or paused replica hears
-    /// nothing.
+    /// Gives one event to one shard and carries out what it wants done. A shard of a dead replica hears nothing, one
+    /// of a paused replica hears it when it goes on.
     fn feed(&mut self, k: usize, shard: usize, event: Event) {
-        let now = self.now();
+        let now = self.now_at(k);
         self.note(k, shard, &event);
+        let Some(event) = self.replica(k).hold(shard, event) else { return };
         let mut out = Effects::new();
         if !self.replica(k).turn(shard, now, event, &mut out) {
             return;
