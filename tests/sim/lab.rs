@@ -224,15 +224,16 @@ impl Lab {
         }
     }
 
-    /// Cuts what `from` sends to `to`, or heals it.
-    pub fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
-        if cut {
-            self.cut.insert((from, to));
-        } else {
-            self.cut.remove(&(from, to));
-        }
-        let (from, to) = (node_id(from), node_id(to));
-        if cut { self.network.cut(from, to) } else { self.network.heal(from, to) }
+    /// Cuts what `from` sends to `to`.
+    pub fn cut(&mut self, from: usize, to: usize) {
+        self.cut.insert((from, to));
+        self.network.cut(node_id(from), node_id(to));
+    }
+
+    /// Heals what `from` sends to `to`.
+    pub fn heal(&mut self, from: usize, to: usize) {
+        self.cut.remove(&(from, to));
+        self.network.heal(node_id(from), node_id(to));
     }
 
     /// Frames take 1 to 50 ms.
@@ -242,13 +243,19 @@ impl Lab {
             .set_all_faults(LinkFaults { delay: Delay::Uniform { least, most }, ..LinkFaults::default() });
     }
 
-    /// Cuts both directions between every node of `left` and every node of `right`, or heals them.
-    pub fn partition(&mut self, left: &[usize], right: &[usize], cut: bool) {
-        for &a in left {
-            for &b in right {
-                self.set_cut(a, b, cut);
-                self.set_cut(b, a, cut);
-            }
+    /// Cuts both directions between every node of `left` and every node of `right`.
+    pub fn partition(&mut self, left: &[usize], right: &[usize]) {
+        for (&a, &b) in left.iter().flat_map(|a| right.iter().map(move |b| (a, b))) {
+            self.cut(a, b);
+            self.cut(b, a);
+        }
+    }
+
+    /// Undoes [`Lab::partition`].
+    pub fn unite(&mut self, left: &[usize], right: &[usize]) {
+        for (&a, &b) in left.iter().flat_map(|a| right.iter().map(move |b| (a, b))) {
+            self.heal(a, b);
+            self.heal(b, a);
         }
     }
 

@@ -141,7 +141,7 @@ impl Run {
                 End::Pause(..) => {}
                 End::Cuts(cuts) => {
                     for (a, b) in cuts {
-                        self.lab.set_cut(a, b, false);
+                        self.lab.heal(a, b);
                     }
                 }
             }
@@ -285,7 +285,7 @@ impl Run {
     fn cut(&mut self, cuts: Vec<(usize, usize)>, until: Mono) {
         self.count(if cuts.len() == 1 { "cut one way" } else { "partitioned" });
         for (a, b) in &cuts {
-            self.lab.set_cut(*a, *b, true);
+            self.lab.cut(*a, *b);
         }
         self.ends.push((until, End::Cuts(cuts)));
     }
@@ -385,7 +385,7 @@ impl Run {
             self.lab.set_clock(k, 0);
             self.lab.forget_disk_faults(k);
             for other in (1..=self.spec.nodes).filter(|other| *other != k) {
-                self.lab.set_cut(k, other, false);
+                self.lab.heal(k, other);
             }
         }
         let end = self.lab.now().mono + Duration::from_secs(8);
