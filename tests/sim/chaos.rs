@@ -1,7 +1,7 @@
 //! Chaos: per seed a random cluster, random faults, random clients, and everything that must hold of what they saw.
 //!
 //! `CHAOS_SEED=17 cargo test -p quorate --test sim chaos` runs one seed, `CHAOS_SEEDS=500` so many, from
-//! `CHAOS_FROM=1000` on.
+//! `CHAOS_FROM=1000` on, with `CHAOS_FIRST=1` up to the first that fails.
 
 mod check;
 mod history;
@@ -83,6 +83,9 @@ fn whatever_fails_nothing_acknowledged_is_lost_and_every_promise_of_the_levels_h
         if let Some(text) = wrong {
             eprintln!("{text}");
             bad.push(seed);
+            if number("CHAOS_FIRST").is_some() {
+                break;
+            }
         }
     }
     if one.is_none() {

@@ -22,7 +22,7 @@ const HOT_KEYS: u64 = 6;
 #[derive(Debug)]
 pub struct Plan {
     pub steps: Vec<(u64, Step)>,
-    /// No process dies and no disk fails: hints alone bring everything everywhere.
+    /// No process dies, no disk fails and no hint grows old: hints alone bring everything everywhere.
     pub gentle: bool,
     /// No clock is wrong by more than may be followed.
     pub sane_clocks: bool,
@@ -122,7 +122,7 @@ impl Plan {
     pub fn of(seed: u64, spec: &LabSpec) -> Plan {
         let mut steps: Vec<(u64, Step)> = Vec::new();
         let faults = faults(&mut SplitMix::new(seed ^ 0xfa17), spec);
-        let gentle = !faults.iter().any(|(_, fault)| fault.loses_memory())
+        let gentle = !faults.iter().any(|(_, fault)| fault.loses_memory() || fault.outdates_hints())
             && spec.tuning.hints.bytes_per_target_max > 100_000;
         let far = |fault: &Fault| matches!(fault, Fault::Clock(_, ms) if ms.unsigned_abs() > 2_000);
         let sane_clocks = !faults.iter().any(|(_, fault)| far(fault));
@@ -135,6 +135,11 @@ impl Plan {
 }
 
 impl Fault {
+    /// A wall clock jumps by more than `hint_window`: hints taken before are too old after, or the other way round.
+    fn outdates_hints(self) -> bool {
+        matches!(self, Fault::Clock(_, ms) if ms.unsigned_abs() > 3_600_000)
+    }
+
     fn loses_memory(self) -> bool {
         matches!(
             self,
