@@ -17,7 +17,7 @@ const SECTIONS: [(&str, &str, &str); 8] = [
     ("tls", "TLS", "remove the section; keep the cluster on a trusted network"),
 ];
 
-const KEYS: [(&str, &str, &str, &str); 10] = [
+const KEYS: [(&str, &str, &str, &str); 12] = [
     (
         "keyspace",
         "sloppy",
@@ -30,6 +30,13 @@ const KEYS: [(&str, &str, &str, &str); 10] = [
         "a sloppy quorum",
         "remove it; hinted handoff brings missed writes to their replicas",
     ),
+    (
+        "keyspace",
+        "compare_and_set",
+        "compare-and-set",
+        "remove it; of two writes the one with the newer version wins",
+    ),
+    ("keyspace", "linearizable", "linearizability", "remove it; QUORUM promises freshness by version"),
     (
         "keyspace",
         "siblings_max",

@@ -71,6 +71,14 @@ fn what_this_version_lacks_is_refused_by_name() {
             "read = \"LINEARIZABLE\"",
             "level LINEARIZABLE is not supported by this version; use QUORUM, which promises freshness by version, not linearizability",
         ),
+        (
+            "compare_and_set = true",
+            "compare-and-set is not supported by this version; remove it; of two writes the one with the newer version wins",
+        ),
+        (
+            "cold_tier = true",
+            "the cold tier (LSM) is not supported by this version; remove it; all data lives in memory and in checkpoints",
+        ),
     ];
     for (line, wrong) in cases {
         let text = refused(&format!("{ONE_NODE}{line}\n"));
