@@ -55,7 +55,7 @@ pub enum DiskError {
     /// There is data but a file that says whose or from where is gone. Nothing was changed.
     #[error(
         "{path} is gone, though {proof} is there: this is no new directory. Nothing was changed. Put the file back \
-         from a backup, or move the directory aside and let the other replicas fill this node again",
+         from a backup, or move the directory aside and fill this node again from the others by getting its keys at ALL",
         path = path.display(), proof = proof.display()
     )]
     Lost {
@@ -67,7 +67,7 @@ pub enum DiskError {
     /// Bytes that were durable do not read back as they were written. Nothing was overwritten.
     #[error(
         "{path} is corrupt at byte {offset}: {damage}. Nothing was overwritten. Put the file back from a backup, or \
-         move the directory aside and let the other replicas fill this node again",
+         move the directory aside and fill this node again from the others by getting its keys at ALL",
         path = path.display()
     )]
     Corrupt {
@@ -95,7 +95,7 @@ pub enum DiskError {
     /// The log is not the one that the manifest was written for. Nothing was overwritten.
     #[error(
         "the log in {dir} has id {found}, the manifest belongs to log {expected}: put back the log that belongs to \
-         it, or move the data directory aside and let the other replicas fill this node again; nothing was overwritten",
+         it, or move the data directory aside and fill this node again from the others by getting its keys at ALL; nothing was overwritten",
         dir = dir.display()
     )]
     OtherLog {
@@ -110,7 +110,7 @@ pub enum DiskError {
     #[error(
         "the log in {dir} ends at LSN {last}, below the checkpoint's replay point {replay_point}: it lost its end or \
          is an older copy. Nothing was overwritten. Put back the log that belongs to the checkpoint, or move the data \
-         directory aside and let the other replicas fill this node again",
+         directory aside and fill this node again from the others by getting its keys at ALL",
         dir = dir.display()
     )]
     LogBehind {
