@@ -53,6 +53,49 @@ fn the_transcript_in_the_readme_is_what_a_demo_answers() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// The shell lines of the README's part on four processes, but for the build.
+fn four_processes() -> Vec<&'static str> {
+    let readme = include_str!("../README.md");
+    let (_, part) = readme.split_once("## Four processes").expect("the README has that part");
+    let block =
+        part.split("```sh").nth(1).and_then(|rest| rest.split("```").next()).expect("a block follows");
+    block.lines().filter(|line| !line.is_empty() && !line.starts_with("cargo build")).collect()
+}
+
+/// A line of shell as a person types it: after a start the next one waits for the cluster, and who explains has waited
+/// for the hint.
+fn patiently(line: &str) -> String {
+    let until = |done: &str| format!("tries=0; until {done}; do ((++tries < 600)) || exit 99; done\n");
+    if line.contains("replica ") {
+        format!("{line}\n{}", until("target/release/kvctl status --exit-code >out 2>&1"))
+    } else if line.contains(" explain ") {
+        format!("{}{line}\n", until("target/release/kvctl explain hello | grep -q 'verdict: 3 of 3'"))
+    } else {
+        format!("{line}\n")
+    }
+}
+
+#[test]
+fn the_four_processes_in_the_readme_survive_the_loss_of_one_and_it_catches_up() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bin = folder.path().join("target/release");
+    std::fs::create_dir_all(&bin).expect("made");
+    for (name, path) in [("replica", env!("CARGO_BIN_EXE_replica")), ("kvctl", env!("CARGO_BIN_EXE_kvctl"))] {
+        std::os::unix::fs::symlink(path, bin.join(name)).expect("linked");
+    }
+    let addr = format!("127.{}.251.1", 1 + std::process::id() % 250);
+    let config = include_str!("../cluster.toml").replace("127.0.0.1", &addr);
+    std::fs::write(folder.path().join("cluster.toml"), config).expect("written");
+    let script: String = four_processes().iter().map(|line| patiently(line)).collect();
+    let script = format!("set -m\ntrap 'kill -9 $(jobs -p) 2>/dev/null' EXIT\n{script}");
+    let run =
+        Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().expect("bash runs");
+    let said = String::from_utf8_lossy(&run.stdout);
+    let explained = said.lines().last().expect("it says something");
+    assert!(explained.starts_with("verdict: 3 of 3 replicas have the newest version"), "{run:?}");
+    assert!(said.lines().any(|line| line == "world"), "the value was read: {said}");
+}
+
 #[test]
 fn a_pattern_matches_only_what_it_says() {
     assert!(matches("ok  2/3 acks in 2ms by n3", "ok  2/3 acks in …"));
