@@ -51,7 +51,9 @@ fn describe(run: &Run) -> Option<String> {
     for (key, what) in run.wrong.iter().take(5) {
         let _ = writeln!(text, "- {}: {what}", key.as_deref().unwrap_or("the cluster"));
     }
-    for (at, step) in run.plan.steps.iter().filter(|(_, step)| matches!(step, plan::Step::Fault(_))) {
+    for (at, step) in run.plan.steps.iter().filter(
+        |(_, step)| matches!(step, plan::Step::Fault(fault) if !matches!(fault, plan::Fault::Checkpoint(_))),
+    ) {
         let _ = writeln!(text, "{:>10} ms {step:?}", 4_000 + at);
     }
     if let Some(key) = &first.0 {

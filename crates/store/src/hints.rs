@@ -5,7 +5,9 @@
 //!   number of shards;
 //! - a hint counts as durable after [`HintLogs::sync`] and not before;
 //! - per target at most `bytes_per_target_max`; what does not fit is refused by name, never dropped silently;
-//! - a hint leaves only by [`HintLogs::delivered`]; after a crash some may be handed out again.
+//! - a hint leaves only by [`HintLogs::delivered`]; after a crash some may be handed out again;
+//! - a log that the disk failed is recovered from that disk and goes on: a failed sync costs the hints that it was
+//!   for, not all that come after.
 //!
 //! Source: CASSANDRA-6230 (append-only files per target), -11960 (resumable delivery), -12728 (torn tails).
 
@@ -80,13 +82,23 @@ impl HintLogs {
     ///
     /// [`DiskError::HintsFull`] and errors of the log mean that it was not taken.
     pub fn append(&mut self, target: NodeId, hint: &Hint) -> Result<HintNumber, DiskError> {
-        self.log(target)?.append(hint)
+        let taken = self.log(target)?.append(hint);
+        if matches!(&taken, Err(failure) if !matches!(failure, DiskError::HintsFull { .. })) {
+            self.recover(target);
+        }
+        taken
     }
 
     /// Makes everything taken durable: for each target that had anything to sync, up to which hint, or why not.
+    ///
+    /// After an error the hints since the last sync don't count, though some may be delivered; the log goes on.
     pub fn sync(&mut self) -> Vec<(NodeId, Result<HintNumber, DiskError>)> {
         let synced = self.logs.iter_mut().map(|(&target, log)| (target, log.sync().transpose()));
-        synced.filter_map(|(target, result)| Some((target, result?))).collect()
+        let synced: Vec<_> = synced.filter_map(|(target, result)| Some((target, result?))).collect();
+        for (target, _) in synced.iter().filter(|(_, result)| result.is_err()) {
+            self.recover(*target);
+        }
+        synced
     }
 
     /// Hints for `target` above `after`, in order, one at least if there is one, until they pass `bytes_max`.
@@ -119,6 +131,14 @@ impl HintLogs {
     pub fn close(self) -> Result<(), DiskError> {
         let results: Vec<_> = self.logs.values().map(TargetLog::close).collect();
         results.into_iter().collect()
+    }
+
+    /// Opens a log that stopped again, as a restart would; what was durable is in it. If the disk fails that too, the
+    /// next hint for the target tries it again.
+    fn recover(&mut self, target: NodeId) {
+        // Dropped first: it holds the lock.
+        self.logs.remove(&target);
+        let _ = self.log(target);
     }
 
     fn log(&mut self, target: NodeId) -> Result<&mut TargetLog, DiskError> {

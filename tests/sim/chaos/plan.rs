@@ -128,6 +128,7 @@ impl Plan {
         let sane_clocks = !faults.iter().any(|(_, fault)| far(fault));
         steps.extend(faults.into_iter().map(|(at, fault)| (at, Step::Fault(fault))));
         asks(&mut SplitMix::new(seed ^ 0xc11e), spec, &mut steps);
+        checkpoints(&mut SplitMix::new(seed ^ 0xc4e7), spec, &mut steps);
         steps.sort_by_key(|(at, _)| *at);
         link_duplicates(&mut SplitMix::new(seed ^ 0xd0b1), &mut steps);
         Plan { steps, gentle, sane_clocks }
@@ -244,6 +245,21 @@ fn asks(draw: &mut SplitMix, spec: &LabSpec, steps: &mut Vec<(u64, Step)>) {
             retry_by: (!draw.one_in(3)).then(|| node(draw)),
         };
         steps.push((draw.below(RUN_MS), Step::Ask(ask)));
+    }
+}
+
+/// In half of the seeds every replica takes checkpoints all the time, so that crashes find every stage of one.
+fn checkpoints(draw: &mut SplitMix, spec: &LabSpec, steps: &mut Vec<(u64, Step)>) {
+    if draw.one_in(2) {
+        return;
+    }
+    let every = pick(draw, &[60, 200, 600]);
+    for k in 1..=spec.nodes {
+        let mut at = draw.below(every);
+        while at < RUN_MS {
+            steps.push((at, Step::Fault(Fault::Checkpoint(k))));
+            at += 1 + draw.below(2 * every);
+        }
     }
 }
 

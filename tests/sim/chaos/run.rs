@@ -115,10 +115,8 @@ impl Run {
             self.died(k, back);
         }
         for k in 1..=self.spec.nodes {
-            let failed = self.lab.is_up(k) && self.back[k].is_none();
-            let (log, hints) = (self.lab.refuses_writes(k), self.lab.hint_log_failed(k));
-            if failed && (log || hints) {
-                self.count(if log { "log failed" } else { "hint log failed" });
+            if self.lab.is_up(k) && self.lab.refuses_writes(k) && self.back[k].is_none() {
+                self.count("log failed");
                 let back =
                     self.pending.remove(&k).unwrap_or(Return { after_ms: 400, shards: 1, dark_after: None });
                 self.back[k] = Some((self.lab.now().mono + Duration::from_millis(back.after_ms), back));

@@ -51,8 +51,8 @@ pub(super) struct Running {
     /// What each shard appended and was not told to be durable.
     pub outstanding: Vec<VecDeque<Appended>>,
     pub failed: bool,
-    /// A hint log's sync failed: that log takes and gives nothing until the replica is started again.
-    pub hints_failed: bool,
+    /// Syncs of hint logs that failed.
+    pub hint_syncs_failed: u64,
 }
 
 /// What one turn appended to the log.
@@ -177,7 +177,7 @@ impl LabReplica {
             unsettled: Vec::new(),
             outstanding: vec![VecDeque::new(); self.shards],
             failed: false,
-            hints_failed: false,
+            hint_syncs_failed: 0,
         });
         Ok(())
     }
@@ -308,6 +308,9 @@ impl Lab {
             }
             HintCommand::ReadPage { target, after, bytes_max } => {
                 let hints = running.hints.page(target, after, bytes_max as usize).unwrap_or_default();
+                if self.goes_dark(k) {
+                    return;
+                }
                 self.feed(k, shard, Event::HintPage { target, hints });
             }
             HintCommand::Delivered { target, through } => {
@@ -337,7 +340,7 @@ impl Lab {
         let Some(running) = replica.running.as_mut().filter(|_| replica.life == life) else { return };
         let failed: Vec<_> =
             running.hints.sync().into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
-        running.hints_failed |= !failed.is_empty();
+        running.hint_syncs_failed += failed.len() as u64;
         for append in running.unsettled.iter_mut().filter(|append| failed.contains(&append.target)) {
             append.refused = true;
         }

@@ -45,11 +45,6 @@ impl Lab {
         self.replicas[k - 1].running.as_ref().is_some_and(|running| running.failed)
     }
 
-    /// Whether a hint log of replica `k` has failed.
-    pub fn hint_log_failed(&self, k: usize) -> bool {
-        self.replicas[k - 1].running.as_ref().is_some_and(|running| running.hints_failed)
-    }
-
     /// The copy of `key` that replica `k`, which must run, has in memory.
     pub fn copy(&self, k: usize, key: &[u8]) -> Option<Record> {
         let token = self.ring.token(key);
@@ -82,6 +77,8 @@ impl Lab {
         for (name, count) in shards.map(Shard::status).flat_map(|status| status.counters) {
             *sum.entry(name).or_default() += count;
         }
+        let failed = self.replicas[k - 1].running.as_ref().map_or(0, |running| running.hint_syncs_failed);
+        sum.insert("hint syncs failed", failed);
         sum
     }
 }

@@ -1,8 +1,11 @@
 //! Hints: durable after a sync, in order, bounded, and gone only when delivered.
 
+use std::sync::Arc;
+
 use quorate_store::hints::{HintLogs, HintOptions};
 use quorate_store::{DiskError, Hint, HintNumber};
 use quorate_types::NodeId;
+use quorate_wal::testkit::SimIo;
 
 use crate::support::*;
 
@@ -149,4 +152,42 @@ fn a_corrupt_hint_log_is_named_and_nothing_is_overwritten() {
     disk.damage(&segment, 400);
     let Err(error) = HintLogs::open(disk.io.clone(), &disk.dir, OPTIONS) else { panic!("opened") };
     assert!(error.to_string().contains(&segment.display().to_string()), "{error}");
+}
+
+#[test]
+fn after_a_sync_that_failed_the_log_goes_on_with_all_that_was_durable() {
+    let sim = SimIo::new(7);
+    let disk = Disk::on(Arc::new(sim.clone()));
+    let mut hints = open(&disk, OPTIONS);
+    take(&mut hints, (0..3).map(hint));
+    assert!(hints.sync().iter().all(|(_, synced)| synced.is_ok()));
+    take(&mut hints, [hint(3)]);
+    sim.fail_sync_after(1);
+    assert!(matches!(hints.sync()[..], [(TARGET, Err(_))]));
+
+    take(&mut hints, [hint(4)]);
+    assert!(matches!(hints.sync()[..], [(TARGET, Ok(_))]));
+    drop(hints);
+    sim.cut_power();
+    let mut hints = open(&disk, OPTIONS);
+    let found: Vec<Hint> =
+        all(&mut hints, HintNumber(0), 1 << 20).into_iter().map(|(_, hint)| hint).collect();
+    assert_eq!(found[..3], (0..3).map(hint).collect::<Vec<_>>());
+    assert_eq!(found.last(), Some(&hint(4)), "the one that was on its way may be there too");
+}
+
+#[test]
+fn a_log_that_stopped_at_a_failed_write_takes_the_next_hint() {
+    let sim = SimIo::new(8);
+    let disk = Disk::on(Arc::new(sim.clone()));
+    let mut hints = open(&disk, OPTIONS);
+    take(&mut hints, [hint(0)]);
+    assert!(hints.sync()[0].1.is_ok());
+    take(&mut hints, [hint(1)]);
+    sim.fail_write_after(1);
+    assert!(hints.sync()[0].1.is_err());
+    take(&mut hints, [hint(2)]);
+    assert!(hints.sync()[0].1.is_ok());
+    let found = all(&mut hints, HintNumber(0), 1 << 20);
+    assert_eq!((&found[0].1, &found.last().unwrap().1), (&hint(0), &hint(2)));
 }
