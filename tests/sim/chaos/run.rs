@@ -99,7 +99,8 @@ impl Run {
             let next = self.ends.iter().map(|(at, _)| *at);
             let next = next.chain(self.back.iter().flatten().map(|(at, _)| *at)).min();
             let stop = next.map_or(until, |at| at.min(until));
-            let step = stop.since(self.lab.now().mono).min(Duration::from_millis(25));
+            let step =
+                stop.since(self.lab.now().mono).min(Duration::from_millis(if self.peace { 25 } else { 5 }));
             self.lab.run_for(step.max(Duration::from_micros(1)));
             self.look();
         }
@@ -356,8 +357,23 @@ impl Run {
                 && self.lab.is_up(by)
             {
                 self.retry(op, by, version, expires_at_ms);
+            } else if op % 2 == 0 && matches!(outcome, Some(WriteOutcome::Written { .. })) {
+                self.probe(op);
             }
         }
+    }
+
+    /// Reads at QUORUM what was acknowledged just now, through another replica: an acknowledgement that comes too early
+    /// shows at once or not at all.
+    fn probe(&mut self, op: usize) {
+        let by = 1 + op / 2 % self.spec.nodes;
+        if self.peace || !self.lab.is_up(by) {
+            return;
+        }
+        let (key, level, read) = (self.history.ops[op].key.clone(), Level::Quorum, self.history.ops.len());
+        let body = body(&key, &Intent::Get, level, ExpiryRequest::Never, None);
+        self.history.ops.push(Op { key, level, intent: Intent::Get, attempts: Vec::new() });
+        self.send(read, 12, by, body);
     }
 
     fn retry(&mut self, op: usize, by: usize, version: Version, expires_at_ms: Option<u64>) {

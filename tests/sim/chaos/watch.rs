@@ -37,7 +37,7 @@ impl Watch {
     /// Looks at all copies, every now and then.
     pub fn look(&mut self, lab: &Lab, history: &History, wrong: &mut Wrong) {
         self.looks += 1;
-        if !self.looks.is_multiple_of(8) {
+        if !self.looks.is_multiple_of(32) {
             return;
         }
         for k in (1..self.nodes.len()).filter(|k| lab.is_up(*k)) {
