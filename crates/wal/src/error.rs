@@ -188,6 +188,11 @@ pub enum CorruptionProof {
     },
     /// A frame matches its checksum, but its records do not fill it.
     Malformed,
+    /// This very process was told by the disk that more was durable.
+    Acknowledged {
+        /// Up to where.
+        durable: Lsn,
+    },
 }
 
 impl fmt::Display for CorruptionProof {
@@ -211,6 +216,9 @@ impl fmt::Display for CorruptionProof {
                 write!(f, "LSN {expected} must follow, the frame there begins at LSN {found}")
             }
             Self::Short { bytes } => write!(f, "the file ends here, it must have {bytes} bytes"),
+            Self::Acknowledged { durable } => {
+                write!(f, "unreadable, but the disk acknowledged up to LSN {durable} to this process")
+            }
             Self::Malformed => write!(f, "a frame passes its checksum but its records do not fill it"),
         }
     }

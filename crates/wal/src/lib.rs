@@ -79,7 +79,7 @@ pub use error::{Corruption, CorruptionProof, Error, Foreign, MissingProof};
 pub use frame::{FrameHeader, FrameKind, Record};
 pub use io::{Io, IoFile, StdIo};
 pub use lsn::{LogId, Lsn};
-pub use machine::{Machine, Marks, Opened, Take};
+pub use machine::{Machine, Marks, Opened, PinStats, Take};
 pub use options::{
     Chores, Durability, Options, RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_BYTES_MIN, SPARE_SEGMENTS_MAX,
     STAGED_BYTES_MAX, SyncPolicy,
@@ -87,5 +87,5 @@ pub use options::{
 pub use recovery::{Recovery, TailState};
 pub use replay::Replay;
 pub use segment::{Begun, FORMAT_VERSION, MAGIC, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
-pub use shell::{Append, Lead, OnDurable, Stager, Wal};
+pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Wal, Watermark};
 pub use stats::Stats;

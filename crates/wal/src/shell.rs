@@ -17,19 +17,25 @@ use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::Lsn;
 use crate::io::{Io, LockGuard};
 use crate::machine::{Machine, Marks};
 use crate::options::{Chores, Durability, Options, SyncPolicy};
 use crate::stats::{RecentSync, Stats};
+use crate::{Error, Lsn};
 
 mod append;
 mod lead;
+mod retain;
+mod tail;
 mod threads;
 mod wal;
+mod watermark;
 
 pub use append::Append;
+pub use retain::Retention;
+pub use tail::Tail;
 pub use wal::{Lead, Stager, Wal};
+pub use watermark::Watermark;
 
 /// Called when the log has advanced, with the LSN up to which its policy is satisfied, or when it stopped.
 pub type OnDurable = Arc<dyn Fn(Lsn) + Send + Sync>;
@@ -175,10 +181,21 @@ impl State {
             .find(|durability| self.wished[*durability as usize] > marks.at(*durability))
     }
 
+    /// A name among the wakers.
+    fn name_waker(&mut self) -> u64 {
+        self.wakers_named += 1;
+        self.wakers_named
+    }
+
+    /// Why nobody will be told anything any more, if so.
+    fn ended(&self) -> Option<Error> {
+        self.machine.stopped().cloned().or_else(|| self.threads.closing.then_some(Error::Closed))
+    }
+
     /// Takes the wakers of those who have what they waited for; of all, once the log stopped.
     fn ready_wakers(&mut self) -> Vec<Waker> {
         let marks = self.machine.marks();
-        let stopped = self.machine.stopped().is_some();
+        let stopped = self.ended().is_some();
         let mut ready = Vec::new();
         for durability in [Durability::Written, Durability::Durable] {
             let waiting = &mut self.wakers[durability as usize];

@@ -119,6 +119,15 @@ impl Shared {
         false
     }
 
+    /// As [`Shared::assign_chores`], and lets go of the lock.
+    pub(crate) fn get_chores_done(self: &Arc<Self>, mut state: Guard<'_>) {
+        let inline = self.assign_chores(&mut state);
+        drop(state);
+        if inline {
+            self.do_chores();
+        }
+    }
+
     fn prepare(self: &Arc<Self>) {
         loop {
             self.do_chores();
