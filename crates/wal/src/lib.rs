@@ -64,6 +64,7 @@ mod lsn;
 mod machine;
 mod options;
 mod recovery;
+pub mod repair;
 mod replay;
 mod scan;
 mod segment;
@@ -81,8 +82,8 @@ pub use io::{Io, IoFile, StdIo};
 pub use lsn::{LogId, Lsn};
 pub use machine::{Machine, Marks, Opened, PinStats, Take};
 pub use options::{
-    Chores, Durability, Options, RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_BYTES_MIN, SPARE_SEGMENTS_MAX,
-    STAGED_BYTES_MAX, SyncPolicy,
+    Chores, Durability, Options, RECORD_BYTES_MAX, RecoveryMode, SEGMENT_BYTES, SEGMENT_BYTES_MIN,
+    SPARE_SEGMENTS_MAX, STAGED_BYTES_MAX, SyncPolicy,
 };
 pub use recovery::{Recovery, TailState};
 pub use replay::Replay;

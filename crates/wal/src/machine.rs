@@ -22,8 +22,9 @@ use crate::batch::{Batch, Placed, PlacedBare, Rotation};
 use crate::chore::Prepared;
 use crate::frame::{BareKind, Binding, RECORD_HEADER_BYTES, SEAL_BYTES};
 use crate::io::{Io, IoFile, LockGuard};
-use crate::options::{Durability, Limits, Options};
-use crate::recovery::{Recovery, recover};
+use crate::options::{Durability, Limits, Options, RecoveryMode};
+use crate::recovery::{Recovery, lock_log, recover};
+use crate::repair::truncate_locked;
 use crate::segment::{Begun, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::staging::Staging;
 use crate::{Error, LogId, Lsn};
@@ -157,10 +158,10 @@ impl Machine {
         let limits = options.check()?;
         let dir = &options.dir;
         io.create_dir(dir).map_err(Error::io("make", dir))?;
-        let lock = io.lock(&dir.join("LOCK")).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Error::Locked { dir: dir.clone() },
-            _ => Error::io("lock", dir)(error),
-        })?;
+        let lock = lock_log(&**io, dir)?;
+        if let RecoveryMode::TruncateAt(last) = options.recovery {
+            truncate_locked(&**io, dir, last)?;
+        }
         let (resume, recovery) = recover(io, dir, limits.segment_bytes)?;
         Ok(Opened { machine: Self::new(limits, resume), recovery, lock })
     }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::Error;
 use crate::frame::{FRAME_HEADER_BYTES, SEAL_BYTES};
 use crate::segment::{BLANK_BYTES, SEGMENT_HEADER_BYTES};
+use crate::{Error, Lsn};
 
 /// What an append waits for, when its caller names nothing stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,18 @@ pub enum Durability {
     Durable,
 }
 
+/// What opening does about damage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecoveryMode {
+    /// Refuses to open, and changes nothing.
+    #[default]
+    Strict,
+    /// Ends the log after this LSN, for good, whatever follows: as [`repair::truncate`](crate::repair::truncate), then
+    /// opens it. *Each* open with this option cuts anew what was appended since: never leave it in a configuration.
+    TruncateAt(Lsn),
+}
+
 /// Who prepares and recycles segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chores {
@@ -51,6 +63,7 @@ pub struct Options {
     pub(crate) spare_segments_max: usize,
     pub(crate) sync: SyncPolicy,
     pub(crate) chores: Chores,
+    pub(crate) recovery: RecoveryMode,
 }
 
 /// Default size of a segment: 64 MiB.
@@ -77,6 +90,7 @@ impl Options {
             spare_segments_max: SPARE_SEGMENTS_MAX,
             sync: SyncPolicy::Always,
             chores: Chores::Thread,
+            recovery: RecoveryMode::Strict,
         }
     }
 
@@ -119,6 +133,13 @@ impl Options {
     #[must_use]
     pub fn chores(mut self, chores: Chores) -> Self {
         self.chores = chores;
+        self
+    }
+
+    /// What opening does about damage; [`RecoveryMode::Strict`] unless said otherwise.
+    #[must_use]
+    pub fn recovery(mut self, mode: RecoveryMode) -> Self {
+        self.recovery = mode;
         self
     }
 

@@ -118,8 +118,12 @@ pub(crate) enum Misfit {
 impl Cursor {
     /// Before the first record of the segment with this header.
     pub(crate) fn new(window: Window, header: &SegmentHeader) -> Self {
-        let scanner = Scanner::new(window, header);
-        Self { scanner, frame: None, left: 0, at: 0, behind: 0, lsn: header.previous.last_lsn }
+        Self::over(Scanner::new(window, header), header.previous.last_lsn)
+    }
+
+    /// Behind record `lsn`.
+    pub(crate) fn over(scanner: Scanner, lsn: Lsn) -> Self {
+        Self { scanner, frame: None, left: 0, at: 0, behind: 0, lsn }
     }
 
     /// Whether the current frame has no more records.
@@ -138,10 +142,16 @@ impl Cursor {
         if !self.scanner.is_well_formed(&frame).map_err(Misfit::Read)? {
             return Err(Misfit::Proof(CorruptionProof::Malformed));
         }
+        self.enter(frame);
+        Ok(Some(frame))
+    }
+
+    /// Stands before the first record of the frame that the scanner found last.
+    pub(crate) fn enter(&mut self, frame: FrameHeader) {
+        self.lsn = frame.first_lsn.prev();
         self.left = if frame.kind == FrameKind::Records { frame.count } else { 0 };
         self.behind = 0;
         self.frame = Some(frame);
-        Ok(Some(frame))
     }
 
     /// Goes to the next record of the frame; `false` if its bytes are none, which [`Cursor::next_frame`] ruled out.

@@ -106,8 +106,13 @@ pub(crate) struct Scanner {
 impl Scanner {
     pub(crate) fn new(window: Window, header: &SegmentHeader) -> Self {
         let limit = header.segment_bytes.min(window.file_bytes());
+        Self::bound_to(window, header.binding(), limit)
+    }
+
+    /// Without a header, by what a frame of the segment says.
+    pub(crate) fn bound_to(window: Window, binding: Binding, limit: u64) -> Self {
         let offset = SEGMENT_HEADER_BYTES as u64;
-        Self { window, binding: header.binding(), offset, limit, at: offset }
+        Self { window, binding, offset, limit, at: offset }
     }
 
     /// What was read is read anew: the file has grown since.
@@ -161,6 +166,23 @@ impl Scanner {
         let head = self.window.view(self.offset, FRAME_HEADER_BYTES)?;
         Ok(head
             .is_some_and(|head| u32_at(head, 28) == cookie || u32_at(head, 0) != 0 && u32_at(head, 28) == 0))
+    }
+
+    /// Goes to the next intact frame of this segment behind the bad place, with records after `last`; `false` if there
+    /// is none.
+    pub(crate) fn skip_to_intact(&mut self, last: Lsn) -> io::Result<bool> {
+        let binding = self.binding;
+        let mut search = Search { window: &mut self.window, limit: self.limit, budget: 0 };
+        let found = search.find(self.offset + FRAME_ALIGN, &|head| {
+            (head.cookie == binding.cookie() && head.count > 0 && head.last_lsn() > last).then_some(binding)
+        })?;
+        self.offset = found.map_or(self.limit, |(offset, _)| offset);
+        Ok(found.is_some())
+    }
+
+    /// Frames from `end` on do not count.
+    pub(crate) fn limit_to(&mut self, end: u64) {
+        self.limit = self.limit.min(end);
     }
 
     /// The first intact frame of this segment behind the bad place that says more than `last` was durable.

@@ -7,6 +7,7 @@ mod golden;
 mod inspection;
 mod oracle;
 mod refusals;
+mod repairing;
 mod retention;
 mod rotation;
 mod strange_bytes;
