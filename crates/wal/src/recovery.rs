@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::chore::{fill_zero, fix_size};
 use crate::error::CorruptionProof;
 use crate::frame::{Bare, BareKind, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameFields, FrameKind, SEAL_BYTES};
+use crate::hooks::RecoveryReport;
 use crate::io::{Io, IoFile, LockGuard, OpenMode, random_u64};
 use crate::machine::{Active, Kept, Resume};
 use crate::replay::{Access, Replay, Span};
@@ -89,6 +90,16 @@ impl Recovery {
             return Err(Error::Recycled { from, oldest: self.oldest_lsn() });
         }
         Ok(Replay::new(Arc::clone(&self.io), self.spans.clone(), from))
+    }
+
+    pub(crate) fn report(&self) -> RecoveryReport {
+        RecoveryReport {
+            log_id: self.log_id(),
+            oldest_lsn: self.oldest_lsn(),
+            last_lsn: self.last_lsn(),
+            tail: self.tail,
+            copied_records: self.copied,
+        }
     }
 
     fn newest(&self) -> &Span {

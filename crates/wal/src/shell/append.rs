@@ -42,7 +42,7 @@ impl Append {
     /// # Errors
     /// [`Error::Poisoned`]: it may or may not be on disk.
     pub fn wait(&self) -> Result<Lsn, Error> {
-        self.shared.wait_for(self.lsn, self.durability)?;
+        self.shared.wait_in_group(self.lsn, self.durability)?;
         Ok(self.lsn)
     }
 }

@@ -48,6 +48,7 @@ impl Wal {
     pub fn open(options: &Options, io: Arc<dyn Io>) -> Result<(Self, Recovery), Error> {
         let Opened { machine, recovery, lock } = Machine::open(options, &io)?;
         let shared = Arc::new(Shared::new(options, io, machine, lock));
+        shared.listener.tell(|hooks| hooks.on_recover(&recovery.report()));
         Ok((Self { owner: Arc::new(Owner { shared }) }, recovery))
     }
 
@@ -68,7 +69,12 @@ impl Wal {
         self.append_with(Durability::Durable, kind, parts)
     }
 
-    fn append_with(&self, durability: Durability, kind: u8, parts: &[&[u8]]) -> Result<Append, Error> {
+    /// As [`Wal::append`], as safe as `durability` says, whatever the policy. A batch is as safe as its strictest member
+    /// asks for, and everything staged before that.
+    ///
+    /// # Errors
+    /// As [`Wal::append`].
+    pub fn append_with(&self, durability: Durability, kind: u8, parts: &[&[u8]]) -> Result<Append, Error> {
         let lsn = self.stager().stage_with(durability, kind, parts)?;
         Ok(Append::new(Arc::clone(self.shared()), lsn, durability))
     }
@@ -139,7 +145,7 @@ impl Wal {
     /// # Errors
     /// [`Error::Poisoned`].
     pub fn commit_to(&self, lsn: Lsn) -> Result<(), Error> {
-        self.shared().wait_for(lsn, self.shared().durability)
+        self.shared().wait_in_group(lsn, self.shared().durability)
     }
 
     /// Something to await: everything up to `lsn` is durable.
@@ -339,8 +345,11 @@ impl Stager<'_> {
     fn count(&mut self, before: u64, records: u64) {
         let state = &mut *self.state;
         state.stats.appends += records;
-        state.stats.append_bytes += state.machine.staged_bytes() - before;
+        let headers = records * crate::frame::RECORD_HEADER_BYTES as u64;
+        let bytes = state.machine.staged_bytes() - before - headers;
+        state.stats.append_bytes += bytes;
         self.shared.start_tick(state);
+        self.shared.listener.tell(|hooks| hooks.on_append(state.machine.marks().staged, records, bytes));
     }
 }
 

@@ -4,6 +4,7 @@
 mod damage;
 mod files;
 mod golden;
+mod hooks;
 mod inspection;
 mod oracle;
 mod refusals;
