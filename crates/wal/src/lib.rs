@@ -74,6 +74,8 @@ mod staging;
 mod stats;
 mod survey;
 pub mod testkit;
+#[cfg(feature = "typed")]
+pub mod typed;
 
 pub use batch::Batch;
 pub use chore::{Chore, ChoreDone};

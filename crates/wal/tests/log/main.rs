@@ -13,6 +13,8 @@ mod retention;
 mod rotation;
 mod strange_bytes;
 mod tailing;
+#[cfg(feature = "typed")]
+mod typed;
 mod waiting;
 
 use std::future::Future;
