@@ -39,7 +39,8 @@ fn the_transcript_in_the_readme_is_what_a_demo_answers() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the demo starts");
-    let input: String = typed.iter().map(|line| format!("{}\n", line.trim_start_matches(PROMPT))).collect();
+    let lines: Vec<&str> = typed.iter().map(|line| line.trim_start_matches(PROMPT)).collect();
+    let input = lines.join("\n") + "\n";
     demo.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the demo reads");
     let output = demo.wait_with_output().expect("the demo ends");
     let said = String::from_utf8(output.stdout).expect("text");

@@ -149,7 +149,7 @@ pub struct Put {
     #[arg(allow_hyphen_values = true)]
     pub value: String,
     /// Let the value expire after this time
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = some_time, value_name = "TIME")]
     pub ttl: Option<Duration>,
     #[command(flatten)]
     pub manner: Manner,
@@ -349,6 +349,13 @@ pub struct WalDir {
 
 fn level(text: &str) -> Result<Level, String> {
     text.parse::<Level>().map_err(|error| error.to_string())
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("a time of 0 is none; `kvctl del` deletes".to_owned()),
+        time => Ok(time),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -24,8 +24,10 @@ pub struct Endpoints {
 
 /// The endpoints that `global` and the folder `here` say.
 pub fn find(global: &Global, here: &Path) -> Result<Endpoints, ConfigError> {
-    if !global.endpoints.is_empty() {
-        let addrs = global.endpoints.iter().map(|addr| with_port(addr)).collect();
+    // KV_ENDPOINTS="" is as good as none.
+    let named = || global.endpoints.iter().map(|addr| addr.trim()).filter(|addr| !addr.is_empty());
+    if named().next().is_some() {
+        let addrs = named().map(with_port).collect();
         return Ok(Endpoints { addrs, cluster: None, source: "--endpoints or KV_ENDPOINTS".to_owned() });
     }
     let file = config_file(global, here);
@@ -83,7 +85,7 @@ mod tests {
         let other = dir.path().join("other.toml");
         std::fs::write(&other, text("other", "127.0.0.1:2")).unwrap();
 
-        let here = find(&global(&[], None), dir.path()).unwrap();
+        let here = find(&global(&[""], None), dir.path()).unwrap();
         assert_eq!(here.addrs, ["127.0.0.1:1"]);
         assert_eq!(here.cluster, Some((ClusterId::of_name("here"), "here".to_owned())));
         assert_eq!(find(&global(&[], Some(&other)), dir.path()).unwrap().addrs, ["127.0.0.1:2"]);

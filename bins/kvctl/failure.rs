@@ -72,6 +72,7 @@ fn headline(asked: Asked<'_>, error: &ClientError, down: &Down) -> String {
     let who = asked.level.map_or_else(|| asked.verb.to_owned(), |level| level.to_string());
     let down = if down.is_empty() { String::new() } else { format!(" ({})", down.join(", ")) };
     match error {
+        ClientError::NotConnected { trail } if turned_away(trail) => "no node let kvctl in".to_owned(),
         ClientError::NotConnected { .. } => "no node could be reached".to_owned(),
         ClientError::Unavailable { required, alive, .. } => {
             format!("{who} needs {}, {} alive{down}", replicas(*required), are(*alive))
@@ -147,9 +148,17 @@ fn state(error: &ClientError, names: &Names) -> String {
     }
 }
 
+/// Whether some node answered and refused the connection by name.
+fn turned_away(trail: &Trail) -> bool {
+    trail.attempts.iter().any(|attempt| attempt.fate.was_turned_away())
+}
+
 fn advice(asked: Asked<'_>, error: &ClientError) -> String {
     let level_flag = if matches!(asked.verb, "put" | "del") { "-w" } else { "-r" };
     match error {
+        ClientError::NotConnected { trail } if turned_away(trail) => {
+            "the configuration or the endpoints of the cluster that is meant; those nodes are of another, or full".to_owned()
+        }
         ClientError::NotConnected { .. } => {
             "start a node (`replica --config cluster.toml --node n1`), name one with --endpoints, or `kvctl demo`".to_owned()
         }
@@ -316,5 +325,20 @@ mod tests {
              state: it was not applied anywhere and never will be\n  \
              try:   a smaller value, or a larger value_bytes_max in the nodes' configuration\n"
         ));
+    }
+
+    #[test]
+    fn a_node_of_another_cluster_is_told_apart_from_none_at_all() {
+        let refusal = quorate_wire::HandshakeRefusal::ShuttingDown;
+        let refused =
+            quorate_transport::TransportError::HandshakeRefused { peer_addr: "h:1".into(), refusal };
+        let fate = Fate::NotReached(std::sync::Arc::new(refused));
+        let trail = Trail { attempts: vec![Attempt { addr: "h:1".into(), node: None, fate }], receipt: None };
+        let said = |trail| {
+            let error = ClientError::NotConnected { trail: Box::new(trail) };
+            answer(put_all(), &error, &Names::default(), &Vec::new()).note
+        };
+        assert!(said(trail).starts_with("error: no node let kvctl in\n"));
+        assert!(said(Trail::default()).starts_with("error: no node could be reached\n"));
     }
 }

@@ -55,6 +55,7 @@ impl Session {
             options = options.level(level);
         }
         if let Some(keyspace) = &manner.keyspace {
+            self.check_keyspace(keyspace)?;
             options = options.keyspace(keyspace);
         }
         if manner.no_retry {
@@ -75,10 +76,17 @@ impl Session {
         if known.is_empty() || known.contains(&name) {
             return Ok(NodeId::of_name(name));
         }
-        let note = format!("error: no node {name:?}; the nodes are {}\n", known.join(", "));
-        let fields =
-            serde_json::json!({ "result": "rejected", "error": note.trim_end(), "state": "nothing_sent" });
-        Err(Answer::new(Exit::Usage, "", fields).with_note(note))
+        Err(rejected(&format!("no node {name:?}; the nodes are {}", known.join(", "))))
+    }
+
+    /// That there is a keyspace called `name`, as far as the ring is known.
+    fn check_keyspace(&self, name: &str) -> Result<(), Answer> {
+        let Some(view) = &self.view else { return Ok(()) };
+        let known: Vec<&str> = view.keyspaces.iter().map(|keyspace| keyspace.name.as_str()).collect();
+        if known.contains(&name) {
+            return Ok(());
+        }
+        Err(rejected(&format!("no keyspace {name:?}; the keyspaces are {}", known.join(", "))))
     }
 
     /// The answer that says why `asked` failed, with who is down where that is the reason.
@@ -100,4 +108,10 @@ impl Session {
         let dead = peers.iter().filter(|peer| !peer.alive);
         dead.map(|peer| format!("{} down {}", self.names.name(peer.node), age(peer.since_ms))).collect()
     }
+}
+
+/// A request that was not sent, as it names what there is not.
+fn rejected(why: &str) -> Answer {
+    let fields = serde_json::json!({ "result": "rejected", "error": why, "state": "nothing_sent" });
+    Answer::new(Exit::Usage, "", fields).with_note(format!("error: {why}\n  state: nothing was sent\n"))
 }

@@ -1,7 +1,7 @@
 //! `status`: one screen, a verdict first.
 
 use std::fmt::Write;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use quorate_types::PARTITIONS;
@@ -26,7 +26,7 @@ pub async fn status(session: &Session, args: &Status, screen: &mut Screen<'_>) -
             Ok(overview) => told(&overview, args),
             Err(answer) => answer,
         };
-        if args.watch && screen.format == Format::Table {
+        if args.watch && screen.format == Format::Table && io::stdout().is_terminal() {
             write!(screen.out, "{CLEAR}")?;
         }
         let exit = screen.show(&answer)?;

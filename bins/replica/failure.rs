@@ -62,12 +62,12 @@ impl Failure {
             StartError::NoSuchNode { .. } => (CONFIG, NOTHING_STARTED, "name one of those with --node"),
             StartError::AddressTaken { .. } => (
                 ADDRESS,
-                "nothing was started, the data directory is as it was",
+                "nothing was started, the data directory holds what it held",
                 "stop the other process, or change addr (or --listen)",
             ),
             StartError::Listen { .. } => (
                 ADDRESS,
-                "nothing was started, the data directory is as it was",
+                "nothing was started, the data directory holds what it held",
                 "use an address of this machine in addr (or --listen)",
             ),
             StartError::Disk(error) => return Failure::disk(error),
@@ -83,8 +83,10 @@ impl Failure {
             E::OtherIdentity { .. } => {
                 (DIRECTORY, "use this node's own --data-dir, or the right --node and --config")
             }
-            E::Io { .. } => (DIRECTORY, "see that the directory can be read and written by this user"),
-            _ => (DAMAGED, "as above; `kvctl wal verify` says more about a log"),
+            E::Io { .. } | E::Wal(quorate_wal::Error::Io { .. }) => {
+                (DIRECTORY, "see that this user can read and write the directory and that the disk has room")
+            }
+            _ => (DAMAGED, "as above; `kvctl wal verify` on the directory shows what can be read"),
         };
         Failure { code, error: chain(error), state: "nothing was started, nothing was overwritten", remedy }
     }
@@ -112,4 +114,24 @@ fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use quorate_server::DiskError;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_when_the_log_is_opened_is_no_damage() {
+        let source = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
+        let wal =
+            quorate_wal::Error::Io { action: "make", path: "data/n1/wal/0000000005.new".into(), source };
+        let failure = Failure::start(&StartError::Disk(DiskError::Wal(wal)));
+        assert_eq!(failure.code, DIRECTORY);
+        assert!(failure.to_string().ends_with("and that the disk has room"), "{failure}");
+    }
 }

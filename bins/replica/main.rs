@@ -67,11 +67,10 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::load_with(&args.config, &overlay(args)).map_err(|e| Failure::config(&e))?;
-    let node = node(args, &config)?;
     if args.check_config {
-        println!("{} is valid: {} nodes, this is {node}", args.config.display(), config.nodes.len());
-        return Ok(ExitCode::SUCCESS);
+        return check(args, &config);
     }
+    let node = node(args, &config)?;
     log_lines(&config)?;
     let options = StartOptions { data_dir: args.data_dir.clone(), listen: args.listen.clone() };
     let replica = Replica::start(&config, &node, &options).map_err(|e| Failure::start(&e))?;
@@ -83,6 +82,16 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Ended::AtOnce => Ok(ExitCode::from(130)),
         Ended::Failed(why) => Err(Failure::while_running(&why)),
     }
+}
+
+/// Whose configuration it is need not be said to have it checked.
+fn check(args: &Args, config: &Config) -> Result<ExitCode, Failure> {
+    let this = match args.node {
+        Some(_) => format!(", this is {}", node(args, config)?),
+        None => String::new(),
+    };
+    println!("{} is valid: {} nodes{this}", args.config.display(), config.nodes.len());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn overlay(args: &Args) -> Overlay {

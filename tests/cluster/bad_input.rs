@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use quorate_client::ClientError;
@@ -47,6 +47,17 @@ fn a_config_that_cannot_be_meant_is_refused_with_place_and_remedy() {
         }
         assert!(said.contains("nothing was started"), "{bad}: {said}");
     }
+}
+
+#[test]
+fn a_configuration_is_checked_for_all_nodes_without_saying_which_one_this_is() {
+    let cluster = Cluster::prepare(&Spec::default());
+    let mut check = Command::new(env!("CARGO_BIN_EXE_replica"));
+    let checked =
+        check.arg("--config").arg(cluster.config()).arg("--check-config").output().expect("it ends");
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    let said = String::from_utf8(checked.stdout).expect("text");
+    assert!(said.ends_with("is valid: 4 nodes\n"), "{said}");
 }
 
 #[test]

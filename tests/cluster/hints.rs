@@ -28,21 +28,23 @@ fn hints_that_are_counted_as_durable_survive_the_death_of_their_holder() {
 
 #[test]
 fn a_frozen_replica_counts_as_down_and_catches_up_when_it_thaws() {
-    let mut spec = Spec { n: 4, read_repair: "off", ..Spec::default() };
-    spec.more = "[liveness]\nping_every = \"100ms\"\nsilent_after = \"1s\"\n";
-    let cluster = Cluster::start(&spec);
-    cluster.signal(2, "STOP");
-    cluster.await_peers_up(1, 2);
-    for i in 0..100 {
-        cluster.put(1, &format!("key-{i}"), "value", Level::Three).expect("three are alive");
-    }
-    cluster.signal(2, "CONT");
-    cluster.await_peers_up(1, 3);
-    for i in 0..100 {
-        let newest = || {
-            let explanation = cluster.explain(3, &format!("key-{i}"));
-            copy_at(&explanation, 2) == explanation.winner
-        };
-        cluster.await_that("the thawed replica has the key", newest);
+    for shards in [1, 2] {
+        let mut spec = Spec { n: 4, shards, read_repair: "off", ..Spec::default() };
+        spec.more = "[liveness]\nping_every = \"100ms\"\nsilent_after = \"1s\"\n";
+        let cluster = Cluster::start(&spec);
+        cluster.signal(2, "STOP");
+        cluster.await_peers_up(1, 2);
+        for i in 0..100 {
+            cluster.put(1, &format!("key-{i}"), "value", Level::Three).expect("three are alive");
+        }
+        cluster.signal(2, "CONT");
+        cluster.await_peers_up(1, 3);
+        for i in 0..100 {
+            let newest = || {
+                let explanation = cluster.explain(3, &format!("key-{i}"));
+                copy_at(&explanation, 2) == explanation.winner
+            };
+            cluster.await_that("the thawed replica has the key", newest);
+        }
     }
 }

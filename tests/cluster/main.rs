@@ -5,4 +5,5 @@ mod bad_input;
 mod configs;
 mod harness;
 mod hints;
+mod kvctl;
 mod one_killed;

@@ -60,29 +60,36 @@ fn with_hinted_handoff_alone_n2_has_every_key_it_missed_without_a_single_read() 
 
 #[test]
 fn with_background_read_repair_alone_each_key_is_right_on_n2_after_one_read() {
-    let spec = Spec { read_repair: "background", hinted_handoff: false, ..Spec::default() };
-    let mut cluster = Cluster::start(&spec);
-    let of_n2 = written_without_n2(&mut cluster);
-    for (i, key) in of_n2.iter().enumerate() {
-        assert!(!has_newest(&cluster, key), "{key} came to n2 without a read");
-        let level = [Level::One, Level::Two, Level::Quorum, Level::All][i % 4];
-        cluster.get(1 + i % 4, key, level).expect("answered");
-    }
-    for key in &of_n2 {
-        cluster.await_that("n2 is repaired", || has_newest(&cluster, key));
+    for shards in [1, 2] {
+        let spec = Spec { shards, read_repair: "background", hinted_handoff: false, ..Spec::default() };
+        let mut cluster = Cluster::start(&spec);
+        let of_n2 = written_without_n2(&mut cluster);
+        for (i, key) in of_n2.iter().enumerate() {
+            assert!(!has_newest(&cluster, key), "{key} came to n2 without a read");
+            let level = [Level::One, Level::Two, Level::Quorum, Level::All][i % 4];
+            cluster.get(1 + i % 4, key, level).expect("answered");
+        }
+        for key in &of_n2 {
+            cluster.await_that("n2 is repaired", || has_newest(&cluster, key));
+        }
     }
 }
 
 #[test]
 fn with_neither_n2_stays_behind_and_explain_shows_it() {
-    let spec = Spec { read_repair: "off", hinted_handoff: false, ..Spec::default() };
-    let mut cluster = Cluster::start(&spec);
-    let of_n2 = written_without_n2(&mut cluster);
-    for key in &of_n2 {
-        cluster.get(1, key, Level::Quorum).expect("answered");
-    }
-    for key in &of_n2 {
-        let explanation = cluster.explain(1, key);
-        assert!(explanation.winner.is_some() && copy_at(&explanation, 2).is_none(), "{key}: {explanation:?}");
+    for shards in [1, 2] {
+        let spec = Spec { shards, read_repair: "off", hinted_handoff: false, ..Spec::default() };
+        let mut cluster = Cluster::start(&spec);
+        let of_n2 = written_without_n2(&mut cluster);
+        for key in &of_n2 {
+            cluster.get(1, key, Level::Quorum).expect("answered");
+        }
+        for key in &of_n2 {
+            let explanation = cluster.explain(1, key);
+            assert!(
+                explanation.winner.is_some() && copy_at(&explanation, 2).is_none(),
+                "{key}: {explanation:?}"
+            );
+        }
     }
 }

@@ -9,13 +9,13 @@ use crate::lab::{Lab, LabSpec};
 /// Four nodes, a partition, writes on both sides, heal, quiet.
 fn partitioned_run(seed: u64, shards: usize) -> Lab {
     let mut lab = Lab::start(LabSpec::new(seed).with_shards(shards));
-    lab.partition(&[1, 2], &[3, 4], true);
+    lab.partition(&[1, 2], &[3, 4]);
     lab.run_for(Duration::from_secs(3));
     for i in 0..40 {
         lab.put(1 + i % 4, &format!("key-{}", i % 10), &format!("value-{i}"), Level::One);
     }
-    lab.partition(&[1, 2], &[3, 4], false);
-    lab.run_until_converged(Duration::from_secs(120));
+    lab.unite(&[1, 2], &[3, 4]);
+    lab.run_until_converged(Duration::from_mins(2));
     lab
 }
 

@@ -7,9 +7,13 @@
 //! - every message is encoded, sent as bytes and decoded, and every disk write goes through the log's own code.
 
 mod actions;
+mod checkpoint;
 pub mod client;
+mod disks;
 mod links;
 mod replica;
+mod tuning;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,8 +29,10 @@ use quorate_wire::Response;
 
 pub use actions::Action;
 use actions::Agenda;
+pub use client::Heard;
 use links::Links;
 use replica::LabReplica;
+pub use tuning::Tuning;
 
 /// The keyspace that all scenarios use.
 pub fn keyspace() -> KeyspaceId {
@@ -34,12 +40,13 @@ pub fn keyspace() -> KeyspaceId {
 }
 
 /// What a lab's cluster looks like.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct LabSpec {
     pub seed: u64,
     pub nodes: usize,
     pub shards: usize,
     pub policy: KeyspacePolicy,
+    pub tuning: Tuning,
 }
 
 impl LabSpec {
@@ -52,7 +59,7 @@ impl LabSpec {
             read_repair: ReadRepairPolicy::Blocking,
             hinted_handoff: true,
         };
-        LabSpec { seed, nodes: 4, shards: 1, policy }
+        LabSpec { seed, nodes: 4, shards: 1, policy, tuning: Tuning::default() }
     }
 
     pub fn with_n(mut self, n: usize) -> LabSpec {
@@ -91,6 +98,10 @@ pub struct Lab {
     network: Network,
     agenda: Agenda,
     answers: BTreeMap<(u64, u64), Response>,
+    /// Everything that clients were told, for whoever keeps a history.
+    heard: Vec<Heard>,
+    /// Nodes whose power went in the middle of something.
+    dark: Vec<usize>,
     cut: BTreeSet<(usize, usize)>,
     /// Nodes that nobody dials until they have shown life.
     unseen: BTreeSet<usize>,
@@ -119,6 +130,8 @@ impl Lab {
             links: Links::default(),
             agenda: Agenda::default(),
             answers: BTreeMap::new(),
+            heard: Vec::new(),
+            dark: Vec::new(),
             cut: BTreeSet::new(),
             unseen: BTreeSet::new(),
             sessions: 0,
@@ -134,6 +147,17 @@ impl Lab {
 
     pub fn now(&self) -> Now {
         Now { mono: self.now, wall_ms: EPOCH_MS + self.now.0 / 1_000_000 }
+    }
+
+    /// The time as node `k` sees it: its wall clock may be wrong.
+    pub fn now_at(&self, k: usize) -> Now {
+        let wall_ms = self.now().wall_ms.saturating_add_signed(self.replicas[k - 1].wall_ahead_ms);
+        Now { wall_ms, ..self.now() }
+    }
+
+    /// Sets how far the wall clock of node `k` is ahead (behind, if negative).
+    pub fn set_clock(&mut self, k: usize, ahead_ms: i64) {
+        self.replica(k).wall_ahead_ms = ahead_ms;
     }
 
     /// A hash over every event so far.
@@ -200,15 +224,16 @@ impl Lab {
         }
     }
 
-    /// Cuts what `from` sends to `to`, or heals it.
-    pub fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
-        if cut {
-            self.cut.insert((from, to));
-        } else {
-            self.cut.remove(&(from, to));
-        }
-        let (from, to) = (node_id(from), node_id(to));
-        if cut { self.network.cut(from, to) } else { self.network.heal(from, to) }
+    /// Cuts what `from` sends to `to`.
+    pub fn cut(&mut self, from: usize, to: usize) {
+        self.cut.insert((from, to));
+        self.network.cut(node_id(from), node_id(to));
+    }
+
+    /// Heals what `from` sends to `to`.
+    pub fn heal(&mut self, from: usize, to: usize) {
+        self.cut.remove(&(from, to));
+        self.network.heal(node_id(from), node_id(to));
     }
 
     /// Frames take 1 to 50 ms.
@@ -218,13 +243,19 @@ impl Lab {
             .set_all_faults(LinkFaults { delay: Delay::Uniform { least, most }, ..LinkFaults::default() });
     }
 
-    /// Cuts both directions between every node of `left` and every node of `right`, or heals them.
-    pub fn partition(&mut self, left: &[usize], right: &[usize], cut: bool) {
-        for &a in left {
-            for &b in right {
-                self.set_cut(a, b, cut);
-                self.set_cut(b, a, cut);
-            }
+    /// Cuts both directions between every node of `left` and every node of `right`.
+    pub fn partition(&mut self, left: &[usize], right: &[usize]) {
+        for (&a, &b) in left.iter().flat_map(|a| right.iter().map(move |b| (a, b))) {
+            self.cut(a, b);
+            self.cut(b, a);
+        }
+    }
+
+    /// Undoes [`Lab::partition`].
+    pub fn unite(&mut self, left: &[usize], right: &[usize]) {
+        for (&a, &b) in left.iter().flat_map(|a| right.iter().map(move |b| (a, b))) {
+            self.heal(a, b);
+            self.heal(b, a);
         }
     }
 
@@ -248,7 +279,7 @@ impl Lab {
 
     fn tick_due(&mut self) {
         for k in 1..=self.spec.nodes {
-            for shard in 0..self.spec.shards {
+            for shard in 0..self.replicas[k - 1].shards {
                 if self.replicas[k - 1].timer_due(shard, self.now) {
                     self.feed(k, shard, Event::Tick);
                 }
@@ -256,11 +287,12 @@ impl Lab {
         }
     }
 
-    /// Gives one event to one shard and carries out what it wants done. A shard of a dead or paused replica hears
-    /// nothing.
+    /// Gives one event to one shard and carries out what it wants done. A shard of a dead replica hears nothing, one
+    /// of a paused replica hears it when it goes on.
     fn feed(&mut self, k: usize, shard: usize, event: Event) {
-        let now = self.now();
+        let now = self.now_at(k);
         self.note(k, shard, &event);
+        let Some(event) = self.replica(k).hold(shard, event) else { return };
         let mut out = Effects::new();
         if !self.replica(k).turn(shard, now, event, &mut out) {
             return;

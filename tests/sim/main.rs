@@ -1,5 +1,6 @@
 //! Scenarios over whole clusters in one thread, each from a seed: see `lab`.
 
+mod chaos;
 mod determinism;
 mod lab;
 mod scenarios;

@@ -113,10 +113,10 @@ mod tests {
 
     #[test]
     fn zipfian_ranks_have_the_shares_that_zipf_gives_them() {
+        const DRAWS: u32 = 200_000;
         let zipfian = Zipfian::new(1_000);
         let mut chance = Chance::new(7, 0);
         let mut counts = vec![0u32; 1_000];
-        const DRAWS: u32 = 200_000;
         for _ in 0..DRAWS {
             counts[zipfian.rank(&mut chance) as usize] += 1;
         }

@@ -241,7 +241,10 @@ impl Lines {
                 let _ = editor.add_history_entry(&line);
                 Ok(Some(line))
             }
-            Err(ReadlineError::Interrupted) => Ok(Some(String::new())),
+            Err(ReadlineError::Interrupted) => {
+                eprintln!("`quit` or Ctrl-D ends the demo");
+                Ok(Some(String::new()))
+            }
             Err(ReadlineError::Eof) => Ok(None),
             Err(error) => Err(io::Error::other(error)),
         }

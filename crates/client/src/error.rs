@@ -51,6 +51,13 @@ pub enum Fate {
     },
 }
 
+impl Fate {
+    /// Whether a node answered and turned this client away by name: of another cluster, or full.
+    pub fn was_turned_away(&self) -> bool {
+        matches!(self, Fate::NotReached(error) if matches!(**error, TransportError::HandshakeRefused { .. }))
+    }
+}
+
 impl fmt::Display for Fate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -90,6 +90,12 @@ impl LogQueue {
         self.durable = self.durable.max(through);
     }
 
+    /// Where the next durable mutations, at most `count`, will be applied.
+    pub(crate) fn places_ahead(&self, count: usize) -> impl Iterator<Item = (KeyspaceId, Token)> + Clone {
+        let durable = ((self.durable + 1).saturating_sub(self.first) as usize).min(count);
+        self.entries.iter().take(durable).flatten().map(|mutation| (mutation.keyspace, mutation.token))
+    }
+
     /// The next durable mutation, in the order of the log.
     pub(crate) fn next_durable(&mut self) -> Option<Mutation> {
         while self.first <= self.durable {

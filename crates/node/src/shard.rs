@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - a turn is any number of events and one [`Shard::end_turn`]; what is batched (writes per link, acknowledgements,
-//!   a clock ceiling) leaves at its end;
+//!   reads of our copy, a clock ceiling) is done at its end;
 //! - effects of the coordinator are carried out before the next event, until there are none;
 //! - the shard touches only partitions p with p mod `shards` = `shard`; what belongs elsewhere is refused.
 
@@ -27,7 +27,7 @@ use crate::sessions::Sessions;
 use crate::stamps::Stamps;
 use crate::status::ShardStatus;
 
-use local::Waiting;
+use local::{ReadOrder, Waiting};
 use requests::WriteRequest;
 
 mod connections;
@@ -57,6 +57,8 @@ pub struct Shard {
 struct Replica {
     store: Store,
     log: LogQueue,
+    /// Reads of this turn.
+    reads: Vec<ReadOrder>,
     /// What waits for the store.
     waiting: BTreeMap<Ticket, Waiting>,
     /// Writes of peers that wait for the log.
@@ -119,6 +121,7 @@ impl Shard {
             replica: Replica {
                 store,
                 log: LogQueue::new(),
+                reads: Vec::new(),
                 waiting: BTreeMap::new(),
                 peer_writes: 0,
                 peer_bytes: 0,
@@ -169,6 +172,7 @@ impl Shard {
             self.coordinator.on_tick(now, &self.peers, &mut self.scratch.effects);
         }
         self.carry_out(now, out);
+        self.answer_reads(now, out);
         self.poll_hints(now, out);
         self.reserve_stamps(now, out);
         self.flush_links(now, out);

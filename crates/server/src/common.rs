@@ -11,12 +11,13 @@ use quorate_types::{ClusterId, Generation, NodeId, SessionId};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::connections::ConnectionId;
 use crate::counters::Counters;
-use crate::inbox::Inbox;
-use crate::item::{ConnectionId, Item};
-use crate::overview::Overview;
-use crate::status::{Gathering, Place};
+use crate::shard::inbox::Inbox;
+use crate::shard::item::Item;
 use crate::switch::Switch;
+use crate::view::gathering::{Gathering, Place};
+use crate::view::overview::Overview;
 
 /// Who this replica is.
 #[derive(Clone, Debug)]

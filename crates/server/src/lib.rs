@@ -48,36 +48,23 @@
 
 #![forbid(unsafe_code)]
 
-mod across;
-mod admission;
 mod alarm;
-mod arrival;
-mod checkpoint_thread;
 mod clock;
 mod common;
 pub mod config;
+mod connections;
 mod counters;
-mod desk;
-mod door;
+mod disk;
 mod error;
-mod gate;
-mod hint_thread;
-mod inbox;
-mod item;
-mod links;
-mod overview;
 mod replica;
 mod settings;
-mod shard_log;
-mod shard_loop;
-mod shard_thread;
+mod shard;
 mod start;
-mod status;
 mod switch;
 #[cfg(test)]
 mod tests;
 mod until;
-mod walking;
+mod view;
 
 pub use error::StartError;
 pub use quorate_store::DiskError;

@@ -18,9 +18,9 @@ use quorate_wal::{Io, StdIo, Wal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::checkpoint_thread::CheckpointThread;
 use crate::common::Common;
 use crate::config::Config;
+use crate::disk::checkpoints::CheckpointThread;
 use crate::error::StartError;
 use crate::start::{self, Parts};
 

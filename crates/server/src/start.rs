@@ -19,19 +19,19 @@ use quorate_wire::Host;
 use tokio::sync::Semaphore;
 use tracing::info;
 
-use crate::admission::Admission;
-use crate::checkpoint_thread::{CheckpointThread, Triggers};
 use crate::clock::{Clock, wall_ms};
 use crate::common::{About, Common};
 use crate::config::{Config, NodeConfig};
-use crate::door::Door;
+use crate::connections::door::Door;
+use crate::disk::checkpoints::{CheckpointThread, Triggers};
+use crate::disk::hints::{HintQueue, HintThread};
 use crate::error::StartError;
-use crate::hint_thread::{HintQueue, HintThread};
-use crate::inbox::{Inbox, InboxLimits};
-use crate::overview::Overview;
 use crate::replica::StartOptions;
 use crate::settings;
-use crate::shard_thread::{Listening, ShardSeed};
+use crate::shard::admission::Admission;
+use crate::shard::inbox::{Inbox, InboxLimits};
+use crate::shard::thread::{Listening, ShardSeed};
+use crate::view::overview::Overview;
 
 /// What a running replica is made of.
 pub(crate) struct Parts {
@@ -223,6 +223,7 @@ fn door(config: &Config, common: &Arc<Common>) -> Door {
         clients: Arc::new(Semaphore::new(connections_max)),
         connections_max,
         next_client: AtomicUsize::new(0),
+        told: std::sync::Mutex::default(),
     }
 }
 

@@ -106,6 +106,28 @@ impl Bucket {
         Some(packed::record_of(packed))
     }
 
+    /// Reads what [`Self::touch_slot`] needs; the number means nothing.
+    pub fn touch_table(&self, _: Token) -> usize {
+        self.table.len()
+    }
+
+    /// Reads what says where records of `token` lie.
+    pub fn touch_slot(&self, token: Token) -> usize {
+        self.touch(token, <[u8]>::len)
+    }
+
+    /// Reads one byte in each of the first cache lines of such a record, and its last.
+    pub fn touch_record(&self, token: Token) -> usize {
+        self.touch(token, |packed| {
+            let byte = |at: usize| packed.get(at).copied().map_or(0, usize::from);
+            byte(0) ^ byte(64) ^ byte(packed.len() - 1)
+        })
+    }
+
+    fn touch(&self, token: Token, read: impl Fn(&[u8]) -> usize) -> usize {
+        self.table.iter_hash(table_hash(token)).fold(0, |sum, packed| sum ^ read(packed))
+    }
+
     pub fn digest(&self) -> BucketDigest {
         self.digest
     }

@@ -132,6 +132,25 @@ pub struct SegmentVerdict {
 /// The first fault, as opening or replaying the log would meet it: [`Error::Corrupt`], [`Error::Missing`],
 /// [`Error::Foreign`], [`Error::Io`].
 pub fn verify(io: &dyn Io, dir: &Path) -> Result<Option<Verdict>, Error> {
+    let mut verdict = verify_once(io, dir)?;
+    if let Some(verdict) = &mut verdict
+        && matches!(verdict.tail, TailState::Torn { .. })
+        && goes_on(io, dir, verdict)?
+    {
+        verdict.tail = TailState::Open;
+    }
+    Ok(verdict)
+}
+
+/// Whether the log has another end than `seen`: its torn frame was one that was just being written.
+fn goes_on(io: &dyn Io, dir: &Path, seen: &Verdict) -> Result<bool, Error> {
+    let seen_end = seen.segments.last().map(|segment| (segment.header.index, segment.end));
+    let chain = steady(|| Chain::of(io, dir))?;
+    let end = chain.and_then(|chain| chain.spans.last().map(|span| (span.header.index, span.end)));
+    Ok(end != seen_end)
+}
+
+fn verify_once(io: &dyn Io, dir: &Path) -> Result<Option<Verdict>, Error> {
     steady(|| {
         let Some(chain) = Chain::of(io, dir)? else { return Ok(None) };
         let mut segments = Vec::with_capacity(chain.spans.len());

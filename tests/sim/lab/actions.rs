@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 
 use quorate_types::{Mono, NodeId};
+use quorate_wal::Lsn;
 
 /// Something that happens at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Action {
     /// Time passes.
     Nothing,
     /// The log's sync, asked for by a shard of one incarnation, ends.
-    Synced { k: usize, life: u64, shard: usize, through: u64 },
+    Synced { k: usize, life: u64, shard: usize, last: Lsn },
+    /// The log has failed, and the shards hear of it.
+    LogFailed { k: usize, life: u64 },
+    /// The power went in the middle of something.
+    WentDark { k: usize, life: u64 },
+    /// The next slice of a checkpoint.
+    Checkpoint { k: usize, life: u64 },
     /// The hint logs' sync ends.
     HintsSynced { k: usize, life: u64, target: NodeId },
     /// A shard dials a shard of a peer, unless there is a link.

@@ -33,7 +33,23 @@ impl Put {
     }
 }
 
+/// Something that a client was told, or was told that it would not be.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub at: quorate_types::Mono,
+    pub session: u64,
+    pub number: u64,
+    /// `None`: a duplicate that gets no answer of its own.
+    pub response: Option<Response>,
+}
+
 impl Lab {
+    /// What clients were told since this was last asked.
+    pub fn take_heard(&mut self) -> Vec<Heard> {
+        self.answers.clear();
+        std::mem::take(&mut self.heard)
+    }
+
     /// Puts through replica `k`, and waits for the answer.
     pub fn put(&mut self, k: usize, key: &str, value: &str, level: Level) -> Put {
         let request = self.put_request(key, value, level);
@@ -114,9 +130,14 @@ impl Lab {
 
     /// Sends a request to replica `k`; the answer is asked for later.
     pub fn send(&mut self, k: usize, request: Request) {
-        let shard = self.shard_of(&request.body);
-        let origin =
-            Origin { connection: k as u64, session: SessionId(self.sessions), number: request.number };
+        self.send_in(self.sessions, k, request);
+    }
+
+    /// Sends a request to replica `k` in a session of the caller's choice; what is said of it is among
+    /// [`Lab::take_heard`].
+    pub fn send_in(&mut self, session: u64, k: usize, request: Request) {
+        let shard = self.shard_of(k, &request.body);
+        let origin = Origin { connection: k as u64, session: SessionId(session), number: request.number };
         self.feed(k, shard, Event::Request { origin, request });
     }
 
@@ -124,10 +145,11 @@ impl Lab {
     pub fn answer(&mut self, number: u64) -> Response {
         let key = (self.sessions, number);
         self.run_until("a request is answered", PATIENCE, |lab| lab.answers.contains_key(&key));
+        self.heard.clear();
         self.answers.remove(&key).expect("it was just there")
     }
 
-    fn shard_of(&self, body: &RequestBody) -> usize {
+    fn shard_of(&self, k: usize, body: &RequestBody) -> usize {
         let partition = match body {
             RequestBody::Page { partition, .. } => *partition,
             RequestBody::Get { key, .. }
@@ -136,6 +158,6 @@ impl Lab {
             | RequestBody::Explain { key, .. } => self.ring.token(key).partition(),
             RequestBody::Status | RequestBody::Ring => panic!("not a shard's to answer"),
         };
-        partition.shard(self.spec.shards)
+        partition.shard(self.replicas[k - 1].shards)
     }
 }

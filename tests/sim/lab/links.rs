@@ -13,7 +13,7 @@ use quorate_transport::memory;
 use super::{Action, Lab};
 
 /// How long after a loss a link is dialled again.
-const REDIAL: Duration = Duration::from_millis(200);
+pub(super) const REDIAL: Duration = Duration::from_millis(200);
 
 /// A shard of a node.
 pub type Place = (usize, usize);
@@ -40,7 +40,8 @@ impl Links {
 impl Lab {
     /// Dials, if both ends run and nothing between them is cut.
     pub(super) fn dial(&mut self, from: Place, to: Place) {
-        if !self.replica(from.0).is_up() || self.links.between(from, to).is_some() {
+        let gone = |lab: &Lab, place: Place| place.1 >= lab.replicas[place.0 - 1].shards;
+        if !self.replica(from.0).is_up() || gone(self, from) || self.links.between(from, to).is_some() {
             return;
         }
         if !self.replica(to.0).is_up() {
@@ -48,7 +49,12 @@ impl Lab {
             self.feed(from.0, from.1, Event::DialFailed { peer: super::node_id(to.0), why });
             return self.redial(from, to);
         }
-        if self.unseen.contains(&to.0)
+        if gone(self, to) {
+            return; // it came back with fewer shards
+        }
+        let stands = self.replica(from.0).is_paused() || self.replica(to.0).is_paused();
+        if stands
+            || self.unseen.contains(&to.0)
             || self.cut.contains(&(from.0, to.0))
             || self.cut.contains(&(to.0, from.0))
         {
@@ -66,8 +72,8 @@ impl Lab {
     }
 
     fn link_peer(&mut self, place: Place) -> LinkPeer {
-        let shards = self.spec.shards as u16;
         let replica = self.replica(place.0);
+        let shards = replica.shards as u16;
         LinkPeer { node: replica.id, generation: replica.generation, shard: place.1 as u16, shards }
     }
 
@@ -97,7 +103,9 @@ impl Lab {
         for (link, (from, to)) in gone {
             self.links.up.remove(&link);
             let other = if from.0 == k { to } else { from };
-            self.feed(other.0, other.1, Event::LinkDown { link, why: LinkLoss::Reset });
+            if !self.cut.contains(&(k, other.0)) {
+                self.feed(other.0, other.1, Event::LinkDown { link, why: LinkLoss::Reset });
+            }
             if from.0 != k {
                 self.redial(from, to);
             }
@@ -107,9 +115,21 @@ impl Lab {
     /// A replica has started: it dials all others.
     pub(super) fn dial_all_from(&mut self, k: usize) {
         for to in (1..=self.spec.nodes).filter(|to| *to != k) {
-            for from_shard in 0..self.spec.shards {
-                for to_shard in 0..self.spec.shards {
+            for from_shard in 0..self.replicas[k - 1].shards {
+                for to_shard in 0..self.replicas[to - 1].shards {
                     self.agenda.at(self.now, Action::Dial { from: (k, from_shard), to: (to, to_shard) });
+                }
+            }
+        }
+    }
+
+    /// A replica has started with another number of shards: the others dial those that are new.
+    pub(super) fn dial_all_to(&mut self, k: usize) {
+        for from in (1..=self.spec.nodes).filter(|from| *from != k) {
+            for from_shard in 0..self.replicas[from - 1].shards {
+                for to_shard in 0..self.replicas[k - 1].shards {
+                    let when = self.now + REDIAL;
+                    self.agenda.at(when, Action::Dial { from: (from, from_shard), to: (k, to_shard) });
                 }
             }
         }
@@ -119,7 +139,7 @@ impl Lab {
     pub(super) fn urge(&mut self, from: Place, peer: NodeId) {
         let to = self.number_of(peer);
         self.unseen.remove(&to);
-        for to_shard in 0..self.spec.shards {
+        for to_shard in 0..self.replicas[to - 1].shards {
             self.agenda.at(self.now, Action::Dial { from, to: (to, to_shard) });
         }
     }

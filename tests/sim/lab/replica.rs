@@ -1,49 +1,112 @@
 //! One replica of the lab: its disk, its log, its hint logs and its shards, between a start and a crash.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_coordinator::CoordinatorConfig;
+use quorate_coordinator::{CoordinatorConfig, Origin};
 use quorate_node::{Effects, Event, HintBacklog, HintCommand, Shard, ShardConfig};
 use quorate_ring::Ring;
-use quorate_store::disk::{self, Checkpoints, Identity, OpenOptions};
-use quorate_store::hints::{HintLogs, HintOptions};
+use quorate_store::DiskError;
+use quorate_store::disk::{self, Checkpoints, Identity, OpenOptions, RecoveryReport};
+use quorate_store::hints::HintLogs;
 use quorate_types::{ClusterId, Generation, Mono, NodeId, Now, PartitionId};
-use quorate_wal::testkit::SimIo;
+use quorate_wal::testkit::{SimIo, SplitMix};
 use quorate_wal::{Chores, Io, Lsn, Options, Wal};
+use quorate_wire::Response;
 
-use super::{Action, Lab, LabSpec, enveloped, keyspace, node_id};
+use super::checkpoint::Checkpoint;
+use super::{Action, Heard, Lab, LabSpec, enveloped, keyspace, node_id};
 
 const DIR: &str = "/data";
-/// What a sync takes.
-const SYNC: Duration = Duration::from_micros(200);
 
 /// A replica, running or not.
 pub struct LabReplica {
     pub id: NodeId,
     pub generation: Generation,
-    life: u64,
-    disk: SimIo,
+    /// Counts its starts.
+    pub life: u64,
+    /// Of its next start, and of the present one.
+    pub shards: usize,
+    pub wall_ahead_ms: i64,
+    pub(super) disk: SimIo,
+    /// What the last start found.
+    pub report: Option<RecoveryReport>,
     paused: bool,
-    running: Option<Running>,
+    /// What waits for it to go on.
+    held: Vec<(usize, Event)>,
+    chance: SplitMix,
+    pub(super) running: Option<Running>,
 }
 
-struct Running {
-    shards: Vec<Shard>,
-    wal: Wal,
-    checkpoints: Checkpoints,
-    hints: HintLogs,
-    /// Appends of each shard that wait for the hint logs' sync: (target, shard) for each.
-    unsettled: Vec<(NodeId, usize)>,
-    /// Each shard's last record in the log.
-    logged: Vec<Lsn>,
+pub(super) struct Running {
+    pub shards: Vec<Shard>,
+    pub wal: Wal,
+    pub checkpoints: Checkpoints,
+    pub checkpoint: Option<Checkpoint>,
+    pub hints: HintLogs,
+    /// Appends that wait for the hint logs' sync.
+    pub unsettled: Vec<HintAppend>,
+    /// What each shard appended and was not told to be durable.
+    pub outstanding: Vec<VecDeque<Appended>>,
+    pub failed: bool,
+    /// A hint log's sync failed: that log takes and gives nothing until the replica is started again.
+    pub hints_failed: bool,
+}
+
+/// What one turn appended to the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Appended {
+    pub first: Lsn,
+    pub last: Lsn,
+    /// The sequence number of the last record.
+    pub through: u64,
+}
+
+/// One append of a hint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HintAppend {
+    target: NodeId,
+    shard: usize,
+    refused: bool,
 }
 
 impl LabReplica {
     pub fn new(k: usize, spec: &LabSpec) -> LabReplica {
         let disk = SimIo::new(spec.seed ^ (k as u64) << 32);
-        LabReplica { id: node_id(k), generation: Generation(0), life: 0, disk, paused: false, running: None }
+        LabReplica {
+            id: node_id(k),
+            generation: Generation(0),
+            life: 0,
+            shards: spec.shards,
+            wall_ahead_ms: 0,
+            disk,
+            report: None,
+            paused: false,
+            held: Vec::new(),
+            chance: SplitMix::new(spec.seed.wrapping_mul(31) ^ k as u64),
+            running: None,
+        }
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Gives the event back, unless the replica is paused and keeps it for later.
+    pub fn hold(&mut self, shard: usize, event: Event) -> Option<Event> {
+        if !self.paused || self.running.is_none() {
+            return Some(event);
+        }
+        self.held.push((shard, event));
+        None
+    }
+
+    /// What a sync takes now.
+    pub(super) fn sync_takes(&mut self, tuning: &super::Tuning) -> Duration {
+        let spread = tuning.sync_most.saturating_sub(tuning.sync_least).as_micros() as u64;
+        tuning.sync_least + Duration::from_micros(self.chance.below(spread + 1))
     }
 
     pub fn is_up(&self) -> bool {
@@ -79,7 +142,7 @@ impl LabReplica {
         digest.0
     }
 
-    fn start(&mut self, spec: &LabSpec, ring: &Arc<Ring>, now: Now) {
+    fn start(&mut self, spec: &LabSpec, ring: &Arc<Ring>, now: Now) -> Result<(), DiskError> {
         let dir = Path::new(DIR);
         let io: Arc<dyn Io> = Arc::new(self.disk.clone());
         let identity = Identity {
@@ -89,34 +152,39 @@ impl LabReplica {
             node_name: self.id.to_string(),
         };
         let wal = Options::new(disk::wal_dir(dir))
-            .segment_bytes(1 << 20)
-            .record_bytes_max(128 << 10)
+            .segment_bytes(spec.tuning.wal_segment_bytes)
+            .record_bytes_max(spec.tuning.wal_segment_bytes / 8)
             .chores(Chores::Inline);
-        let options = OpenOptions { identity, shards: spec.shards, hash_seed: spec.seed, wal };
-        let opened = disk::open(Arc::clone(&io), dir, options, now.wall_ms).expect("the disk is sound");
-        let hints =
-            HintLogs::open(io, dir, HintOptions { segment_bytes: 256 << 10, ..HintOptions::default() });
+        let options = OpenOptions { identity, shards: self.shards, hash_seed: spec.seed, wal };
+        let opened = disk::open(Arc::clone(&io), dir, options, now.wall_ms)?;
+        let hints = HintLogs::open(io, dir, spec.tuning.hints)?;
+        self.report = Some(opened.report);
         self.generation = opened.generation;
         self.life += 1;
         let shard = |(shard, store)| {
             let mut coordinator = CoordinatorConfig::new(self.id);
             coordinator.keyspaces.insert(keyspace(), spec.policy);
-            let config = ShardConfig::new(coordinator, self.generation, shard, spec.shards);
+            let config = ShardConfig::new(coordinator, self.generation, shard, self.shards);
+            let config = ShardConfig { limits: spec.tuning.limits, ..config };
             Shard::new(config, Arc::clone(ring), store, opened.clock_start)
         };
         self.running = Some(Running {
             shards: opened.stores.into_iter().enumerate().map(shard).collect(),
             wal: opened.wal,
             checkpoints: opened.checkpoints,
-            hints: hints.expect("the hint logs are sound"),
+            checkpoint: None,
+            hints,
             unsettled: Vec::new(),
-            logged: vec![Lsn::ZERO; spec.shards],
+            outstanding: vec![VecDeque::new(); self.shards],
+            failed: false,
+            hints_failed: false,
         });
+        Ok(())
     }
 }
 
 impl Running {
-    fn backlog(&self, target: NodeId) -> HintBacklog {
+    pub(super) fn backlog(&self, target: NodeId) -> HintBacklog {
         let status = self.hints.status().into_iter().find(|status| status.target == target);
         status.map_or_else(HintBacklog::default, |status| HintBacklog {
             durable: status.durable,
@@ -129,14 +197,21 @@ impl Running {
 impl Lab {
     /// Starts replica `k` from its disk.
     pub fn restart(&mut self, k: usize) {
-        let (spec, ring, now) = (self.spec.clone(), Arc::clone(&self.ring), self.now());
-        self.replica(k).start(&spec, &ring, now);
+        self.try_restart(k).expect("the disk is sound");
+    }
+
+    /// Starts replica `k` from its disk, if that lets it.
+    pub fn try_restart(&mut self, k: usize) -> Result<(), DiskError> {
+        let (spec, ring, now) = (self.spec.clone(), Arc::clone(&self.ring), self.now_at(k));
+        self.replica(k).start(&spec, &ring, now)?;
         let running = self.replicas[k - 1].running.as_ref().expect("just started");
         let found: Vec<_> = running.hints.targets().into_iter().map(|t| (t, running.backlog(t))).collect();
         for (target, backlog) in found {
             self.tell_all(k, &Event::HintsFound { target, backlog });
         }
         self.dial_all_from(k);
+        self.dial_all_to(k);
+        Ok(())
     }
 
     /// Starts replica `k`, but nobody dials it before it has shown life by dialling and asking something itself.
@@ -159,6 +234,7 @@ impl Lab {
         let replica = self.replica(k);
         replica.running = None;
         replica.paused = false;
+        replica.held.clear();
         how(&replica.disk);
         self.reset_links(k);
     }
@@ -168,29 +244,17 @@ impl Lab {
         self.replica(k).paused = true;
     }
 
-    /// Takes a full checkpoint of replica `k` and cuts its log.
-    pub fn checkpoint(&mut self, k: usize) {
-        let running = self.replicas[k - 1].running.as_mut().expect("it runs");
-        let run = running.checkpoints.begin(running.shards.len()).expect("a checkpoint begins");
-        let applied = running.wal.durable_lsn();
-        let mut parts = Vec::new();
-        for (at, shard) in running.shards.iter().enumerate() {
-            let mut part = run.part(at, applied).expect("a part is made");
-            let (mut walk, mut slice) = (shard.store().begin_walk(), Vec::new());
-            let mut more = true;
-            while more {
-                slice.clear();
-                more = walk.next_slice(shard.store(), &mut slice, 4 << 10);
-                part.write(&slice).expect("a slice is written");
-            }
-            parts.push(part.finish().expect("a part is finished"));
+    /// SIGCONT: it hears what came meanwhile.
+    pub fn resume(&mut self, k: usize) {
+        let replica = self.replica(k);
+        replica.paused = false;
+        for (shard, event) in std::mem::take(&mut replica.held) {
+            self.feed(k, shard, event);
         }
-        let ceiling = running.shards.iter().map(Shard::clock_ceiling).max().expect("a shard");
-        running.checkpoints.publish(run, parts, &running.wal, ceiling).expect("a checkpoint is published");
     }
 
-    fn tell_all(&mut self, k: usize, event: &Event) {
-        for shard in 0..self.spec.shards {
+    pub(super) fn tell_all(&mut self, k: usize, event: &Event) {
+        for shard in 0..self.replicas[k - 1].shards {
             self.feed(k, shard, event.clone());
         }
     }
@@ -200,7 +264,11 @@ impl Lab {
         self.send_frames(k, shard, out);
         self.append_log(k, shard, out);
         for (origin, response) in out.answers.drain(..) {
+            self.hear(origin, Some(response.clone()));
             self.answers.insert((origin.session.0, origin.number), response);
+        }
+        for origin in out.unanswered.drain(..) {
+            self.hear(origin, None);
         }
         for command in out.hints.drain(..) {
             self.run_hint_command(k, shard, command);
@@ -222,16 +290,9 @@ impl Lab {
         }
     }
 
-    fn append_log(&mut self, k: usize, shard: usize, out: &Effects) {
-        let Some(through) = out.log.last_sequence() else { return };
-        let replica = &mut self.replicas[k - 1];
-        let running = replica.running.as_mut().expect("it had a turn just now");
-        for record in out.log.records() {
-            running.logged[shard] =
-                running.wal.stage(record.kind, &[record.bytes]).expect("the log takes it");
-        }
-        let action = Action::Synced { k, life: replica.life, shard, through };
-        self.agenda.at(self.now + SYNC, action);
+    fn hear(&mut self, origin: Origin, response: Option<Response>) {
+        let (session, number) = (origin.session.0, origin.number);
+        self.heard.push(Heard { at: self.now, session, number, response });
     }
 
     fn run_hint_command(&mut self, k: usize, shard: usize, command: HintCommand) {
@@ -240,17 +301,18 @@ impl Lab {
         let running = replica.running.as_mut().expect("it had a turn just now");
         match command {
             HintCommand::Append { target, hint } => {
-                running.hints.append(target, &hint).expect("the hint log takes it");
-                running.unsettled.push((target, shard));
-                self.agenda.at(self.now + SYNC, Action::HintsSynced { k, life, target });
+                let refused = running.hints.append(target, &hint).is_err();
+                running.unsettled.push(HintAppend { target, shard, refused });
+                let at = self.now + replica.sync_takes(&self.spec.tuning);
+                self.agenda.at(at, Action::HintsSynced { k, life, target });
             }
             HintCommand::ReadPage { target, after, bytes_max } => {
-                let hints =
-                    running.hints.page(target, after, bytes_max as usize).expect("the hints are sound");
+                let hints = running.hints.page(target, after, bytes_max as usize).unwrap_or_default();
                 self.feed(k, shard, Event::HintPage { target, hints });
             }
             HintCommand::Delivered { target, through } => {
-                running.hints.delivered(target, through).expect("the hint log takes it");
+                // If the disk fails, they are delivered again.
+                let _ = running.hints.delivered(target, through);
                 let backlog = running.backlog(target);
                 self.tell_all(k, &Event::HintsStored { target, settled: 0, refused: 0, backlog });
             }
@@ -262,12 +324,10 @@ impl Lab {
         match action {
             Action::Nothing => {}
             Action::Dial { from, to } => self.dial(from, to),
-            Action::Synced { k, life, shard, through } => {
-                let replica = &self.replicas[k - 1];
-                let Some(running) = replica.running.as_ref().filter(|_| replica.life == life) else { return };
-                running.wal.sync_to(running.logged[shard]).expect("the disk syncs");
-                self.feed(k, shard, Event::Logged { through });
-            }
+            Action::Synced { k, life, shard, last } => self.log_synced(k, life, shard, last),
+            Action::LogFailed { k, life } => self.log_failed(k, life),
+            Action::WentDark { k, life } => self.went_dark(k, life),
+            Action::Checkpoint { k, life } => self.checkpoint_on(k, life),
             Action::HintsSynced { k, life, target } => self.sync_hints(k, life, target),
         }
     }
@@ -275,23 +335,24 @@ impl Lab {
     fn sync_hints(&mut self, k: usize, life: u64, target: NodeId) {
         let replica = &mut self.replicas[k - 1];
         let Some(running) = replica.running.as_mut().filter(|_| replica.life == life) else { return };
-        for (_, synced) in running.hints.sync() {
-            synced.expect("the disk syncs");
+        let failed: Vec<_> =
+            running.hints.sync().into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
+        running.hints_failed |= !failed.is_empty();
+        for append in running.unsettled.iter_mut().filter(|append| failed.contains(&append.target)) {
+            append.refused = true;
         }
         let settled = std::mem::take(&mut running.unsettled);
-        let (mine, others) = settled.into_iter().partition(|(to, _)| *to == target);
-        let mine: Vec<(NodeId, usize)> = mine;
+        let (mine, others): (Vec<_>, _) = settled.into_iter().partition(|append| append.target == target);
         running.unsettled = others;
-        let backlog = running.backlog(target);
-        for shard in 0..self.spec.shards {
-            let settled = mine.iter().filter(|(_, by)| *by == shard).count() as u64;
-            self.feed(k, shard, Event::HintsStored { target, settled, refused: 0, backlog });
+        let (backlog, shards) = (running.backlog(target), replica.shards);
+        if self.goes_dark(k) {
+            return;
         }
-    }
-
-    /// Hints on disk and not yet delivered at replica `k`, for all targets.
-    pub fn hints_at(&self, k: usize) -> u64 {
-        let running = self.replicas[k - 1].running.as_ref().expect("it runs");
-        running.hints.status().iter().map(|status| status.durable).sum()
+        for shard in 0..shards {
+            let here = mine.iter().filter(|append| append.shard == shard);
+            let settled = here.clone().count() as u64;
+            let refused = here.filter(|append| append.refused).count() as u64;
+            self.feed(k, shard, Event::HintsStored { target, settled, refused, backlog });
+        }
     }
 }

@@ -82,15 +82,15 @@ mod recover_merge_newer {
             let mut lab = Lab::start(spec.with_n(4));
             assert!(lab.put(1, "k", "k-old", Level::All).is_written());
             assert!(lab.put(1, "j", "j-old", Level::All).is_written());
-            lab.partition(&[2], &[1, 3, 4], true);
+            lab.partition(&[2], &[1, 3, 4]);
             lab.run_for(Duration::from_secs(4));
             assert!(lab.put(2, "j", "j-new", Level::One).is_written());
             assert!(lab.put(1, "k", "k-new", Level::Three).is_written());
             lab.run_for(Duration::from_secs(3));
             lab.kill(2);
-            lab.partition(&[2], &[1, 3, 4], false);
+            lab.unite(&[2], &[1, 3, 4]);
             lab.restart(2);
-            lab.run_until_converged(Duration::from_secs(60));
+            lab.run_until_converged(Duration::from_mins(1));
             for k in 1..=4 {
                 assert_eq!(lab.value(k, "k", Level::One), some("k-new"), "by n{k}");
                 assert_eq!(lab.value(k, "j", Level::One), some("j-new"), "by n{k}");

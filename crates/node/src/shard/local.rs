@@ -17,6 +17,9 @@ use crate::event::{LinkId, LinkLoss};
 use crate::log_queue::{Mutation, Waiter};
 use crate::outbound::Verdict;
 
+/// Records that are brought into the processor's cache together, before they are written or read.
+const READ_AHEAD: usize = 32;
+
 /// Who asked our copy.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ReplyTo<H> {
@@ -68,8 +71,12 @@ impl Shard {
             self.counters.clock_ceilings += 1;
             self.unpark(now);
         }
-        while let Some(mutation) = self.replica.log.next_durable() {
-            self.apply(now, mutation);
+        loop {
+            self.replica.store.read_ahead(self.replica.log.places_ahead(READ_AHEAD));
+            for _ in 0..READ_AHEAD {
+                let Some(mutation) = self.replica.log.next_durable() else { return };
+                self.apply(now, mutation);
+            }
         }
     }
 
@@ -104,7 +111,27 @@ impl Shard {
         }
     }
 
-    pub(super) fn read_here(&mut self, now: Now, order: ReadOrder, out: &mut Effects) {
+    /// Takes on a read of our copy; answered with the turn's others by [`Self::answer_reads`].
+    pub(super) fn read_here(&mut self, order: ReadOrder) {
+        self.replica.reads.push(order);
+    }
+
+    /// Answers the reads of this turn, and those that answering them brings about.
+    pub(super) fn answer_reads(&mut self, now: Now, out: &mut Effects) {
+        while !self.replica.reads.is_empty() {
+            let mut reads = std::mem::take(&mut self.replica.reads).into_iter();
+            while !reads.as_slice().is_empty() {
+                let ahead = reads.as_slice().iter().take(READ_AHEAD);
+                self.replica.store.read_ahead(ahead.map(|order| (order.keyspace, order.token)));
+                for order in reads.by_ref().take(READ_AHEAD) {
+                    self.read(now, order, out);
+                }
+            }
+            self.carry_out(now, out);
+        }
+    }
+
+    fn read(&mut self, now: Now, order: ReadOrder, out: &mut Effects) {
         match self.replica.store.read(order.keyspace, order.token, &order.key) {
             Access::Ready(record) => self.reply_read(now, &order, record, out),
             Access::Pending(ticket) => drop(self.replica.waiting.insert(ticket, Waiting::Read(order))),
@@ -145,7 +172,7 @@ impl Shard {
     pub(super) fn on_store_ready(&mut self, now: Now, ticket: Ticket, out: &mut Effects) {
         match self.replica.waiting.remove(&ticket) {
             Some(Waiting::Apply(mutation)) => self.apply(now, mutation),
-            Some(Waiting::Read(order)) => self.read_here(now, order, out),
+            Some(Waiting::Read(order)) => self.read(now, order, out),
             Some(Waiting::Page(order)) => self.page_here(now, order, out),
             None => {}
         }

@@ -58,7 +58,7 @@ impl Shard {
                 match checked {
                     Ok(()) => {
                         let reply = ReplyTo::Link(link, id);
-                        self.read_here(now, ReadOrder { keyspace, token, key, full, reply }, out);
+                        self.read_here(ReadOrder { keyspace, token, key, full, reply });
                     }
                     Err(why) => {
                         let result = ReadResult::Refused(why);

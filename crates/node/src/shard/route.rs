@@ -42,7 +42,7 @@ impl Shard {
                 let token = self.ring.token(&key);
                 if to == self.config.node {
                     let reply = ReplyTo::Coordinator(handle);
-                    self.read_here(now, ReadOrder { keyspace, token, key, full, reply }, out);
+                    self.read_here(ReadOrder { keyspace, token, key, full, reply });
                 } else {
                     let sent = ReadSent { deadline, of: Asked::Key(handle) };
                     let ask = |this: &Shard, id| this.read_message(now, id, deadline, (keyspace, key, full));

@@ -180,7 +180,7 @@ impl Wal {
         self.shared().callbacks.lock().unwrap_or_else(PoisonError::into_inner).push(callback);
     }
 
-    /// How long a sync took lately (an average over about eight); zero before the first. No lock.
+    /// How long a sync takes the disk lately: the first quartile of the last sixteen; zero before the first. No lock.
     pub fn recent_sync(&self) -> Duration {
         Duration::from_nanos(self.shared().recent_sync_ns.load(Ordering::Relaxed))
     }

@@ -1,8 +1,15 @@
 //! Looking at a log from outside, while it is in use and when it is damaged.
 
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use quorate_wal::inspect::{self, SegmentState};
+use quorate_wal::io::{LockGuard, OpenMode};
 use quorate_wal::testkit::SimIo;
-use quorate_wal::{Error, FrameKind, Lsn, TailState};
+use quorate_wal::{Error, FrameKind, Io, IoFile, Lsn, TailState};
 
 use crate::{DIR, append, open, segment, shared};
 
@@ -72,4 +79,68 @@ fn where_there_is_no_log_there_is_no_verdict() {
     disk.set_contents("/log/README", b"not a segment".to_vec());
     assert_eq!(inspect::verify(&disk, DIR.as_ref()).unwrap(), None);
     assert!(inspect::segments(&disk, DIR.as_ref()).unwrap().is_empty());
+}
+
+/// A disk whose first segment becomes `then` when the directory is listed for the second time.
+struct Writing {
+    disk: SimIo,
+    then: Vec<u8>,
+    lists: AtomicUsize,
+}
+
+impl Io for Writing {
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        if self.lists.fetch_add(1, Ordering::Relaxed) == 1 {
+            self.disk.set_contents(segment(1), self.then.clone());
+        }
+        self.disk.list(dir)
+    }
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn IoFile>> {
+        self.disk.open(path, mode)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.create_dir(dir)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn LockGuard>> {
+        self.disk.lock(path)
+    }
+    fn fill_random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        self.disk.fill_random(bytes)
+    }
+    fn monotonic(&self) -> Duration {
+        self.disk.monotonic()
+    }
+    fn unix_ms(&self) -> u64 {
+        self.disk.unix_ms()
+    }
+}
+
+#[test]
+fn a_frame_that_is_being_written_is_no_torn_tail_and_one_that_stays_cut_short_is() {
+    let disk = SimIo::new(1);
+    let (wal, _) = open(&disk).unwrap();
+    append(&wal, &[1; 60]);
+    append(&wal, &[2; 600]);
+    let whole = disk.contents(segment(1)).unwrap();
+    let mut cut = whole.clone();
+    let end = cut.iter().rposition(|byte| *byte != 0).expect("two frames");
+    cut[end - 400..].fill(0);
+    drop(wal);
+    disk.kill();
+    let tail = |then: &[u8]| {
+        disk.set_contents(segment(1), cut.clone());
+        let writing = Writing { disk: disk.clone(), then: then.to_vec(), lists: AtomicUsize::new(0) };
+        inspect::verify(&writing, DIR.as_ref()).unwrap().expect("a log").tail
+    };
+    assert_eq!(tail(&whole), TailState::Open);
+    assert!(matches!(tail(&cut), TailState::Torn { .. }));
 }

@@ -12,18 +12,18 @@ use quorate_types::NodeId;
 use quorate_wal::Wal;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::across::Across;
-use crate::admission::Admission;
 use crate::alarm::Alarm;
 use crate::common::Common;
-use crate::desk::Desk;
-use crate::door::Door;
+use crate::connections::desk::Desk;
+use crate::connections::door::Door;
+use crate::connections::links::Links;
+use crate::disk::hints::HintQueue;
 use crate::error::StartError;
-use crate::hint_thread::HintQueue;
-use crate::links::Links;
-use crate::shard_log::ShardLog;
-use crate::shard_loop::{Draining, ShardLoop};
-use crate::walking::Walking;
+use crate::shard::across::Across;
+use crate::shard::admission::Admission;
+use crate::shard::log::ShardLog;
+use crate::shard::turns::{Draining, ShardLoop};
+use crate::shard::walking::Walking;
 
 /// What the thread begins with.
 pub(crate) struct ShardSeed {

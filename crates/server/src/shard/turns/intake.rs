@@ -9,13 +9,16 @@ use quorate_types::{Now, PartitionId, SessionId};
 use quorate_wire::{PeerMessage, Request, RequestBody, Response, ResponseBody, WireError, decode};
 use tracing::{debug, info};
 
-use crate::arrival::{Arrival, Reader, Who};
 use crate::common::Common;
-use crate::desk::Use;
-use crate::gate::Gate;
-use crate::item::{ConnectionId, Item, Settled};
-use crate::shard_loop::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
-use crate::status::{Gathering, merged};
+use crate::connections::ConnectionId;
+use crate::connections::arrival::{Arrival, Who};
+use crate::connections::desk::Use;
+use crate::connections::gate::Gate;
+use crate::connections::reader::Reader;
+use crate::shard::item::{Item, Settled};
+use crate::shard::turns::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
+use crate::view::gathering::Gathering;
+use crate::view::status::merged;
 
 /// What a turn has taken so far.
 #[derive(Clone, Copy, Debug, Default)]

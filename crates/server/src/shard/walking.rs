@@ -5,37 +5,13 @@
 //!   slows the walk, never the shard;
 //! - what was applied is noted before the walk begins: everything of this shard up to there is in the walk.
 
-use std::sync::mpsc;
-
 use quorate_node::Shard;
 use quorate_store::Walk;
 use quorate_types::Timestamp;
 use quorate_wal::Lsn;
 
-use crate::shard_log::ShardLog;
-
-/// What the checkpoint thread asks of a shard.
-#[derive(Debug)]
-pub(crate) struct WalkStep {
-    /// Whether a walk begins here; an earlier one is forgotten.
-    pub(crate) begin: bool,
-    /// An empty buffer for the slice.
-    pub(crate) buffer: Vec<u8>,
-    /// Where the slice goes.
-    pub(crate) reply: mpsc::Sender<Slice>,
-}
-
-/// A stretch of a shard's records.
-#[derive(Debug)]
-pub(crate) struct Slice {
-    /// The records, as the store encodes them.
-    pub(crate) buffer: Vec<u8>,
-    /// Whether there are more.
-    pub(crate) more: bool,
-    /// When the walk began: up to where all of the shard's records were applied, and the highest clock ceiling that
-    /// it had asked for.
-    pub(crate) begun: (Lsn, Timestamp),
-}
+use crate::shard::log::ShardLog;
+use crate::shard::walk_step::{Slice, WalkStep};
 
 /// Where the walk of a shard stands.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use quorate_coordinator::Origin;
 use quorate_wire::{Request, Response};
 
-use crate::inbox::Inbox;
-use crate::item::{Item, Settled};
+use crate::shard::inbox::Inbox;
+use crate::shard::item::{Item, Settled};
 
 /// One shard's way to the others.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ mod tests {
     use quorate_wire::RequestBody;
 
     use super::*;
-    use crate::inbox::InboxLimits;
+    use crate::shard::inbox::InboxLimits;
 
     fn two_shards(batches_max: usize, outstanding_max: usize) -> (Across, Arc<Inbox>) {
         let limits = InboxLimits { frame_bytes_max: 1 << 20, batches_max };

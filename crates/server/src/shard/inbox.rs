@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::item::Item;
+use crate::shard::item::Item;
 
 /// How much may wait.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +136,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-    use crate::item::ConnectionId;
+    use crate::connections::ConnectionId;
 
     fn inbox() -> Inbox {
         Inbox::new(InboxLimits { frame_bytes_max: 100, batches_max: 2 })

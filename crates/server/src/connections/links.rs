@@ -18,9 +18,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::arrival::{Arrival, Way, Who};
 use crate::common::Common;
-use crate::item::{ConnectionId, Item};
+use crate::connections::ConnectionId;
+use crate::connections::arrival::{Arrival, Way, Who};
+use crate::shard::item::Item;
 
 /// How long a peer may take to answer a greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);

@@ -22,16 +22,16 @@ use quorate_types::Now;
 use tokio::time::Sleep;
 use tracing::error;
 
-use crate::across::Across;
-use crate::admission::Admission;
 use crate::common::Common;
-use crate::desk::Desk;
-use crate::hint_thread::HintQueue;
-use crate::item::Item;
-use crate::links::Links;
-use crate::shard_log::{LogFailure, ShardLog};
+use crate::connections::desk::Desk;
+use crate::connections::links::Links;
+use crate::disk::hints::HintQueue;
+use crate::shard::across::Across;
+use crate::shard::admission::Admission;
+use crate::shard::item::Item;
+use crate::shard::log::{LogFailure, ShardLog};
+use crate::shard::walking::Walking;
 use crate::switch::Step;
-use crate::walking::Walking;
 
 mod carry_out;
 mod intake;
@@ -97,8 +97,9 @@ impl ShardLoop {
         }
     }
 
-    /// Ends the turn: appends, sends, syncs, and all of that again for what the sync brought about.
-    fn finish_turn(&mut self, now: Now) {
+    /// Ends the turn: appends, sends, syncs, and all of that again for what the sync brought about, at the time that it
+    /// is then: a receipt shows what the disk took.
+    fn finish_turn(&mut self, mut now: Now) {
         loop {
             self.learn_durable(now);
             self.shard.end_turn(now, &mut self.effects);
@@ -107,6 +108,7 @@ impl ShardLoop {
             if !self.log.sync() {
                 break;
             }
+            now = self.common.clock.now();
         }
         self.report_drained();
     }

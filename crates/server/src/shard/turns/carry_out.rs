@@ -4,8 +4,8 @@ use quorate_coordinator::Origin;
 use quorate_types::Refusal;
 use quorate_wire::{Response, ResponseBody};
 
-use crate::item::ConnectionId;
-use crate::shard_loop::ShardLoop;
+use crate::connections::ConnectionId;
+use crate::shard::turns::ShardLoop;
 
 impl ShardLoop {
     /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials. All but the log's.

@@ -18,9 +18,9 @@ use quorate_wire::{Encode, FrameWriter, PeerMessage, Response, ResponseBody, Wir
 use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
+use crate::connections::ConnectionId;
+use crate::connections::gate::Gate;
 use crate::counters::Counters;
-use crate::gate::Gate;
-use crate::item::ConnectionId;
 
 /// From this size on a frame is finished although the turn goes on, so that the receiver can begin.
 const FRAME_BYTES_WANTED: usize = 1 << 20;

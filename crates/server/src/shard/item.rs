@@ -8,9 +8,10 @@ use quorate_node::{DialFailure, Event, LinkLoss};
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
 
-use crate::arrival::Arrival;
-use crate::status::Gathering;
-use crate::walking::WalkStep;
+use crate::connections::ConnectionId;
+use crate::connections::arrival::Arrival;
+use crate::shard::walk_step::WalkStep;
+use crate::view::gathering::Gathering;
 
 /// One thing for a shard to handle in its next turn.
 #[derive(Debug)]
@@ -46,21 +47,4 @@ pub(crate) struct Settled {
     pub(crate) answers: Vec<(Origin, Response)>,
     /// Those that get no answer of their own.
     pub(crate) unanswered: Vec<Origin>,
-}
-
-/// A connection's number, unique in one incarnation of the node; the low bits name the shard that owns it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ConnectionId(pub(crate) u64);
-
-const SHARD_BITS: u32 = quorate_types::limits::SHARDS_MAX.trailing_zeros();
-
-impl ConnectionId {
-    pub(crate) fn new(serial: u64, shard: usize) -> ConnectionId {
-        ConnectionId(serial << SHARD_BITS | shard as u64)
-    }
-
-    /// The shard that owns the connection.
-    pub(crate) fn shard(self) -> usize {
-        (self.0 & ((1 << SHARD_BITS) - 1)) as usize
-    }
 }

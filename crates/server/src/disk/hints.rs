@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 use crate::alarm::Alarm;
 use crate::common::Common;
-use crate::item::Item;
+use crate::shard::item::Item;
 use crate::switch::Step;
 
 /// A shard's way to the thread.

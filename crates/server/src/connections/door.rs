@@ -5,8 +5,9 @@
 //! - at most [`GREETINGS_MAX`] strangers are heard at one time, each for [`GREETING_TIMEOUT`] at most;
 //! - at most `connections_max` clients; links of peers don't count, and are never refused for want of room.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quorate_node::{Direction, LinkPeer};
@@ -17,14 +18,17 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use crate::arrival::{Arrival, Way, Who};
 use crate::common::Common;
-use crate::item::{ConnectionId, Item};
+use crate::connections::ConnectionId;
+use crate::connections::arrival::{Arrival, Way, Who};
+use crate::shard::item::Item;
 
 /// Connections that may be in their greeting at one time; more wait in the system's queue.
 const GREETINGS_MAX: usize = 256;
 /// How long a greeting may take.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Hosts whose last refusal is remembered, so that it is logged once.
+const TOLD_MAX: usize = 256;
 /// The pause after an accept failed, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -35,6 +39,8 @@ pub(crate) struct Door {
     pub(crate) clients: Arc<Semaphore>,
     pub(crate) connections_max: usize,
     pub(crate) next_client: AtomicUsize,
+    /// What each host was told when it was last refused.
+    pub(crate) told: Mutex<BTreeMap<String, HandshakeRefusal>>,
 }
 
 impl Door {
@@ -55,16 +61,32 @@ impl Door {
         }
     }
 
+    /// Whether the host at `peer_addr` was not told the same the last time: one that tries again and again is logged once.
+    fn is_news(&self, peer_addr: &str, refusal: &HandshakeRefusal) -> bool {
+        let host = peer_addr.rsplit_once(':').map_or(peer_addr, |(host, _)| host);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD_MAX {
+            told.clear();
+        }
+        told.insert(host.to_owned(), refusal.clone()).as_ref() != Some(refusal)
+    }
+
     async fn greet(self: Arc<Self>, mut connection: Connection) {
         let peer_addr = connection.peer_addr.clone();
         match self.hear(&mut connection).await {
             Ok(guest) => self.bring_in(connection, guest),
             Err(Unwelcome::Refused(refusal)) => {
-                info!(peer_addr, why = %refusal, "refused at the door");
+                if self.is_news(&peer_addr, &refusal) {
+                    info!(peer_addr, why = %refusal, "refused at the door");
+                }
                 self.count(&refusal);
                 // It may be gone already; there is nobody else to tell.
                 let _ = handshake::refuse(&connection, refusal);
                 connection.sink.flushed().await;
+            }
+            Err(Unwelcome::Unheard(failure @ TransportError::Wire { .. })) => {
+                self.common.counters.connections_garbled.increment();
+                info!(peer_addr, why = %failure, "closed: what came over the connection is no greeting");
             }
             Err(Unwelcome::Unheard(failure)) => {
                 self.common.counters.handshakes_refused.increment();

@@ -21,8 +21,8 @@ use tracing::{error, info};
 
 use crate::alarm::Alarm;
 use crate::common::Common;
-use crate::item::Item;
-use crate::walking::{Slice, WalkStep};
+use crate::shard::item::Item;
+use crate::shard::walk_step::{Slice, WalkStep};
 
 /// How often the thread looks at the size of the log, and, while it waits for a shard, at the switch.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -1,0 +1,100 @@
+#!/bin/sh
+# Four replica processes on this machine under `kvctl bench`, beside Redis under `redis-benchmark`, in one run.
+#
+#   cargo build --release && benches/four_replicas.sh
+#
+# Environment: SECONDS_EACH (8), SHARDS (0: as many as the replicas choose), LOADS ("write read"), CONNECTIONS (64),
+# IN_FLIGHT ("16 1"), ROUNDS (1), BIN (target/release), WORK (a fresh folder, on the disk that is measured), REDIS (1).
+# One line per run: operations/s, p50 and p99, CPU microseconds per operation of each process.
+set -eu
+
+seconds=${SECONDS_EACH:-8}
+bin=${BIN:-target/release}
+work=${WORK:-$(mktemp -d)}
+ticks=$(getconf CLK_TCK)
+pids=""
+redis=""
+
+cleanup() {
+    for pid in $pids $redis; do kill "$pid" 2>/dev/null || true; done
+    wait
+    [ -n "${WORK:-}" ] || rm -rf "$work"
+}
+trap cleanup EXIT INT TERM
+
+configure() {
+    printf '[cluster]\nname = "bench"\n[server]\nshards = %s\n[wal]\nsync = "always"\n' "${SHARDS:-0}"
+    printf '[[keyspace]]\nname = "default"\nn = 3\nread = "QUORUM"\nwrite = "QUORUM"\n'
+    for i in 1 2 3 4; do
+        printf '[[node]]\nid = "n%s"\naddr = "127.0.0.1:77%s1"\ndata_dir = "n%s"\n' $i $i $i
+    done
+}
+
+# CPU time of a process so far, clock ticks.
+spent() {
+    sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
+spent_by_all() {
+    for pid in "$@"; do spent "$pid"; done | tr '\n' ' '
+}
+
+# Microseconds per operation of each process: operations, ticks before, ticks after.
+each() {
+    echo "$1;$2;$3" | awk -F';' -v t="$ticks" '{
+        n = split($2, before, " "); split($3, after, " ")
+        for (i = 1; i <= n; i++) printf "%s%.2f", (i > 1 ? " " : ""), (after[i] - before[i]) / t * 1e6 / $1
+    }'
+}
+
+# The first number called so in a report.
+field() {
+    printf '%s' "$1" | tr -d ' \n' | grep -o "\"$2\":[0-9.]*" | head -1 | cut -d: -f2
+}
+
+measure() { # load, in flight
+    before=$(spent_by_all $pids)
+    report=$("$bin/kvctl" bench --config "$work/cluster.toml" --preset "$1" --connections "${CONNECTIONS:-64}" \
+        --in-flight "$2" --duration "${seconds}s" --no-load -o json)
+    after=$(spent_by_all $pids)
+    [ -n "${VERBOSE:-}" ] && printf '%s\n' "$report" >&2
+    printf 'quorate %-5s c=%s in_flight=%-2s  %.0f/s  p50 %s us  p99 %s us  failed %s  client %.2f us/op  replicas %s us/op\n' \
+        "$1" "${CONNECTIONS:-64}" "$2" "$(field "$report" per_second)" "$(field "$report" p50_us)" \
+        "$(field "$report" p99_us)" "$(field "$report" failed)" "$(field "$report" client_cpu_us_per_op)" \
+        "$(each "$(field "$report" count)" "$before" "$after")"
+}
+
+measure_redis() { # pipelined, operations, connections
+    before=$(spent "$redis")
+    report=$(redis-benchmark -p 7799 -c "$3" -P "$1" -d 100 -r 1000000 -n "$2" -t set --csv | tail -1 | tr -d '"')
+    after=$(spent "$redis")
+    printf 'redis   set   c=%s P=%-2s  %.0f/s  p50 %s ms  p99 %s ms  server %s us/op\n' "$3" "$1" \
+        "$(echo "$report" | cut -d, -f2)" "$(echo "$report" | cut -d, -f5)" "$(echo "$report" | cut -d, -f7)" \
+        "$(each "$2" "$before" "$after")"
+}
+
+configure >"$work/cluster.toml"
+for i in 1 2 3 4; do
+    "$bin/replica" --config "$work/cluster.toml" --node "n$i" >"$work/n$i.log" 2>&1 &
+    pids="$pids $!"
+done
+if [ "${REDIS:-1}" = 1 ]; then
+    mkdir -p "$work/redis"
+    redis-server --port 7799 --dir "$work/redis" --save '' --appendonly yes --appendfsync always \
+        >"$work/redis.log" 2>&1 &
+    redis=$!
+fi
+for _ in $(seq 100); do
+    "$bin/kvctl" --timeout 1s status --config "$work/cluster.toml" >/dev/null 2>&1 && break
+    sleep 0.1
+done
+sleep 1
+
+for _ in $(seq "${ROUNDS:-1}"); do
+    for in_flight in ${IN_FLIGHT:-16 1}; do
+        if [ -n "$redis" ]; then
+            measure_redis "$in_flight" $((seconds * (in_flight > 1 ? 250000 : 50000))) $((in_flight > 1 ? 50 : 64))
+        fi
+        for load in ${LOADS:-write read}; do measure "$load" "$in_flight"; done
+    done
+done

@@ -1,0 +1,12 @@
+//! Sockets: the `door` takes and greets them, `arrival` brings one to its shard, a `reader` reads it there, the `desk`
+//! keeps a shard's open ones, the `gate` holds back what a shard can't take yet, `links` dials the peers.
+
+pub(crate) mod arrival;
+pub(crate) mod desk;
+pub(crate) mod door;
+pub(crate) mod gate;
+mod id;
+pub(crate) mod links;
+pub(crate) mod reader;
+
+pub(crate) use id::ConnectionId;
