@@ -31,7 +31,7 @@ impl Machine {
         Some(self.begin_chore(ChoreKind::Retire { index: oldest.index, fate }))
     }
 
-    /// As [`Machine::take_chore`], for a caller that was told [`Take::NeedsSegment`].
+    /// As [`Machine::take_chore`], for a caller that was told [`Take::NeedsSegment`](crate::Take::NeedsSegment).
     pub fn take_chore_now(&mut self) -> Option<Chore> {
         if !self.may_chore() || !self.can_prepare() {
             return None;
