@@ -246,18 +246,19 @@ fn a_log_can_be_ended_on_a_full_disk_with_a_page_of_room_or_a_spare_segment() {
 fn records_behind_a_torn_tail_stay_dead_when_their_numbers_were_used_again() {
     let disk = SimIo::new(4);
     let (wal, _) = open(&disk).unwrap();
+    append(&wal, &[0; 450]);
     // One batch, three frames: none of them vouches for another.
     for old in [&[1; 450], &[2; 450], &[3; 450]] {
         wal.stage(1, &[old]).unwrap();
     }
-    wal.sync_to(Lsn::new(3)).unwrap();
+    wal.sync_to(Lsn::new(4)).unwrap();
     drop(wal);
     disk.kill();
-    disk.flip_bit(segment(1), 128 + 488 + 100, 0);
+    disk.flip_bit(segment(1), 128 + 2 * 488 + 100, 0);
     let (wal, recovery) = open(&disk).unwrap();
-    assert_eq!(recovery.last_lsn(), Lsn::new(1), "the second looks torn, the third lies behind it");
-    append(&wal, b"new 2");
+    assert_eq!(recovery.last_lsn(), Lsn::new(2), "the third looks torn, the fourth lies behind it");
     append(&wal, b"new 3");
+    append(&wal, b"new 4");
     drop(wal);
     let mut found = salvage(shared(&disk), Path::new(DIR)).unwrap();
     let mut all = Vec::new();
@@ -265,5 +266,5 @@ fn records_behind_a_torn_tail_stay_dead_when_their_numbers_were_used_again() {
         let Salvaged::Record(record) = item else { panic!("{item:?}") };
         all.push((record.lsn.get(), record.payload.to_vec()));
     }
-    assert_eq!(all, [(1, vec![1; 450]), (2, b"new 2".to_vec()), (3, b"new 3".to_vec())]);
+    assert_eq!(all, [(1, vec![0; 450]), (2, vec![1; 450]), (3, b"new 3".to_vec()), (4, b"new 4".to_vec())]);
 }
