@@ -315,6 +315,29 @@ pub enum WalVerb {
     },
     /// Says whether every acknowledged record can be read
     Verify(WalDir),
+    /// Prints every intact record of a damaged log, and each gap; changes nothing in it
+    Salvage {
+        #[command(flatten)]
+        dir: WalDir,
+        /// Write the records into a new log in this folder, which must be empty; they are numbered anew
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
+    /// Ends a log after a record you name; asks you to type its LSN
+    #[command(
+        after_help = "Later records are lost to the log; later segments are put aside, none is removed.\n\
+        Stop the node first. Rebuilding the replica from the others loses nothing: prefer that."
+    )]
+    Truncate {
+        #[command(flatten)]
+        dir: WalDir,
+        /// The last record that stays
+        #[arg(long, value_name = "LSN")]
+        at: u64,
+        /// What you would type at a terminal, where there is none: the same LSN again
+        #[arg(long, value_name = "LSN")]
+        yes_i_typed: Option<u64>,
+    },
 }
 
 /// A log on disk.

@@ -1,4 +1,4 @@
-//! `wal`: looks into a log on disk; takes no lock, changes nothing.
+//! `wal`: looks into a log on disk; takes no lock, changes nothing, but for `truncate`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,8 @@ use quorate_store::log::{KIND_HINT, KIND_HINTS_DELIVERED, LogEntry, decode};
 use quorate_wal::inspect::{SegmentFile, SegmentState, Verdict, frames, records, segments, verify};
 use quorate_wal::{Error, Io, Lsn, Record, StdIo, TailState};
 use serde_json::{Value, json};
+
+mod repair;
 
 use crate::answer::{Answer, Screen};
 use crate::cli::{Format, WalDir, WalVerb};
@@ -21,6 +23,11 @@ pub fn run(verb: &WalVerb, screen: &mut Screen<'_>) -> io::Result<Exit> {
         WalVerb::Ls(dir) => screen.show(&listed(&log_dir(dir))),
         WalVerb::Verify(dir) => screen.show(&verified(&log_dir(dir))),
         WalVerb::Dump { dir, from, limit } => dump(&log_dir(dir), (Lsn::new(*from), *limit), screen),
+        WalVerb::Salvage { dir, into } => repair::salvaged(&log_dir(dir), into.as_deref(), screen),
+        WalVerb::Truncate { dir, at, yes_i_typed } => {
+            let consent = yes_i_typed.map(Lsn::new);
+            repair::truncated(&log_dir(dir), (Lsn::new(*at), consent), screen)
+        }
     }
 }
 

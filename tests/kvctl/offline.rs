@@ -90,7 +90,7 @@ fn help_has_the_exit_codes_and_completions_name_the_verbs() {
 #[test]
 fn a_folder_without_a_log_is_a_usage_error() {
     let dir = tempfile::tempdir().unwrap();
-    for verb in ["ls", "dump", "verify"] {
+    for verb in ["ls", "dump", "verify", "salvage"] {
         let ran = kvctl(dir.path(), &["wal", verb, "."], "");
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{verb}: {}", ran.err);
         assert!(ran.err.contains("no log in ."), "{verb}: {}", ran.err);

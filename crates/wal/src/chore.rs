@@ -79,6 +79,11 @@ pub(crate) struct Prepared {
 }
 
 impl Chore {
+    /// The segment it takes out of the log, if that is what it does.
+    pub(crate) fn retires(&self) -> Option<u64> {
+        if let ChoreKind::Retire { index, .. } = self.0 { Some(index) } else { None }
+    }
+
     /// Does it; blocks for as long as the disk takes.
     pub fn carry_out(&self, io: &dyn Io, dir: &Path) -> ChoreDone {
         ChoreDone(match &self.0 {

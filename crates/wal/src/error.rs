@@ -41,6 +41,20 @@ pub enum Error {
         /// The oldest LSN still there.
         oldest: Lsn,
     },
+    /// A cut was asked for in the middle of records that were written as one, perhaps as an atomic batch. Nothing was
+    /// changed.
+    #[error(
+        "LSN {lsn} lies among records that were written as one: the log can end after LSN {before} or after LSN \
+         {after}. Nothing was changed"
+    )]
+    CutInside {
+        /// Where the log was to end.
+        lsn: Lsn,
+        /// Where it can end before that.
+        before: Lsn,
+        /// Where it can end behind that.
+        after: Lsn,
+    },
     /// A file of another log, or of a version of the format this build does not know. Nothing was changed.
     #[error("{path} is not usable by this build: {reason}. Nothing was changed", path = path.display())]
     Foreign {
@@ -188,6 +202,16 @@ pub enum CorruptionProof {
     },
     /// A frame matches its checksum, but its records do not fill it.
     Malformed,
+    /// It lies before the LSN after which the log was to be cut.
+    BeforeCut {
+        /// The last record to keep.
+        keep: Lsn,
+    },
+    /// This very process was told by the disk that more was durable.
+    Acknowledged {
+        /// Up to where.
+        durable: Lsn,
+    },
 }
 
 impl fmt::Display for CorruptionProof {
@@ -211,6 +235,12 @@ impl fmt::Display for CorruptionProof {
                 write!(f, "LSN {expected} must follow, the frame there begins at LSN {found}")
             }
             Self::Short { bytes } => write!(f, "the file ends here, it must have {bytes} bytes"),
+            Self::BeforeCut { keep } => {
+                write!(f, "no intact record follows, but the records up to LSN {keep} were to be kept")
+            }
+            Self::Acknowledged { durable } => {
+                write!(f, "unreadable, but the disk acknowledged up to LSN {durable} to this process")
+            }
             Self::Malformed => write!(f, "a frame passes its checksum but its records do not fill it"),
         }
     }

@@ -30,13 +30,22 @@
 //! - [`Wal::stage`], [`Wal::try_lead`], [`Wal::on_durable`]: for event loops. Stage everything that is ready, sync in
 //!   your own thread if nobody else does, be told otherwise. Above some [`Wal::recent_sync`] a thread hop is cheaper
 //!   than a stalled loop: then [`Wal::request_sync`].
+//! - [`Wal::tail`] reads on through what becomes durable, [`Wal::subscribe`] only says how far that is; both wait, block or
+//!   await, and drive nobody. [`Wal::retain`] keeps what a reader has yet to read.
 //! - [`Machine`]: no threads and no waiting at all; you carry out batches and chores. For simulators.
+//!
+//! # Damage
+//! Opening is strict: it refuses, and says where and why. What then is left, without a backup or replicas, is in
+//! [`repair`]: read what is intact, or end the log where *you* say. Nothing of it ever happens by itself.
 //!
 //! # Guaranteed
 //! - What was acknowledged as durable is replayed, in order, unaltered, or opening or replaying fails by name.
 //! - What is replayed was appended; LSNs are dense; a batch is there whole or not at all.
 //! - After a failed write or sync nothing is acknowledged, written or retried any more, for good.
 //! - Opening changes no segment that holds a record. What is replayed is on the disk before it is delivered.
+//! - A [`Tail`] delivers each record once, in order, and none that a power cut could take back.
+//! - No record at or above a pin, or above the checkpoint, is given back.
+//! - Whether and how a log is watched ([`Hooks`]) changes nothing in it.
 //! - No bytes on disk make it panic, hang, or ask for more memory than the file's size justifies.
 //!
 //! # Not guaranteed
@@ -44,6 +53,8 @@
 //!   or following segment vouches for looks torn when it rots. Later frames close that hole as they come.
 //! - Anything, if the disk lies about syncs; that a log which ends too early is noticed if whole newest segments that
 //!   no older one names were removed: compare [`Recovery::last_lsn`] and [`Recovery::log_id`] with your checkpoint.
+//! - That pins outlive the process: take them again before the first checkpoint. After a cut by hand, LSNs that were cut
+//!   are used again.
 //! - With feature `mmap`: a file truncated by another process during replay raises SIGBUS.
 //!
 //! The format is described byte by byte in `docs/formats.md` and frozen by `tests/golden`.
@@ -58,12 +69,14 @@ mod batch;
 mod chore;
 mod error;
 mod frame;
+mod hooks;
 pub mod inspect;
 pub mod io;
 mod lsn;
 mod machine;
 mod options;
 mod recovery;
+pub mod repair;
 mod replay;
 mod scan;
 mod segment;
@@ -72,20 +85,23 @@ mod staging;
 mod stats;
 mod survey;
 pub mod testkit;
+#[cfg(feature = "typed")]
+pub mod typed;
 
 pub use batch::Batch;
 pub use chore::{Chore, ChoreDone};
 pub use error::{Corruption, CorruptionProof, Error, Foreign, MissingProof};
 pub use frame::{FrameHeader, FrameKind, Record};
+pub use hooks::{BatchReport, Hooks, RecoveryReport};
 pub use io::{Io, IoFile, StdIo};
 pub use lsn::{LogId, Lsn};
-pub use machine::{Machine, Marks, Opened, Take};
+pub use machine::{Machine, Marks, Opened, PinStats, Take};
 pub use options::{
-    Chores, Durability, Options, RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_BYTES_MIN, SPARE_SEGMENTS_MAX,
-    STAGED_BYTES_MAX, SyncPolicy,
+    Chores, Durability, Options, RECORD_BYTES_MAX, RecoveryMode, SEGMENT_BYTES, SEGMENT_BYTES_MIN,
+    SPARE_SEGMENTS_MAX, STAGED_BYTES_MAX, SyncPolicy,
 };
 pub use recovery::{Recovery, TailState};
 pub use replay::Replay;
 pub use segment::{Begun, FORMAT_VERSION, MAGIC, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
-pub use shell::{Append, Lead, OnDurable, Stager, Wal};
+pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Wal, Watermark};
 pub use stats::Stats;

@@ -13,7 +13,7 @@
 //!
 //! The blocking [`Wal`](crate::Wal) is a shell over it; a simulator drives it by itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,13 +22,17 @@ use crate::batch::{Batch, Placed, PlacedBare, Rotation};
 use crate::chore::Prepared;
 use crate::frame::{BareKind, Binding, RECORD_HEADER_BYTES, SEAL_BYTES};
 use crate::io::{Io, IoFile, LockGuard};
-use crate::options::{Durability, Limits, Options};
-use crate::recovery::{Recovery, recover};
+use crate::options::{Durability, Limits, Options, RecoveryMode};
+use crate::recovery::{Recovery, lock_log, recover};
+use crate::repair::truncate_locked;
 use crate::segment::{Begun, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::staging::Staging;
 use crate::{Error, LogId, Lsn};
 
 mod chores;
+mod pins;
+
+pub use pins::PinStats;
 
 /// How far the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +87,15 @@ pub(crate) struct Kept {
     pub(crate) bytes: u64,
 }
 
+/// Where a record lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) index: u64,
+    pub(crate) first_lsn: Lsn,
+    /// The last record of that segment that counts; of the active one it is not known yet.
+    pub(crate) last_lsn: Option<Lsn>,
+}
+
 /// What recovery found, to go on from.
 pub(crate) struct Resume {
     pub(crate) dir: PathBuf,
@@ -118,6 +131,8 @@ pub struct Machine {
     demand: Lsn,
     /// Everything up to here is safe elsewhere.
     cut: Lsn,
+    pins: BTreeMap<u64, PinStats>,
+    pins_made: u64,
     in_flight: InFlight,
     chore_in_flight: bool,
     prepare_failed: Option<io::Error>,
@@ -143,10 +158,10 @@ impl Machine {
         let limits = options.check()?;
         let dir = &options.dir;
         io.create_dir(dir).map_err(Error::io("make", dir))?;
-        let lock = io.lock(&dir.join("LOCK")).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Error::Locked { dir: dir.clone() },
-            _ => Error::io("lock", dir)(error),
-        })?;
+        let lock = lock_log(&**io, dir)?;
+        if let RecoveryMode::TruncateAt(last) = options.recovery {
+            truncate_locked(&**io, dir, last)?;
+        }
         let (resume, recovery) = recover(io, dir, limits.segment_bytes)?;
         Ok(Opened { machine: Self::new(limits, resume), recovery, lock })
     }
@@ -164,6 +179,8 @@ impl Machine {
             marks: Marks { staged: last, written: last, durable: last },
             demand: last,
             cut: Lsn::ZERO,
+            pins: BTreeMap::new(),
+            pins_made: 0,
             in_flight: InFlight::None,
             chore_in_flight: false,
             prepare_failed: None,
@@ -184,6 +201,18 @@ impl Machine {
     /// The oldest record that is still there; one more than the last if there is none.
     pub fn oldest_lsn(&self) -> Lsn {
         self.kept.front().map_or(self.active.header.first_lsn, |kept| kept.first_lsn)
+    }
+
+    /// The segment that holds record `lsn`, which must be written or come next.
+    pub(crate) fn place_of(&self, lsn: Lsn) -> Result<Place, Error> {
+        if lsn < self.oldest_lsn() {
+            return Err(Error::Recycled { from: lsn, oldest: self.oldest_lsn() });
+        }
+        let kept = self.kept.get(self.kept.partition_point(|kept| kept.last_lsn < lsn));
+        let active = &self.active.header;
+        Ok(kept.map_or(Place { index: active.index, first_lsn: active.first_lsn, last_lsn: None }, |kept| {
+            Place { index: kept.index, first_lsn: kept.first_lsn, last_lsn: Some(kept.last_lsn) }
+        }))
     }
 
     /// Bytes of the segments in use, as far as they are filled.

@@ -1,17 +1,27 @@
 //! How a log is opened.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Error;
 use crate::frame::{FRAME_HEADER_BYTES, SEAL_BYTES};
+use crate::hooks::{Hooks, Listener};
 use crate::segment::{BLANK_BYTES, SEGMENT_HEADER_BYTES};
+use crate::{Error, Lsn};
 
 /// What an append waits for, when its caller names nothing stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncPolicy {
     /// Until the record is on the disk. Survives power loss.
     Always,
+    /// Until the record is on the disk, as `Always`; but blocking waiters and futures wait up to `max_wait` for company, so
+    /// that slow disks or costly syncs are shared by more. Ends early when half of `staged_bytes_max` waits. A wait of
+    /// zero is `Always`; most disks want that. [`Wal::try_lead`](crate::Wal::try_lead) and
+    /// [`Wal::sync_to`](crate::Wal::sync_to) don't wait.
+    Group {
+        /// How long at most the first record of a batch waits for others.
+        max_wait: Duration,
+    },
     /// Until the operating system has it; a timer syncs what is there, the last record too. Survives the death of
     /// the process; power loss takes at most the last `every`.
     Interval {
@@ -30,6 +40,18 @@ pub enum Durability {
     Written,
     /// On the disk: survives power loss.
     Durable,
+}
+
+/// What opening does about damage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecoveryMode {
+    /// Refuses to open, and changes nothing.
+    #[default]
+    Strict,
+    /// Ends the log after this LSN, for good, whatever follows: as [`repair::truncate`](crate::repair::truncate), then
+    /// opens it. *Each* open with this option cuts anew what was appended since: never leave it in a configuration.
+    TruncateAt(Lsn),
 }
 
 /// Who prepares and recycles segments.
@@ -51,6 +73,8 @@ pub struct Options {
     pub(crate) spare_segments_max: usize,
     pub(crate) sync: SyncPolicy,
     pub(crate) chores: Chores,
+    pub(crate) recovery: RecoveryMode,
+    pub(crate) listener: Listener,
 }
 
 /// Default size of a segment: 64 MiB.
@@ -77,6 +101,8 @@ impl Options {
             spare_segments_max: SPARE_SEGMENTS_MAX,
             sync: SyncPolicy::Always,
             chores: Chores::Thread,
+            recovery: RecoveryMode::Strict,
+            listener: Listener::default(),
         }
     }
 
@@ -122,6 +148,21 @@ impl Options {
         self
     }
 
+    /// What opening does about damage; [`RecoveryMode::Strict`] unless said otherwise.
+    #[must_use]
+    pub fn recovery(mut self, mode: RecoveryMode) -> Self {
+        self.recovery = mode;
+        self
+    }
+
+    /// Told what the log does; nobody, unless said otherwise. A bare [`Machine`](crate::Machine) tells nothing: its
+    /// driver sees it all.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Arc<dyn Hooks>) -> Self {
+        self.listener = Listener::new(hooks);
+        self
+    }
+
     /// The log's directory.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -163,7 +204,7 @@ impl Options {
     /// What an append waits for under this policy.
     pub(crate) fn durability(&self) -> Durability {
         match self.sync {
-            SyncPolicy::Always => Durability::Durable,
+            SyncPolicy::Always | SyncPolicy::Group { .. } => Durability::Durable,
             SyncPolicy::Interval { .. } | SyncPolicy::Os => Durability::Written,
         }
     }

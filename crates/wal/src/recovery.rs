@@ -17,7 +17,8 @@ use std::sync::Arc;
 use crate::chore::{fill_zero, fix_size};
 use crate::error::CorruptionProof;
 use crate::frame::{Bare, BareKind, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameFields, FrameKind, SEAL_BYTES};
-use crate::io::{Io, IoFile, OpenMode, random_u64};
+use crate::hooks::RecoveryReport;
+use crate::io::{Io, IoFile, LockGuard, OpenMode, random_u64};
 use crate::machine::{Active, Kept, Resume};
 use crate::replay::{Access, Replay, Span};
 use crate::scan::Window;
@@ -91,6 +92,16 @@ impl Recovery {
         Ok(Replay::new(Arc::clone(&self.io), self.spans.clone(), from))
     }
 
+    pub(crate) fn report(&self) -> RecoveryReport {
+        RecoveryReport {
+            log_id: self.log_id(),
+            oldest_lsn: self.oldest_lsn(),
+            last_lsn: self.last_lsn(),
+            tail: self.tail,
+            copied_records: self.copied,
+        }
+    }
+
     fn newest(&self) -> &Span {
         self.spans.last().expect("recovery begins a segment, so there is one")
     }
@@ -122,8 +133,16 @@ pub(crate) fn recover(io: &Arc<dyn Io>, dir: &Path, segment_bytes: u64) -> Resul
     Ok((resume, Recovery { io: Arc::clone(io), spans, tail: state, copied }))
 }
 
+/// Keeps everybody else out.
+pub(crate) fn lock_log(io: &dyn Io, dir: &Path) -> Result<Box<dyn LockGuard>, Error> {
+    io.lock(&dir.join("LOCK")).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => Error::Locked { dir: dir.to_owned() },
+        _ => Error::io("lock", dir)(error),
+    })
+}
+
 /// What is about to be read shall be on the disk.
-fn settle(io: &dyn Io, dir: &Path) -> Result<(), Error> {
+pub(crate) fn settle(io: &dyn Io, dir: &Path) -> Result<(), Error> {
     for role in crate::survey::names(io, dir)? {
         if let FileRole::Segment(_) = role {
             let path = role.path(dir);
@@ -172,12 +191,12 @@ fn kept(spans: &[Span]) -> VecDeque<Kept> {
 }
 
 /// What the new segment will say and hold.
-struct Plan {
-    log_id: LogId,
-    index: u64,
-    previous: Predecessor,
+pub(crate) struct Plan {
+    pub(crate) log_id: LogId,
+    pub(crate) index: u64,
+    pub(crate) previous: Predecessor,
     /// Intact frames behind the last witnessed record, as (segment, from, to).
-    copy: Option<(Segment, u64, u64)>,
+    pub(crate) copy: Option<(Segment, u64, u64)>,
 }
 
 impl Plan {
@@ -190,7 +209,7 @@ impl Plan {
 
     /// A newest segment without a single record is replaced. Its header may be on no disk, if it is the write that
     /// failed; and a log that is opened again and again does not grow.
-    fn instead_of(newest: &Segment) -> Self {
+    pub(crate) fn instead_of(newest: &Segment) -> Self {
         let header = &newest.header;
         Self { log_id: header.log_id, index: header.index, previous: header.previous, copy: None }
     }
@@ -217,19 +236,20 @@ impl Plan {
 }
 
 /// The segment that recovery began.
-struct Opening {
+pub(crate) struct Opening {
     active: Active,
     last_lsn: Lsn,
 }
 
-struct Beginning<'a> {
-    io: &'a dyn Io,
-    dir: &'a Path,
-    plan: &'a Plan,
+/// The making of a new segment from a plan.
+pub(crate) struct Beginning<'a> {
+    pub(crate) io: &'a dyn Io,
+    pub(crate) dir: &'a Path,
+    pub(crate) plan: &'a Plan,
 }
 
 impl Beginning<'_> {
-    fn begin(&self, survey: &mut Survey, segment_bytes: u64) -> Result<Opening, Error> {
+    pub(crate) fn begin(&self, survey: &mut Survey, segment_bytes: u64) -> Result<Opening, Error> {
         let overhead = SEGMENT_HEADER_BYTES as u64 + SEAL_BYTES + 2 * FRAME_HEADER_BYTES as u64;
         let bytes = segment_bytes.max(self.plan.bytes_to_copy() + overhead).next_multiple_of(FRAME_ALIGN);
         let path = FileRole::New(self.plan.index).path(self.dir);

@@ -1,5 +1,6 @@
 //! Reading the records back, in order, with bounded memory.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ impl Replay {
             }
             let Some(reader) = &mut self.current else { return Ok(None) };
             match reader.advance() {
-                Ok(true) if reader.lsn >= self.from => break,
+                Ok(true) if reader.cursor.lsn >= self.from => break,
                 Ok(true) => {}
                 Ok(false) => self.current = None,
                 Err(error) => {
@@ -95,10 +96,9 @@ impl Replay {
     }
 }
 
-/// Reads one span, record by record.
-pub(crate) struct SpanReader {
-    span: Span,
-    scanner: Scanner,
+/// Walks the records of one segment's frames.
+pub(crate) struct Cursor {
+    pub(crate) scanner: Scanner,
     frame: Option<FrameHeader>,
     /// Records of `frame` not yet passed, the current one not counted.
     left: u32,
@@ -106,7 +106,80 @@ pub(crate) struct SpanReader {
     at: usize,
     behind: usize,
     /// The current record.
-    lsn: Lsn,
+    pub(crate) lsn: Lsn,
+}
+
+/// Why a frame that is intact is not the one that must come.
+pub(crate) enum Misfit {
+    Read(io::Error),
+    Proof(CorruptionProof),
+}
+
+impl Cursor {
+    /// Before the first record of the segment with this header.
+    pub(crate) fn new(window: Window, header: &SegmentHeader) -> Self {
+        Self::over(Scanner::new(window, header), header.previous.last_lsn)
+    }
+
+    /// Behind record `lsn`.
+    pub(crate) fn over(scanner: Scanner, lsn: Lsn) -> Self {
+        Self { scanner, frame: None, left: 0, at: 0, behind: 0, lsn }
+    }
+
+    /// Whether the current frame has no more records.
+    #[inline]
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Goes to the next frame; `None` if there is no intact one.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<FrameHeader>, Misfit> {
+        let Some(frame) = self.scanner.step().map_err(Misfit::Read)? else { return Ok(None) };
+        let expected = self.lsn.next();
+        if frame.first_lsn != expected {
+            return Err(Misfit::Proof(CorruptionProof::Discontinuity { expected, found: frame.first_lsn }));
+        }
+        if !self.scanner.is_well_formed(&frame).map_err(Misfit::Read)? {
+            return Err(Misfit::Proof(CorruptionProof::Malformed));
+        }
+        self.enter(frame);
+        Ok(Some(frame))
+    }
+
+    /// Stands before the first record of the frame that the scanner found last.
+    pub(crate) fn enter(&mut self, frame: FrameHeader) {
+        self.lsn = frame.first_lsn.prev();
+        self.left = if frame.kind == FrameKind::Records { frame.count } else { 0 };
+        self.behind = 0;
+        self.frame = Some(frame);
+    }
+
+    /// Goes to the next record of the frame; `false` if its bytes are none, which [`Cursor::next_frame`] ruled out.
+    #[inline]
+    pub(crate) fn pass(&mut self) -> bool {
+        self.at = self.behind;
+        let Some(frame) = &self.frame else { return false };
+        let rest = self.scanner.payload_from(frame, self.at);
+        let Some((_, bytes)) = split_record(rest, self.lsn) else { return false };
+        self.left -= 1;
+        self.behind = self.at + bytes;
+        self.lsn = self.lsn.next();
+        true
+    }
+
+    /// The current record.
+    #[inline]
+    pub(crate) fn record(&self) -> Record<'_> {
+        let rest = self.frame.as_ref().map_or(&[][..], |frame| self.scanner.payload_from(frame, self.at));
+        split_record(rest, self.lsn)
+            .map_or(Record { lsn: self.lsn, kind: 0, payload: &[] }, |(record, _)| record)
+    }
+}
+
+/// Reads one span, record by record.
+pub(crate) struct SpanReader {
+    span: Span,
+    cursor: Cursor,
     /// Checksum of the last frame.
     chain_crc: u32,
     frames: u64,
@@ -118,29 +191,20 @@ impl SpanReader {
             Access::Settled => Window::mapped(file),
             Access::Live => Window::new(file),
         });
-        let scanner = Scanner::new(window.map_err(Error::io("open", &span.path))?, &span.header);
-        let (lsn, chain_crc) = (span.header.previous.last_lsn, span.header.crc());
-        Ok(Self { span, scanner, frame: None, left: 0, at: 0, behind: 0, lsn, chain_crc, frames: 0 })
+        let cursor = Cursor::new(window.map_err(Error::io("open", &span.path))?, &span.header);
+        let chain_crc = span.header.crc();
+        Ok(Self { span, cursor, chain_crc, frames: 0 })
     }
 
     /// Goes to the next record; `false` at the end of the span.
     #[inline]
     pub(crate) fn advance(&mut self) -> Result<bool, Error> {
-        while self.left == 0 {
+        while self.cursor.is_spent() {
             if !self.next_frame()? {
                 return Ok(false);
             }
         }
-        self.at = self.behind;
-        let Some(frame) = &self.frame else { return Ok(false) };
-        let rest = self.scanner.payload_from(frame, self.at);
-        let Some((_, bytes)) = split_record(rest, self.lsn) else {
-            return Err(self.fault(CorruptionProof::Malformed));
-        };
-        self.left -= 1;
-        self.behind = self.at + bytes;
-        self.lsn = self.lsn.next();
-        Ok(true)
+        if self.cursor.pass() { Ok(true) } else { Err(self.fault(CorruptionProof::Malformed)) }
     }
 
     /// Frames read so far.
@@ -150,50 +214,42 @@ impl SpanReader {
 
     #[inline]
     fn record(&self) -> Record<'_> {
-        let rest = self.frame.as_ref().map_or(&[][..], |frame| self.scanner.payload_from(frame, self.at));
-        split_record(rest, self.lsn)
-            .map_or(Record { lsn: self.lsn, kind: 0, payload: &[] }, |(record, _)| record)
+        self.cursor.record()
     }
 
     fn next_frame(&mut self) -> Result<bool, Error> {
-        let offset = self.scanner.offset();
+        let offset = self.cursor.scanner.offset();
         if offset >= self.span.end {
             return self.finish();
         }
-        let Some(frame) = self.scanner.step().map_err(Error::io("read", &self.span.path))? else {
-            return Err(self.broken_off(offset));
-        };
-        if frame.first_lsn != self.lsn.next() {
-            let proof = CorruptionProof::Discontinuity { expected: self.lsn.next(), found: frame.first_lsn };
-            return Err(corrupt(&self.span.path, offset, self.lsn, proof));
+        match self.cursor.next_frame() {
+            Ok(Some(frame)) => {
+                self.chain_crc = frame.crc;
+                self.frames += 1;
+                Ok(true)
+            }
+            Ok(None) => Err(self.broken_off(offset)),
+            Err(Misfit::Read(error)) => Err(Error::io("read", &self.span.path)(error)),
+            Err(Misfit::Proof(proof)) => Err(self.fault(proof)),
         }
-        if !self.scanner.is_well_formed(&frame).map_err(Error::io("read", &self.span.path))? {
-            return Err(self.fault(CorruptionProof::Malformed));
-        }
-        self.left = if frame.kind == FrameKind::Records { frame.count } else { 0 };
-        self.behind = 0;
-        self.chain_crc = frame.crc;
-        self.frames += 1;
-        self.frame = Some(frame);
-        Ok(true)
     }
 
     /// At the end, everything must be as the next segment's header says.
     fn finish(&self) -> Result<bool, Error> {
-        let span = &self.span;
-        let exact = self.scanner.offset() == span.end;
-        if exact && self.lsn == span.last_lsn && self.chain_crc == span.chain_crc {
+        let (span, scanner) = (&self.span, &self.cursor.scanner);
+        let exact = scanner.offset() == span.end;
+        if exact && self.cursor.lsn == span.last_lsn && self.chain_crc == span.chain_crc {
             return Ok(false);
         }
-        Err(self.broken_off(self.scanner.at()))
+        Err(self.broken_off(scanner.at()))
     }
 
     fn broken_off(&self, offset: u64) -> Error {
         let proof = CorruptionProof::Successor { end: self.span.end, last: self.span.last_lsn };
-        corrupt(&self.span.path, offset, self.lsn, proof)
+        corrupt(&self.span.path, offset, self.cursor.lsn, proof)
     }
 
     fn fault(&self, proof: CorruptionProof) -> Error {
-        corrupt(&self.span.path, self.scanner.at(), self.lsn, proof)
+        corrupt(&self.span.path, self.cursor.scanner.at(), self.cursor.lsn, proof)
     }
 }

@@ -14,6 +14,8 @@ use crate::{LogId, Lsn};
 
 /// Read at once.
 const CHUNK_BYTES: u64 = 1 << 20;
+/// Read at once by who follows the end.
+const FOLLOWING_CHUNK_BYTES: u64 = 64 << 10;
 /// How many times its own size the search for frames behind damage may checksum: crafted bytes must not hang it.
 const SEARCH_FACTOR: u64 = 8;
 
@@ -24,12 +26,13 @@ pub(crate) struct Window {
     bytes: u64,
     held: Vec<u8>,
     start: u64,
+    chunk_bytes: u64,
 }
 
 impl Window {
     pub(crate) fn new(file: Arc<dyn IoFile>) -> io::Result<Self> {
         let bytes = file.len()?;
-        Ok(Self { file, map: None, bytes, held: Vec::new(), start: 0 })
+        Ok(Self { file, map: None, bytes, held: Vec::new(), start: 0, chunk_bytes: CHUNK_BYTES })
     }
 
     /// By memory map, where that is to be had: for segments that nobody writes any more.
@@ -39,6 +42,11 @@ impl Window {
         window.bytes = map.as_ref().map_or(window.bytes, |map| (**map).as_ref().len() as u64);
         window.map = map;
         Ok(window)
+    }
+
+    /// As [`Window::new`], for a reader at the end of a log in use, who reads little at once and often.
+    pub(crate) fn following(file: Arc<dyn IoFile>) -> io::Result<Self> {
+        Ok(Self { chunk_bytes: FOLLOWING_CHUNK_BYTES, ..Self::new(file)? })
     }
 
     pub(crate) fn file_bytes(&self) -> u64 {
@@ -73,7 +81,7 @@ impl Window {
     }
 
     fn refill(&mut self, offset: u64, count: usize) -> io::Result<()> {
-        let wanted = (count as u64).max(CHUNK_BYTES).min(self.bytes - offset) as usize;
+        let wanted = (count as u64).max(self.chunk_bytes).min(self.bytes - offset) as usize;
         if self.held.len() < wanted {
             self.held.resize(wanted, 0);
         }
@@ -98,8 +106,18 @@ pub(crate) struct Scanner {
 impl Scanner {
     pub(crate) fn new(window: Window, header: &SegmentHeader) -> Self {
         let limit = header.segment_bytes.min(window.file_bytes());
+        Self::bound_to(window, header.binding(), limit)
+    }
+
+    /// Without a header, by what a frame of the segment says.
+    pub(crate) fn bound_to(window: Window, binding: Binding, limit: u64) -> Self {
         let offset = SEGMENT_HEADER_BYTES as u64;
-        Self { window, binding: header.binding(), offset, limit, at: offset }
+        Self { window, binding, offset, limit, at: offset }
+    }
+
+    /// What was read is read anew: the file has grown since.
+    pub(crate) fn forget(&mut self) {
+        self.window.held.clear();
     }
 
     /// Behind the last good frame.
@@ -148,6 +166,23 @@ impl Scanner {
         let head = self.window.view(self.offset, FRAME_HEADER_BYTES)?;
         Ok(head
             .is_some_and(|head| u32_at(head, 28) == cookie || u32_at(head, 0) != 0 && u32_at(head, 28) == 0))
+    }
+
+    /// Goes to the next intact frame of this segment behind the bad place, with records after `last`; `false` if there
+    /// is none.
+    pub(crate) fn skip_to_intact(&mut self, last: Lsn) -> io::Result<bool> {
+        let binding = self.binding;
+        let mut search = Search { window: &mut self.window, limit: self.limit, budget: 0 };
+        let found = search.find(self.offset + FRAME_ALIGN, &|head| {
+            (head.cookie == binding.cookie() && head.count > 0 && head.last_lsn() > last).then_some(binding)
+        })?;
+        self.offset = found.map_or(self.limit, |(offset, _)| offset);
+        Ok(found.is_some())
+    }
+
+    /// Frames from `end` on do not count.
+    pub(crate) fn limit_to(&mut self, end: u64) {
+        self.limit = self.limit.min(end);
     }
 
     /// The first intact frame of this segment behind the bad place that says more than `last` was durable.

@@ -17,19 +17,26 @@ use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::Lsn;
+use crate::hooks::Listener;
 use crate::io::{Io, LockGuard};
 use crate::machine::{Machine, Marks};
 use crate::options::{Chores, Durability, Options, SyncPolicy};
 use crate::stats::{RecentSync, Stats};
+use crate::{Error, Lsn};
 
 mod append;
 mod lead;
+mod retain;
+mod tail;
 mod threads;
 mod wal;
+mod watermark;
 
 pub use append::Append;
+pub use retain::Retention;
+pub use tail::Tail;
 pub use wal::{Lead, Stager, Wal};
+pub use watermark::Watermark;
 
 /// Called when the log has advanced, with the LSN up to which its policy is satisfied, or when it stopped.
 pub type OnDurable = Arc<dyn Fn(Lsn) + Send + Sync>;
@@ -40,6 +47,9 @@ pub(crate) struct Shared {
     /// What appends wait for.
     pub(crate) durability: Durability,
     pub(crate) chores: Chores,
+    pub(crate) listener: Listener,
+    /// Bytes staged at which a group has gathered enough; `None`: it does not gather.
+    gathers: Option<u64>,
     /// The period of the timer, and what it makes of the records.
     tick: Option<(Duration, Durability)>,
     state: Mutex<State>,
@@ -64,6 +74,8 @@ pub(crate) struct State {
     wakers_named: u64,
     /// The flusher's timer runs.
     ticking: bool,
+    /// The hooks know that the log stopped.
+    poison_told: bool,
     /// The durable LSN of the last idle watermark.
     marked: Lsn,
     threads: Threads,
@@ -102,8 +114,16 @@ impl Shared {
             dir: options.dir.clone(),
             durability: options.durability(),
             chores: options.chores,
+            listener: options.listener.clone(),
+            gathers: match options.sync {
+                SyncPolicy::Group { max_wait } if !max_wait.is_zero() => Some(options.staged_bytes_max / 2),
+                _ => None,
+            },
             tick: match options.sync {
                 SyncPolicy::Always => None,
+                SyncPolicy::Group { max_wait } => {
+                    (!max_wait.is_zero()).then_some((max_wait, Durability::Durable))
+                }
                 SyncPolicy::Interval { every } => Some((every, Durability::Durable)),
                 SyncPolicy::Os => Some((OS_TICK, Durability::Written)),
             },
@@ -137,6 +157,11 @@ impl Shared {
         self.durable.store(marks.durable.get(), Ordering::Release);
     }
 
+    /// Whether those who wait should still wait for company.
+    fn is_gathering(&self, state: &State) -> bool {
+        self.gathers.is_some_and(|enough| state.machine.staged_bytes() < enough)
+    }
+
     /// Leaves a wish for everything staged up to `lsn`; the leader's hand-off or the flusher fulfils it.
     fn wish(self: &Arc<Self>, state: &mut State, lsn: Lsn, durability: Durability) {
         let wished = &mut state.wished[durability as usize];
@@ -161,6 +186,7 @@ impl State {
             wakers: [BTreeMap::new(), BTreeMap::new()],
             wakers_named: 0,
             ticking: false,
+            poison_told: false,
             threads: Threads::default(),
             stats: Stats::default(),
             recent_sync: RecentSync::default(),
@@ -175,10 +201,27 @@ impl State {
             .find(|durability| self.wished[*durability as usize] > marks.at(*durability))
     }
 
+    /// A name among the wakers.
+    fn name_waker(&mut self) -> u64 {
+        self.wakers_named += 1;
+        self.wakers_named
+    }
+
+    /// Why nobody will be told anything any more, if so.
+    fn ended(&self) -> Option<Error> {
+        self.machine.stopped().cloned().or_else(|| self.threads.closing.then_some(Error::Closed))
+    }
+
+    /// Why the log stopped for good; once, for the hooks.
+    fn poison_to_tell(&mut self) -> Option<Error> {
+        let cause = self.machine.stopped().filter(|cause| !matches!(cause, Error::Closed))?.clone();
+        (!std::mem::replace(&mut self.poison_told, true)).then_some(cause)
+    }
+
     /// Takes the wakers of those who have what they waited for; of all, once the log stopped.
     fn ready_wakers(&mut self) -> Vec<Waker> {
         let marks = self.machine.marks();
-        let stopped = self.machine.stopped().is_some();
+        let stopped = self.ended().is_some();
         let mut ready = Vec::new();
         for durability in [Durability::Written, Durability::Durable] {
             let waiting = &mut self.wakers[durability as usize];

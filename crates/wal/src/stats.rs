@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Lsn;
+
 /// Counters since the log was opened, and how it stands now. Counting never decides anything (Pebble issue 6031: a
 /// watermark that moved only while a histogram was set).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,10 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes filled in them, now.
     pub retained_bytes: u64,
+    /// Pins held, now; whose they are, [`Wal::pins`](crate::Wal::pins) tells.
+    pub pins: u64,
+    /// The least of them: no record from here on is given back.
+    pub pinned_lsn: Option<Lsn>,
 }
 
 /// Syncs that [`RecentSync`] looks back on.

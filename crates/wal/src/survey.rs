@@ -123,6 +123,12 @@ impl Survey {
         Ok(())
     }
 
+    /// Of a directory: what a new segment may be made of.
+    pub(crate) fn to_build_on((new, free): (Vec<u64>, Vec<u64>), prepared: Option<u64>) -> Self {
+        let unbegun = prepared.map(|index| Unbegun { index, blank: true });
+        Self { segments: Vec::new(), unbegun, new, free }
+    }
+
     /// Where the newest segment ends, and whether everything around that end is as a crash leaves it.
     pub(crate) fn tail(&self, io: &dyn Io, dir: &Path) -> Result<Option<Tail>, Error> {
         let Some(newest) = self.segments.last() else { return Ok(None) };

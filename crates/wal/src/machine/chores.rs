@@ -21,13 +21,17 @@ impl Machine {
         {
             return Some(chore);
         }
-        let oldest = self.kept.front().filter(|kept| kept.last_lsn <= self.cut && self.may_chore())?;
+        if !self.may_chore() || !self.may_retire() {
+            return None;
+        }
+        // Out of the log from now on: who asks for its records is told so, however long the disk takes.
+        let oldest = self.kept.pop_front()?;
         let spare = self.free.len() < self.limits.spare_segments_max;
         let fate = if spare { Fate::Spare } else { Fate::Removed };
         Some(self.begin_chore(ChoreKind::Retire { index: oldest.index, fate }))
     }
 
-    /// As [`Machine::take_chore`], for a caller that was told [`Take::NeedsSegment`].
+    /// As [`Machine::take_chore`], for a caller that was told [`Take::NeedsSegment`](crate::Take::NeedsSegment).
     pub fn take_chore_now(&mut self) -> Option<Chore> {
         if !self.may_chore() || !self.can_prepare() {
             return None;
@@ -48,8 +52,12 @@ impl Machine {
 
     /// Whether [`Machine::take_chore`] has one.
     pub fn chore_is_due(&self) -> bool {
-        let retire = self.kept.front().is_some_and(|kept| kept.last_lsn <= self.cut);
-        self.may_chore() && (retire || self.is_preparation_due() && self.can_prepare())
+        self.may_chore() && (self.may_retire() || self.is_preparation_due() && self.can_prepare())
+    }
+
+    fn may_retire(&self) -> bool {
+        let retirable = self.retirable();
+        self.kept.front().is_some_and(|kept| kept.last_lsn <= retirable)
     }
 
     fn is_preparation_due(&self) -> bool {
@@ -82,7 +90,6 @@ impl Machine {
                 self.next = Next::Ready(prepared);
             }
             ChoreResult::Retired => {
-                self.kept.pop_front();
                 self.prepare_failed = None;
                 if let ChoreKind::Retire { index, fate: Fate::Spare } = chore.0 {
                     self.free.push(index);

@@ -42,7 +42,7 @@ impl Append {
     /// # Errors
     /// [`Error::Poisoned`]: it may or may not be on disk.
     pub fn wait(&self) -> Result<Lsn, Error> {
-        self.shared.wait_for(self.lsn, self.durability)?;
+        self.shared.wait_in_group(self.lsn, self.durability)?;
         Ok(self.lsn)
     }
 }
@@ -62,10 +62,7 @@ impl Future for Append {
         if let Some(stopped) = state.machine.stopped() {
             return Poll::Ready(Err(stopped.clone()));
         }
-        let name = *self.name.get_or_insert_with(|| {
-            state.wakers_named += 1;
-            state.wakers_named
-        });
+        let name = *self.name.get_or_insert_with(|| state.name_waker());
         state.wakers[self.durability as usize].insert((self.lsn, name), context.waker().clone());
         shared.wish(&mut state, self.lsn, self.durability);
         Poll::Pending

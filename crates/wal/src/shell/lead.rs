@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Guard, Shared};
 use crate::batch::Batch;
+use crate::hooks::{BatchReport, Hooks};
 use crate::machine::Take;
 use crate::options::{Chores, Durability};
 use crate::{Error, Lsn};
@@ -47,8 +48,18 @@ impl Shared {
         let mut state = self.state();
         count(&mut state, &batch, sync_time);
         self.recent_sync_ns.store(state.recent_sync.nanos(), Ordering::Relaxed);
+        let news = result.is_ok().then(|| News::of(&batch, sync_time));
         state.machine.completed(batch, result);
+        let poison = state.poison_to_tell();
         self.hand_over(state, carried);
+        self.listener.tell(|hooks| {
+            if let Some(news) = &news {
+                news.tell(hooks);
+            }
+            if let Some(cause) = &poison {
+                hooks.on_poison(cause);
+            }
+        });
     }
 
     fn write_and_sync(&self, batch: &mut Batch) -> (Result<(), (&'static str, io::Error)>, Duration) {
@@ -130,6 +141,26 @@ impl Shared {
         }
     }
 
+    /// As [`Shared::wait_for`], but waits for company first, where the policy says so: the flusher then leads.
+    pub(crate) fn wait_in_group(self: &Arc<Self>, lsn: Lsn, durability: Durability) -> Result<(), Error> {
+        if self.gathers.is_none() || durability == Durability::Written {
+            return self.wait_for(lsn, durability);
+        }
+        let mut state = self.state();
+        let lsn = lsn.min(state.machine.marks().staged);
+        while state.machine.marks().durable < lsn {
+            if let Some(ended) = state.ended() {
+                return Err(ended);
+            }
+            if !self.is_gathering(&state) {
+                drop(state);
+                return self.wait_for(lsn, durability);
+            }
+            state = self.wait_turn(state, lsn, durability);
+        }
+        Ok(())
+    }
+
     pub(crate) fn wait_turn<'a>(
         &'a self,
         mut state: Guard<'a>,
@@ -174,6 +205,38 @@ impl Shared {
                 state = self.state();
             }
         }
+    }
+}
+
+/// What the hooks hear of a batch that went well.
+struct News {
+    rotated_to: Option<u64>,
+    synced: Option<Duration>,
+    report: BatchReport,
+}
+
+impl News {
+    fn of(batch: &Batch, sync_time: Duration) -> Self {
+        Self {
+            rotated_to: batch.rotation.as_ref().map(|rotation| rotation.header.index),
+            synced: batch.syncs().then_some(sync_time),
+            report: BatchReport {
+                last_lsn: batch.last_lsn(),
+                records: batch.records(),
+                bytes: batch.bytes(),
+                synced: batch.syncs(),
+            },
+        }
+    }
+
+    fn tell(&self, hooks: &dyn Hooks) {
+        if let Some(index) = self.rotated_to {
+            hooks.on_rotate(index);
+        }
+        if let Some(took) = self.synced {
+            hooks.on_sync(took);
+        }
+        hooks.on_batch(&self.report);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::lead::Led;
 use super::{Guard, Shared, State};
+use crate::chore::Chore;
 use crate::machine::Machine;
 use crate::options::{Chores, Durability};
 
@@ -53,7 +54,7 @@ impl Shared {
 
     /// What the flusher should do now. Keeps the timer.
     fn due(&self, state: &mut State, tick: &mut Option<Duration>) -> Option<Durability> {
-        let wish = state.unfulfilled();
+        let wish = if self.is_gathering(state) && state.ticking { None } else { state.unfulfilled() };
         let Some((every, durability)) = self.tick.filter(|_| state.ticking) else { return wish };
         let marks = state.machine.marks();
         if marks.at(durability) >= marks.staged {
@@ -119,6 +120,15 @@ impl Shared {
         false
     }
 
+    /// As [`Shared::assign_chores`], and lets go of the lock.
+    pub(crate) fn get_chores_done(self: &Arc<Self>, mut state: Guard<'_>) {
+        let inline = self.assign_chores(&mut state);
+        drop(state);
+        if inline {
+            self.do_chores();
+        }
+    }
+
     fn prepare(self: &Arc<Self>) {
         loop {
             self.do_chores();
@@ -142,6 +152,7 @@ impl Shared {
             state = self.state();
             state.machine.chore_completed(&chore, done);
             self.after_chore(state);
+            self.tell_of_chore(&chore);
             state = self.state();
         }
     }
@@ -167,13 +178,25 @@ impl Shared {
         self.after_chore(state);
     }
 
+    /// A retirement that failed poisons the log, and is told so.
+    fn tell_of_chore(&self, chore: &Chore) {
+        if let Some(index) = chore.retires()
+            && self.state().machine.stopped().is_none()
+        {
+            self.listener.tell(|hooks| hooks.on_recycle(index));
+        }
+    }
+
     fn after_chore(self: &Arc<Self>, mut state: Guard<'_>) {
         self.chore_done.notify_all();
         if state.machine.stopped().is_some() {
-            let wakers = state.ready_wakers();
+            let (wakers, poison) = (state.ready_wakers(), state.poison_to_tell());
             drop(state);
             self.announce_stop();
             self.tell(wakers);
+            if let Some(cause) = poison {
+                self.listener.tell(|hooks| hooks.on_poison(&cause));
+            }
         } else if state.unfulfilled().is_some() && !state.machine.is_busy() {
             self.wake_flusher(&mut state);
         }

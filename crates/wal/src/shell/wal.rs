@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
-use super::{Append, Guard, OnDurable, Shared};
+use super::{Append, Guard, OnDurable, Retention, Shared, Tail, Watermark};
 use crate::io::Io;
-use crate::machine::{Machine, Marks, Opened};
+use crate::machine::{Machine, Marks, Opened, PinStats};
 use crate::options::{Durability, Options};
 use crate::recovery::Recovery;
 use crate::stats::Stats;
@@ -47,6 +48,7 @@ impl Wal {
     pub fn open(options: &Options, io: Arc<dyn Io>) -> Result<(Self, Recovery), Error> {
         let Opened { machine, recovery, lock } = Machine::open(options, &io)?;
         let shared = Arc::new(Shared::new(options, io, machine, lock));
+        shared.listener.tell(|hooks| hooks.on_recover(&recovery.report()));
         Ok((Self { owner: Arc::new(Owner { shared }) }, recovery))
     }
 
@@ -67,7 +69,12 @@ impl Wal {
         self.append_with(Durability::Durable, kind, parts)
     }
 
-    fn append_with(&self, durability: Durability, kind: u8, parts: &[&[u8]]) -> Result<Append, Error> {
+    /// As [`Wal::append`], as safe as `durability` says, whatever the policy. A batch is as safe as its strictest member
+    /// asks for, and everything staged before that.
+    ///
+    /// # Errors
+    /// As [`Wal::append`].
+    pub fn append_with(&self, durability: Durability, kind: u8, parts: &[&[u8]]) -> Result<Append, Error> {
         let lsn = self.stager().stage_with(durability, kind, parts)?;
         Ok(Append::new(Arc::clone(self.shared()), lsn, durability))
     }
@@ -138,7 +145,7 @@ impl Wal {
     /// # Errors
     /// [`Error::Poisoned`].
     pub fn commit_to(&self, lsn: Lsn) -> Result<(), Error> {
-        self.shared().wait_for(lsn, self.shared().durability)
+        self.shared().wait_in_group(lsn, self.shared().durability)
     }
 
     /// Something to await: everything up to `lsn` is durable.
@@ -183,11 +190,37 @@ impl Wal {
     pub fn checkpoint(&self, lsn: Lsn) {
         let mut state = self.shared().state();
         state.machine.checkpoint(lsn);
-        let inline = self.shared().assign_chores(&mut state);
-        drop(state);
-        if inline {
-            self.shared().do_chores();
-        }
+        self.shared().get_chores_done(state);
+    }
+
+    /// Keeps the records from `lsn` on, whatever is checkpointed, until the result is dropped. `name` says whose it is,
+    /// in [`Wal::pins`]. Not remembered across restarts: take it anew before the first checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Recycled`]: some of them are gone already.
+    pub fn retain(&self, name: &str, lsn: Lsn) -> Result<Retention, Error> {
+        Retention::take(self.shared(), name, lsn)
+    }
+
+    /// Who holds back which records, oldest pin first.
+    pub fn pins(&self) -> Vec<PinStats> {
+        self.shared().state().machine.pins().cloned().collect()
+    }
+
+    /// Reads on from `from` ([`Lsn::ZERO`]: from the first ever), through what is durable now to what becomes durable
+    /// later, and never past it. It asks for no sync: under a policy that makes nothing durable it gets nothing.
+    ///
+    /// It holds nothing back: [`Wal::retain`] what it has yet to read, or it may find it recycled.
+    ///
+    /// # Errors
+    /// [`Error::Recycled`]: some of that is gone already.
+    pub fn tail(&self, from: Lsn) -> Result<Tail, Error> {
+        Tail::new(self.shared(), from)
+    }
+
+    /// The durable mark, to wait for or to await; any number of subscribers.
+    pub fn subscribe(&self) -> Watermark {
+        Watermark::new(self.shared())
     }
 
     /// Writes the durable mark behind the last frame, without sync, if the log is idle. A crash after that cannot make
@@ -219,6 +252,8 @@ impl Wal {
             staged_bytes: machine.staged_bytes(),
             segments: machine.segments() as u64,
             retained_bytes: machine.retained_bytes(),
+            pins: machine.pins().count() as u64,
+            pinned_lsn: machine.pins().map(|pin| pin.lsn).min(),
             ..state.stats
         }
     }
@@ -310,8 +345,11 @@ impl Stager<'_> {
     fn count(&mut self, before: u64, records: u64) {
         let state = &mut *self.state;
         state.stats.appends += records;
-        state.stats.append_bytes += state.machine.staged_bytes() - before;
+        let headers = records * crate::frame::RECORD_HEADER_BYTES as u64;
+        let bytes = state.machine.staged_bytes() - before - headers;
+        state.stats.append_bytes += bytes;
         self.shared.start_tick(state);
+        self.shared.listener.tell(|hooks| hooks.on_append(state.machine.marks().staged, records, bytes));
     }
 }
 
@@ -320,7 +358,9 @@ impl Owner {
         let mut state = self.shared.state();
         state.threads.closing = true;
         let threads = std::mem::take(&mut state.threads.handles);
+        let wakers = state.ready_wakers();
         drop(state);
+        wakers.into_iter().for_each(Waker::wake);
         self.shared.announce_stop();
         for thread in threads {
             if thread.thread().id() != thread::current().id() {

@@ -4,19 +4,32 @@
 mod damage;
 mod files;
 mod golden;
+mod hooks;
 mod inspection;
 mod oracle;
 mod refusals;
+mod repairing;
+mod retention;
 mod rotation;
 mod strange_bytes;
+mod tailing;
+#[cfg(feature = "typed")]
+mod typed;
 mod waiting;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
 
 use quorate_wal::testkit::SimIo;
 use quorate_wal::{Chores, Error, Io, Lsn, Options, Recovery, Wal};
 
 const DIR: &str = "/log";
+/// Long enough for anything but a hang.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn options() -> Options {
     Options::new(DIR).segment_bytes(4096).staged_bytes_max(1 << 20).chores(Chores::Inline)
@@ -49,4 +62,22 @@ fn segment(index: u64) -> String {
 
 fn append(wal: &Wal, payload: &[u8]) -> Lsn {
     wal.append(1, &[payload]).and_then(|append| append.wait()).expect("the disk works")
+}
+
+/// An executor of twenty lines: parks the thread until woken.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park_timeout(PATIENCE);
+    }
 }

@@ -1,38 +1,16 @@
 //! Waiting for the disk: leaders, followers, the flusher, futures, callbacks. Real threads, real or simulated files.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
 use quorate_wal::testkit::SimIo;
 use quorate_wal::{Chores, Error, Io, IoFile, Lead, Lsn, Options, Recovery, StdIo, SyncPolicy, Wal};
 
-use crate::{open, options, records, shared};
-
-/// Long enough for anything but a hang.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// An executor of twenty lines: parks the thread until woken.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        thread::park_timeout(PATIENCE);
-    }
-}
+use crate::{PATIENCE, block_on, open, options, records, shared};
 
 /// A disk whose syncs wait until they are let through.
 #[derive(Clone)]

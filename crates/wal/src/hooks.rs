@@ -1,0 +1,99 @@
+//! What the log tells its owner while it works: for metrics and traces.
+//!
+//! Invariant: nothing in the log depends on whether somebody listens (Pebble issue 6031: a watermark that moved only
+//! while a histogram was set). The log has the same bytes, marks and errors with hooks and without.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Error, LogId, Lsn, TailState};
+
+/// Told what the log does. Every method does nothing unless it is written anew.
+///
+/// Called in the thread that does the work, without any lock but for [`Hooks::on_append`]. They must not block; a panic
+/// goes through to that thread's caller.
+pub trait Hooks: Send + Sync {
+    /// Records were taken, the last of them `last`. Called *with* the staging lock: count, and return; any call to the
+    /// log from here deadlocks.
+    fn on_append(&self, last: Lsn, records: u64, payload_bytes: u64) {
+        let _ = (last, records, payload_bytes);
+    }
+    /// A batch was written (and, if it was to be, synced).
+    fn on_batch(&self, batch: &BatchReport) {
+        let _ = batch;
+    }
+    /// A sync of the log's newest segment came back well; those within a rotation are not told.
+    fn on_sync(&self, took: Duration) {
+        let _ = took;
+    }
+    /// The log changed to segment `index`.
+    fn on_rotate(&self, index: u64) {
+        let _ = index;
+    }
+    /// Segment `index` was given back.
+    fn on_recycle(&self, index: u64) {
+        let _ = index;
+    }
+    /// The log was opened. Replay has not begun.
+    fn on_recover(&self, recovery: &RecoveryReport) {
+        let _ = recovery;
+    }
+    /// The log stopped for good; told once.
+    fn on_poison(&self, cause: &Error) {
+        let _ = cause;
+    }
+}
+
+/// A batch that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchReport {
+    /// Its last record.
+    pub last_lsn: Lsn,
+    /// Records in it; none, if it only synced or marked.
+    pub records: u64,
+    /// Bytes of its frames.
+    pub bytes: u64,
+    /// Whether it synced.
+    pub synced: bool,
+}
+
+/// How opening went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Which log it is.
+    pub log_id: LogId,
+    /// The oldest record.
+    pub oldest_lsn: Lsn,
+    /// The last record.
+    pub last_lsn: Lsn,
+    /// How the log had ended.
+    pub tail: TailState,
+    /// Records copied, because no later write vouched for them.
+    pub copied_records: u64,
+}
+
+/// Who listens, if anybody.
+#[derive(Clone, Default)]
+pub(crate) struct Listener(Option<Arc<dyn Hooks>>);
+
+impl Listener {
+    pub(crate) fn new(hooks: Arc<dyn Hooks>) -> Self {
+        Self(Some(hooks))
+    }
+
+    #[inline]
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn Hooks)) {
+        if let Some(hooks) = &self.0 {
+            what(&**hooks);
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Hooks" } else { "no hooks" })
+    }
+}

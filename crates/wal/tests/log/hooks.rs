@@ -1,0 +1,165 @@
+//! Who listens hears what happened, and changes nothing by it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quorate_wal::testkit::SimIo;
+use quorate_wal::{
+    BatchReport, Durability, Error, Hooks, Lsn, Options, RecoveryReport, SyncPolicy, TailState, Wal,
+};
+
+use crate::{append, options, shared};
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Heard {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Hooks for Heard {
+    fn on_append(&self, last: Lsn, records: u64, payload_bytes: u64) {
+        self.note(format!("append {last} {records} {payload_bytes}"));
+    }
+    fn on_batch(&self, batch: &BatchReport) {
+        self.note(format!("batch {} {} {} {}", batch.last_lsn, batch.records, batch.bytes, batch.synced));
+    }
+    fn on_sync(&self, took: Duration) {
+        self.note(format!("sync {took:?}"));
+    }
+    fn on_rotate(&self, index: u64) {
+        self.note(format!("rotate {index}"));
+    }
+    fn on_recycle(&self, index: u64) {
+        self.note(format!("recycle {index}"));
+    }
+    fn on_recover(&self, recovery: &RecoveryReport) {
+        self.note(format!("recover {} {:?}", recovery.last_lsn, recovery.tail));
+    }
+    fn on_poison(&self, cause: &Error) {
+        self.note(format!("poison {}", matches!(cause, Error::Poisoned { .. })));
+    }
+}
+
+/// The hooks of nobody in particular: every method as the trait has it.
+struct Deaf;
+impl Hooks for Deaf {}
+
+#[test]
+fn each_hook_is_told_what_happened_in_order() {
+    let (disk, heard) = (SimIo::new(1), Arc::new(Heard::default()));
+    let (wal, _) = Wal::open(&options().hooks(heard.clone()), shared(&disk)).unwrap();
+    assert_eq!(heard.take(), [format!("recover 0 {:?}", TailState::Created)]);
+    append(&wal, b"seven b");
+    assert_eq!(heard.take(), ["append 1 1 7", "sync 80µs", "batch 1 1 48 true"]);
+    let batch: [(u8, &[&[u8]]); 2] = [(1, &[b"a", b"b"]), (1, &[b"c"])];
+    wal.append_batch(batch).unwrap().wait().unwrap();
+    assert_eq!(heard.take()[0], "append 3 2 3");
+    assert_eq!(wal.stats().append_bytes, 10);
+
+    while wal.stats().segments < 3 {
+        append(&wal, &[1; 300]);
+    }
+    let rotations: Vec<_> = heard.take().into_iter().filter(|what| what.starts_with("rotate")).collect();
+    assert_eq!(rotations, ["rotate 2", "rotate 3"]);
+    wal.checkpoint(wal.last_lsn());
+    assert_eq!(heard.take(), ["recycle 1", "recycle 2"]);
+
+    disk.fail_sync_after(1);
+    assert!(wal.append(1, &[b"x"]).unwrap().wait().is_err());
+    assert!(wal.append(1, &[b"x"]).is_err());
+    assert_eq!(heard.take()[1..], ["poison true"], "once, and no batch is told that failed");
+}
+
+/// Everything a run leaves: files, marks, errors.
+fn trace(seed: u64, options: &Options) -> Vec<String> {
+    let disk = SimIo::new(seed);
+    disk.short_writes(5);
+    let (wal, _) = Wal::open(options, shared(&disk)).unwrap();
+    let mut trace = Vec::new();
+    disk.fail_sync_after(60 + seed);
+    for number in 0..200_u64 {
+        let outcome = wal.append(1, &[&[7; 90]]).and_then(|append| append.wait());
+        trace.push(format!("{:?} {:?}", outcome.map_err(|e| e.to_string()), wal.marks()));
+        if number % 40 == 39 {
+            wal.checkpoint(Lsn::new(number - 20));
+            wal.note_idle();
+        }
+    }
+    trace.push(format!("{:?}", wal.close().map_err(|error| error.to_string())));
+    trace.extend(disk.paths().iter().map(|path| format!("{} {:?}", path.display(), disk.contents(path))));
+    trace
+}
+
+#[test]
+fn the_log_is_the_same_with_hooks_and_without() {
+    for seed in 0..8 {
+        let without = trace(seed, &options());
+        assert_eq!(trace(seed, &options().hooks(Arc::new(Deaf))), without, "seed {seed}");
+        assert_eq!(trace(seed, &options().hooks(Arc::new(Heard::default()))), without, "seed {seed}");
+        assert!(without.iter().any(|line| line.contains("stopped for good")), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_batch_is_as_safe_as_its_strictest_member() {
+    let heard = Arc::new(Heard::default());
+    let options = options().sync(SyncPolicy::Os).hooks(heard.clone());
+    let (wal, _) = Wal::open(&options, shared(&SimIo::new(1))).unwrap();
+    let weak = wal.append_with(Durability::Written, 1, &[b"weak"]).unwrap();
+    weak.wait().unwrap();
+    assert_eq!((wal.marks().written, wal.durable_lsn()), (Lsn::new(1), Lsn::ZERO), "nobody asked for more");
+    wal.stage(1, &[b"before"]).unwrap();
+    let strict = wal.append_with(Durability::Durable, 1, &[b"strict"]).unwrap();
+    let after = wal.append_with(Durability::Written, 1, &[b"after"]).unwrap();
+    // The weak one leads; the strict one must not be acknowledged by a write alone.
+    after.wait().unwrap();
+    assert!(strict.is_done());
+    assert_eq!(wal.durable_lsn(), Lsn::new(4), "one batch, one sync, all of it durable");
+    assert_eq!(heard.take().iter().filter(|what| what.starts_with("sync")).count(), 1);
+}
+
+#[test]
+fn a_group_waits_for_company_for_blocking_waiters_and_futures_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = SyncPolicy::Group { max_wait: Duration::from_millis(20) };
+    let (wal, _) = Wal::open(
+        &Options::new(dir.path()).segment_bytes(1 << 20).sync(policy),
+        quorate_wal::StdIo::shared(),
+    )
+    .unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let wal = &wal;
+            scope.spawn(move || {
+                let append = wal.append(1, &[b"x"]).unwrap();
+                if n % 2 == 0 { append.wait() } else { crate::block_on(append) }.unwrap();
+            });
+        }
+    });
+    assert_eq!(wal.durable_lsn(), Lsn::new(8));
+    assert!(wal.stats().syncs < 8, "{} syncs", wal.stats().syncs);
+    assert_eq!(wal.stats().flusher_batches, wal.stats().batches, "who waits does not lead");
+    // Nobody else comes: the wait is bounded.
+    assert_eq!(append(&wal, b"alone"), Lsn::new(9));
+    wal.stage(1, &[b"now"]).unwrap();
+    wal.sync_to(Lsn::new(10)).unwrap();
+    wal.close().unwrap();
+}
+
+#[test]
+fn a_group_that_has_gathered_enough_waits_no_longer() {
+    let disk = SimIo::new(1);
+    // A wait that would outlast every patience.
+    let policy = SyncPolicy::Group { max_wait: Duration::from_hours(24) };
+    let options = options().segment_bytes(1 << 20).staged_bytes_max(600 << 10).sync(policy);
+    let (wal, _) = Wal::open(&options, shared(&disk)).unwrap();
+    let appends: Vec<_> = (0..4).map(|_| wal.append(1, &[&vec![1; 100 << 10]]).unwrap()).collect();
+    assert_eq!(appends[3].wait().unwrap(), Lsn::new(4));
+    assert_eq!(wal.durable_lsn(), Lsn::new(4));
+}
