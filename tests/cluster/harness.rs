@@ -346,6 +346,12 @@ pub fn copy_at(explanation: &Explanation, k: usize) -> Option<Version> {
     }
 }
 
+/// Whether replica `k` said what it holds.
+pub fn answers(explanation: &Explanation, k: usize) -> bool {
+    let of_k = explanation.replicas.iter().find(|view| view.node == node_id(k));
+    of_k.is_some_and(|view| !matches!(view.copy, CopyView::Refused(_) | CopyView::Silent))
+}
+
 /// Whether replica `k` is one of the key's.
 pub fn is_replica(explanation: &Explanation, k: usize) -> bool {
     explanation.replicas.iter().any(|view| view.node == node_id(k))

@@ -3,7 +3,7 @@
 use quorate_client::ClientError;
 use quorate_types::Level;
 
-use crate::harness::{Cluster, Spec, copy_at, is_replica};
+use crate::harness::{Cluster, Spec, answers, copy_at, is_replica};
 
 const KEYS: usize = 1_000;
 
@@ -28,7 +28,11 @@ fn written_without_n2(cluster: &mut Cluster) -> Vec<String> {
         assert!(matches!(refused, ClientError::Unavailable { required: 3, alive: 2, .. }), "{refused:?}");
     }
     cluster.spawn(2);
-    cluster.await_peers_up(1, 3);
+    // Sixteen keys are of every shard: then each link to n2 is up.
+    for (k, key) in (1..=4).flat_map(|k| of_n2.iter().take(16).map(move |key| (k, key))) {
+        cluster.await_peers_up(k, 3);
+        cluster.await_that("n2 answers", || answers(&cluster.explain(k, key), 2));
+    }
     of_n2
 }
 
