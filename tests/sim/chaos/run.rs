@@ -15,8 +15,9 @@ use super::plan::{self, Ask, Fault, Plan, Return, Step, What};
 use super::watch::Watch;
 use crate::lab::{Lab, LabSpec, keyspace};
 
-/// Longest virtual time that hints may take after the last fault.
-const DRAIN: Duration = Duration::from_mins(4);
+/// Longest virtual time that hints may take after the last fault. So long, because a page that is taken in part only
+/// makes the next one wait twice as long (up to 10 s), and a swarm's smallest limits take three hints of a page.
+const DRAIN: Duration = Duration::from_mins(20);
 
 /// How often everything happened, by name.
 pub type Tally = BTreeMap<&'static str, u64>;
