@@ -4,7 +4,8 @@
 #   cargo build --release && benches/four_replicas.sh
 #
 # Environment: SECONDS_EACH (8), SHARDS (0: as many as the replicas choose), LOADS ("write read"), CONNECTIONS (64),
-# IN_FLIGHT ("16 1"), ROUNDS (1), BIN (target/release), WORK (a fresh folder, on the disk that is measured), REDIS (1).
+# IN_FLIGHT ("16 1"), ROUNDS (1), BENCH_ARGS (more for `kvctl bench`, as "--coordinator n1"), BIN (target/release),
+# WORK (a fresh folder, on the disk that is measured), REDIS (1).
 # One line per run: operations/s, p50 and p99, CPU microseconds per operation of each process.
 set -eu
 
@@ -55,7 +56,7 @@ field() {
 measure() { # load, in flight
     before=$(spent_by_all $pids)
     report=$("$bin/kvctl" bench --config "$work/cluster.toml" --preset "$1" --connections "${CONNECTIONS:-64}" \
-        --in-flight "$2" --duration "${seconds}s" --no-load -o json)
+        --in-flight "$2" --duration "${seconds}s" --no-load ${BENCH_ARGS:-} -o json)
     after=$(spent_by_all $pids)
     [ -n "${VERBOSE:-}" ] && printf '%s\n' "$report" >&2
     printf 'quorate %-5s c=%s in_flight=%-2s  %.0f/s  p50 %s us  p99 %s us  failed %s  client %.2f us/op  replicas %s us/op\n' \
