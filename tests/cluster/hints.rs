@@ -2,7 +2,7 @@
 
 use quorate_types::Level;
 
-use crate::harness::{Cluster, Spec, copy_at};
+use crate::harness::{Cluster, Spec, answers, copy_at};
 
 #[test]
 fn hints_that_are_counted_as_durable_survive_the_death_of_their_holder() {
@@ -20,8 +20,11 @@ fn hints_that_are_counted_as_durable_survive_the_death_of_their_holder() {
         cluster.spawn(2);
         cluster.await_that("no hint is left", || cluster.hints_at(1) == Some(0));
         for i in 0..300 {
-            let explanation = cluster.explain(3, &format!("key-{i}"));
-            assert_eq!(copy_at(&explanation, 2), explanation.winner, "key-{i}");
+            let key = format!("key-{i}");
+            // n3's own link to n2 may come up later than n1's, which brought the hints.
+            cluster.await_that("n2 answers n3", || answers(&cluster.explain(3, &key), 2));
+            let explanation = cluster.explain(3, &key);
+            assert_eq!(copy_at(&explanation, 2), explanation.winner, "{key}");
         }
     }
 }

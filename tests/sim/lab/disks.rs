@@ -63,8 +63,10 @@ impl Lab {
         dark
     }
 
-    /// No fault that was planned for this disk happens any more.
+    /// No fault that was planned for this disk happens any more. Power that is gone already is noticed now, and not
+    /// when an idle replica next writes.
     pub fn forget_disk_faults(&mut self, k: usize) {
+        self.goes_dark(k);
         let disk = &self.replica(k).disk;
         disk.fail_sync_after(u64::MAX);
         disk.cut_power_after(u64::MAX);
