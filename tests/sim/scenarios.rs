@@ -6,7 +6,11 @@ mod reads;
 mod recovery;
 mod repair;
 
-use crate::lab::LabSpec;
+use std::time::Duration;
+
+use quorate_types::Level;
+
+use crate::lab::{Lab, LabSpec};
 
 /// Runs a scenario with one shard and with two, from a few seeds each.
 fn each(scenario: impl Fn(LabSpec)) {
@@ -15,6 +19,14 @@ fn each(scenario: impl Fn(LabSpec)) {
             scenario(LabSpec::new(seed).with_shards(shards));
         }
     }
+}
+
+/// Kills n2 of four replicas of every key and puts `k` through n1, which then holds a hint for n2.
+fn put_while_n2_is_down(lab: &mut Lab) {
+    lab.kill(2);
+    lab.run_for(Duration::from_secs(1));
+    assert!(lab.put(1, "k", "v", Level::Three).is_written());
+    lab.run_for(Duration::from_secs(3));
 }
 
 /// The value that stands for nothing having been found.

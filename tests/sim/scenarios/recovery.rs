@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_coordinator::ReadRepairPolicy;
 use quorate_types::{Level, ReadOutcome};
 
-use super::{each, some};
+use super::{each, put_while_n2_is_down, some};
 use crate::lab::Lab;
 
 mod wal_replay {
@@ -39,10 +39,7 @@ mod fail_put_recover {
     fn a_node_that_failed_has_after_recovery_what_was_put_meanwhile() {
         each(|spec| {
             let mut lab = Lab::start(spec.with_n(4).with_repair(ReadRepairPolicy::Off));
-            lab.kill(2);
-            lab.run_for(Duration::from_secs(1));
-            assert!(lab.put(1, "k", "v", Level::Three).is_written());
-            lab.run_for(Duration::from_secs(3));
+            put_while_n2_is_down(&mut lab);
             lab.restart(2);
             lab.run_until("no hint is left", Duration::from_secs(30), |lab| lab.hints_at(1) == 0);
             assert_eq!(lab.value(2, "k", Level::One), some("v"));

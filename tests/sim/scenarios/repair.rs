@@ -6,7 +6,7 @@ use quorate_coordinator::ReadRepairPolicy;
 use quorate_types::{Level, NodeId, ReadOutcome, Version};
 use quorate_wire::{CopyView, Explanation};
 
-use super::{each, some};
+use super::{each, put_while_n2_is_down, some};
 use crate::lab::{Lab, node_id};
 
 fn copy_at(explanation: &Explanation, node: NodeId) -> Option<Version> {
@@ -73,10 +73,7 @@ mod handoff_by_coordinating {
     fn hints_reach_a_node_that_only_coordinates_a_request_for_another_key() {
         each(|spec| {
             let mut lab = Lab::start(spec.with_n(4).with_repair(ReadRepairPolicy::Off));
-            lab.kill(2);
-            lab.run_for(Duration::from_secs(1));
-            assert!(lab.put(1, "k", "v", Level::Three).is_written());
-            lab.run_for(Duration::from_secs(3));
+            put_while_n2_is_down(&mut lab);
             // n1 can't reach n2 by itself: what it dials is cut until n2 has shown itself.
             lab.restart_unseen(2);
             assert_eq!(lab.hints_at(1), 1);
