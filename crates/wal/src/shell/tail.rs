@@ -143,13 +143,17 @@ impl Tail {
                 reader.cursor.scanner.forget();
                 self.known = durable;
             }
-            if !reader.next_frame(&self.shared.dir, durable)? {
+            let step = reader.next_frame(&self.shared.dir, durable);
+            if !matches!(step, Ok(true)) {
+                // The record is elsewhere, or it is lost. The file may have been given back at its very end: then
+                // whatever was read there says nothing.
                 let (index, last) = (reader.index, reader.cursor.lsn);
                 self.reader = None;
                 let place = self.shared.state().machine.place_of(self.next)?;
                 if place.index == index {
                     let path = FileRole::Segment(index).path(&self.shared.dir);
-                    return Err(corrupt(&path, 0, last, CorruptionProof::Acknowledged { durable }));
+                    let proof = CorruptionProof::Acknowledged { durable };
+                    return Err(step.err().unwrap_or_else(|| corrupt(&path, 0, last, proof)));
                 }
             }
         }
