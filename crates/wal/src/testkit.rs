@@ -32,7 +32,7 @@
 //! |---|---|
 //! | the power goes at the n-th change; the process dies | [`SimIo::cut_power_after`], [`SimIo::kill`] |
 //! | a sync fails, and throws away the pages that reads go on showing | [`SimIo::fail_sync_after`] |
-//! | a directory's sync fails, and forgets the names | [`SimIo::fail_dir_sync_after`] |
+//! | a directory's sync fails | [`SimIo::fail_dir_sync_after`] |
 //! | a write fails; is short; is interrupted; finds no room | [`SimIo::fail_write_after`], [`SimIo::short_writes`], [`SimIo::set_capacity`] |
 //! | a write lands on other sectors, here or in another file, and reports success | [`SimIo::misdirect_write_after`] |
 //! | a file, or one of its sectors, cannot be read | [`SimIo::fail_reads`], [`SimIo::fail_reads_at`] |

@@ -16,6 +16,7 @@ use crate::error::CorruptionProof;
 use crate::frame::{FrameKind, Record};
 use crate::io::OpenMode;
 use crate::machine::Place;
+use crate::mutants::{Mutant, planted};
 use crate::options::Durability;
 use crate::replay::{Cursor, Misfit};
 use crate::scan::Window;
@@ -101,7 +102,8 @@ impl Tail {
 
     /// Goes to the next record; `false` if it is not durable yet.
     fn advance(&mut self) -> Result<bool, Error> {
-        let durable = self.shared.mark(Durability::Durable);
+        let passes = planted(Mutant::TailPassesDurable);
+        let durable = self.shared.mark(if passes { Durability::Written } else { Durability::Durable });
         if self.next > durable {
             return Ok(false);
         }

@@ -287,15 +287,17 @@ impl Disk {
 
     pub(super) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
         self.change(Duration::from_micros(80))?;
-        let fails = count_down(&mut self.plan.dir_sync_failure_in);
+        if count_down(&mut self.plan.dir_sync_failure_in) {
+            return Err(io::Error::other("sync failed"));
+        }
         for change in std::mem::take(&mut self.pending_names) {
-            if !change.is_in(dir) {
-                self.pending_names.push(change);
-            } else if !fails {
+            if change.is_in(dir) {
                 change.apply(&mut self.durable_names);
+            } else {
+                self.pending_names.push(change);
             }
         }
-        if fails { Err(io::Error::other("sync failed")) } else { Ok(()) }
+        Ok(())
     }
 
     pub(super) fn kill(&mut self) {

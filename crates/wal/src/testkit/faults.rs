@@ -70,8 +70,8 @@ impl SimIo {
         self.disk().plan.sync_failure_in = Some(syncs);
     }
 
-    /// The `syncs`-th sync of a directory from now (1: the next) fails, once: the changes of names are shown, and a power
-    /// cut undoes them whatever sync comes later.
+    /// The `syncs`-th sync of a directory from now (1: the next) fails, once: the changes of names stay un-synced. Names are
+    /// journalled: unlike a file's pages, a later sync that succeeds does cover them.
     pub fn fail_dir_sync_after(&self, syncs: u64) {
         self.disk().plan.dir_sync_failure_in = Some(syncs);
     }
