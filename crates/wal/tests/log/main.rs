@@ -14,6 +14,7 @@ mod retention;
 mod rotation;
 mod strange_bytes;
 mod tailing;
+mod tally;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;
