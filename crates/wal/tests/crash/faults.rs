@@ -147,7 +147,7 @@ fn fail_each(
         clear(&heard, os_error)?;
         stopped += heard.stopped.len();
         refused += heard.refused.len();
-        if point.beyond && heard.stopped.len() + heard.refused.len() > 0 {
+        if point.beyond && !heard.is_calm() {
             return Err(format!("{point:?}: {heard:?}").into());
         }
     }

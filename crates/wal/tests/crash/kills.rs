@@ -3,13 +3,16 @@
 //! SIGKILL exercises the process alone: what the operating system had is not lost. Cuts of power are in
 //! [`power`](crate::power).
 
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use libtest_mimic::Failed;
-use quorate_wal::TailState;
+use quorate_wal::{Io, StdIo, TailState};
 
 use crate::folder::Folder;
 use crate::log::{Examined, Log, Moment};
 use crate::oracle::{Conviction, Fate, Found};
-use crate::process::signal_of;
+use crate::process::{signal_of, tool};
 use crate::settings::Settings;
 use crate::worker::Play;
 use crate::{Outcome, passed};
@@ -73,8 +76,9 @@ fn kill_one(log: &mut Log, seen: &mut Seen) -> Result<(), Failed> {
     let before = log.hear(&mut worker, moment)?;
     let after = log.kill(&mut worker)?;
     let status = worker.end()?;
-    if cfg!(unix) && signal_of(status) != Some(SIGKILL) {
-        return Err(format!("it was to be killed, but: {status}, {before:?}, {after:?}").into());
+    let as_told = !cfg!(unix) || signal_of(status) == Some(SIGKILL);
+    if !as_told || !before.is_calm() || !after.is_calm() {
+        return Err(format!("it was to work until it was killed, but: {status}, {before:?}, {after:?}").into());
     }
     seen.processes += 1;
     seen.killed_while_opening += u64::from(before.opened + after.opened == 0);
@@ -147,4 +151,34 @@ pub fn a_worker_never_outlives_the_test(settings: &Settings) -> Result<Outcome, 
         Some(code) if code != 0 => passed(String::new()),
         _ => Err(format!("it ended otherwise: {status}").into()),
     }
+}
+
+/// A process that another thread starts holds, for a moment, all that this process has open. The lock does not stay
+/// with it.
+pub fn a_lock_let_go_is_free_at_once_while_processes_are_started(_: &Settings) -> Result<Outcome, Failed> {
+    const PROCESSES: usize = 200;
+    let folder = Folder::make()?;
+    let path = folder.path().join("LOCK");
+    let starting = AtomicBool::new(true);
+    let (mut taken, mut refused) = (0, 0);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for _ in 0..PROCESSES {
+                drop(tool(Command::new("true").arg("quickly")));
+            }
+            starting.store(false, Ordering::Release);
+        });
+        while starting.load(Ordering::Acquire) {
+            match StdIo.lock(&path) {
+                Ok(guard) => drop(guard),
+                Err(_) => refused += 1,
+            }
+            taken += 1;
+        }
+    });
+    folder.done()?;
+    if refused > 0 {
+        return Err(format!("refused {refused} times of {taken}").into());
+    }
+    passed(format!("{taken} times, beside {PROCESSES} processes"))
 }

@@ -150,6 +150,11 @@ impl Log {
 }
 
 impl Heard {
+    /// Nothing failed.
+    pub fn is_calm(&self) -> bool {
+        self.stopped.is_empty() && self.refused.is_empty()
+    }
+
     fn note(&mut self, report: Report) {
         match report {
             Report::Opened { .. } => self.opened += 1,

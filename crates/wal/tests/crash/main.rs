@@ -75,6 +75,7 @@ const CASES: &[(&str, Case)] = cases![
     kills::a_process_that_acknowledges_too_early_is_convicted,
     kills::a_record_withheld_or_altered_is_convicted,
     kills::a_worker_never_outlives_the_test,
+    kills::a_lock_let_go_is_free_at_once_while_processes_are_started,
     kills::acknowledged_records_survive_sigkill,
     faults::acknowledged_records_survive_a_kill_at_each_call,
     faults::a_sync_that_fails_anywhere_loses_nothing_acknowledged,

@@ -15,7 +15,7 @@ pub enum Report {
     Opening,
     /// A life begins; recovery delivered the records from `oldest` to `last`.
     Opened { life: u64, oldest: u64, last: u64 },
-    /// The log could not be opened.
+    /// The disk did not let the log be opened, or be followed.
     Refused { os_error: i32, why: String },
     /// Is about to append records up to this one.
     Trying { writer: u32, last: u64 },

@@ -130,7 +130,7 @@ impl Task {
                 Some((wal, recovery))
             }
             Err(error) => {
-                say(&Report::Refused { os_error: os_error(&error), why: error.to_string() });
+                refused(&error);
                 None
             }
         }
@@ -162,6 +162,11 @@ fn os_error(error: &Error) -> i32 {
         Error::Poisoned { source, .. } | Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
         _ => 0,
     }
+}
+
+/// The disk did not let the log open, or read.
+fn refused(error: &Error) {
+    say(&Report::Refused { os_error: os_error(error), why: error.to_string() });
 }
 
 /// The log stopped while `writer` used it: checks that it is refused everything from now on, and says it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quorate_wal::testkit::SplitMix;
 use quorate_wal::{Durability, Error, Lsn, Options, Retention, SyncPolicy, Wal};
 
-use super::{Task, say, stopped, voice};
+use super::{Task, refused, say, stopped, voice};
 use crate::hand::Hand;
 use crate::name::Name;
 use crate::report::Report;
@@ -149,6 +149,8 @@ fn follow(task: &Task, wal: &Wal, mut from: Lsn) {
         match error {
             // It holds nothing back, so the keeper may be faster.
             Error::Recycled { oldest, .. } => from = oldest,
+            // A disk without power can't be read either; writers find out for themselves.
+            Error::Io { .. } => return refused(&error),
             error => return stopped(wal, FOLLOWER, &error),
         }
     }
