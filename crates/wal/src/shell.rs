@@ -7,7 +7,8 @@
 //! - the lock is never held across a call to the disk;
 //! - a leader that finishes wakes those it carried, and passes the lead to one of those who came meanwhile: to a
 //!   blocked one, else to the flusher thread. So a wish once uttered needs no second call;
-//! - callbacks and wakers run without the lock.
+//! - callbacks and wakers run without the lock;
+//! - the directory's lock is let go last: no batch or chore is under way then, and none begins after.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) listener: Listener,
     /// Bytes staged at which a group has gathered enough; `None`: it does not gather.
     gathers: Option<u64>,
+    /// Whoever writes while something has been un-synced for so long syncs it, timer or not.
+    overdue: Option<Duration>,
     /// The period of the timer, and what it makes of the records.
     tick: Option<(Duration, Durability)>,
     state: Mutex<State>,
@@ -74,6 +77,8 @@ pub(crate) struct State {
     wakers_named: u64,
     /// The flusher's timer runs.
     ticking: bool,
+    /// When the oldest batch was written that no sync has covered, under a policy that bounds its age.
+    unsynced_since: Option<Duration>,
     /// The hooks know that the log stopped.
     poison_told: bool,
     /// The durable LSN of the last idle watermark.
@@ -117,6 +122,10 @@ impl Shared {
             listener: options.listener.clone(),
             gathers: match options.sync {
                 SyncPolicy::Group { max_wait } if !max_wait.is_zero() => Some(options.staged_bytes_max / 2),
+                _ => None,
+            },
+            overdue: match options.sync {
+                SyncPolicy::Interval { every } => Some(every),
                 _ => None,
             },
             tick: match options.sync {
@@ -186,6 +195,7 @@ impl State {
             wakers: [BTreeMap::new(), BTreeMap::new()],
             wakers_named: 0,
             ticking: false,
+            unsynced_since: None,
             poison_told: false,
             threads: Threads::default(),
             stats: Stats::default(),
@@ -207,21 +217,16 @@ impl State {
         self.wakers_named
     }
 
-    /// Why nobody will be told anything any more, if so.
-    fn ended(&self) -> Option<Error> {
-        self.machine.stopped().cloned().or_else(|| self.threads.closing.then_some(Error::Closed))
-    }
-
     /// Why the log stopped for good; once, for the hooks.
     fn poison_to_tell(&mut self) -> Option<Error> {
-        let cause = self.machine.stopped().filter(|cause| !matches!(cause, Error::Closed))?.clone();
+        let cause = self.machine.stopped().filter(|cause| matches!(cause, Error::Poisoned { .. }))?.clone();
         (!std::mem::replace(&mut self.poison_told, true)).then_some(cause)
     }
 
     /// Takes the wakers of those who have what they waited for; of all, once the log stopped.
     fn ready_wakers(&mut self) -> Vec<Waker> {
         let marks = self.machine.marks();
-        let stopped = self.ended().is_some();
+        let stopped = self.machine.stopped().is_some();
         let mut ready = Vec::new();
         for durability in [Durability::Written, Durability::Durable] {
             let waiting = &mut self.wakers[durability as usize];

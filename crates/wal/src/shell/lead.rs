@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::{Guard, Shared};
+use super::{Guard, Shared, State};
 use crate::batch::Batch;
 use crate::hooks::{BatchReport, Hooks};
 use crate::machine::Take;
@@ -26,7 +26,7 @@ pub(crate) enum Led {
 impl Shared {
     /// Carries out one batch, if there is one and nobody else does; makes it durable if `durability` says so.
     pub(crate) fn lead(self: &Arc<Self>, mut state: Guard<'_>, durability: Durability) -> Led {
-        if durability == Durability::Durable {
+        if durability == Durability::Durable || self.is_overdue(&state) {
             let staged = state.machine.marks().staged;
             state.machine.demand(staged);
         }
@@ -38,6 +38,22 @@ impl Shared {
         Led::Batch
     }
 
+    /// Whether a sync is due that the timer, kept off the processor perhaps, has not made.
+    fn is_overdue(&self, state: &State) -> bool {
+        self.overdue
+            .zip(state.unsynced_since)
+            .is_some_and(|(every, since)| self.io.monotonic() >= since + every)
+    }
+
+    /// Keeps the age of what no sync has covered.
+    fn note_unsynced(&self, state: &mut State, batch: &Batch) {
+        if batch.syncs() {
+            state.unsynced_since = None;
+        } else if self.overdue.is_some() && state.unsynced_since.is_none() {
+            state.unsynced_since = Some(self.io.monotonic());
+        }
+    }
+
     pub(crate) fn carry_out(self: &Arc<Self>, mut state: Guard<'_>, mut batch: Batch) {
         let turn = &mut state.turn;
         let carried = turn.next;
@@ -47,6 +63,7 @@ impl Shared {
         let (result, sync_time) = self.write_and_sync(&mut batch);
         let mut state = self.state();
         count(&mut state, &batch, sync_time);
+        self.note_unsynced(&mut state, &batch);
         self.recent_sync_ns.store(state.recent_sync.nanos(), Ordering::Relaxed);
         let news = result.is_ok().then(|| News::of(&batch, sync_time));
         state.machine.completed(batch, result);
@@ -149,8 +166,8 @@ impl Shared {
         let mut state = self.state();
         let lsn = lsn.min(state.machine.marks().staged);
         while state.machine.marks().durable < lsn {
-            if let Some(ended) = state.ended() {
-                return Err(ended);
+            if let Some(stopped) = state.machine.stopped() {
+                return Err(stopped.clone());
             }
             if !self.is_gathering(&state) {
                 drop(state);
