@@ -472,6 +472,12 @@ impl Machine {
         }
     }
 
+    /// Its last user is gone: nothing is taken or written any more.
+    pub(crate) fn abandon(&mut self) {
+        let durable = self.marks.durable;
+        self.stopped.get_or_insert_with(|| Error::Dropped { dir: self.dir.clone(), durable });
+    }
+
     /// Stops for good: something outside failed without which the log cannot go on.
     pub fn stop(&mut self, action: &'static str, source: io::Error) {
         self.poison(action, source);
