@@ -116,23 +116,28 @@ impl Drop for Mount {
     }
 }
 
-/// A real ext4 whose power can be cut.
+/// A real ext4 whose power can be cut. Its image lies in memory: what is under ext4 loses nothing anyway.
 pub struct Ext4 {
     mount: Mount,
     image: PathBuf,
+    /// Unmounted before it goes.
+    memory: Mount,
+    folder: PathBuf,
+    released: bool,
 }
 
 impl Ext4 {
     /// Made and mounted in `folder`.
     pub fn make(folder: &Path) -> Result<Self, String> {
-        let image = folder.join("image");
+        let memory = Mount::tmpfs(&folder.join("memory"), 2 * IMAGE_BYTES)?;
+        let image = memory.point.join("image");
         StdIo
             .open(&image, OpenMode::Create)
             .and_then(|file| file.write_all_at(&[0], IMAGE_BYTES - 1))
             .map_err(|error| format!("{}: {error}", image.display()))?;
         tool(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image))?;
         let mount = Self::mount(&image, &folder.join("disk"))?;
-        Ok(Self { mount, image })
+        Ok(Self { mount, image, memory, folder: folder.to_owned(), released: false })
     }
 
     fn mount(image: &Path, point: &Path) -> Result<Mount, String> {
@@ -145,14 +150,14 @@ impl Ext4 {
 
     /// From now on nothing reaches the disk.
     pub fn cut_power(&self) -> Result<(), String> {
-        let mut why = String::new();
+        let mut why = Vec::new();
         for (interpreter, flag, program) in CUT {
             match tool(Command::new(interpreter).args([flag, program]).arg(self.path())) {
                 Ok(_) => return Ok(()),
-                Err(error) => why = format!("{why}{error}; "),
+                Err(error) => why.push(error),
             }
         }
-        Err(format!("EXT4_IOC_SHUTDOWN: {why}"))
+        Err(format!("EXT4_IOC_SHUTDOWN: {}", why.join("; ")))
     }
 
     /// The power is back; nobody may still use it.
@@ -162,14 +167,26 @@ impl Ext4 {
         Ok(())
     }
 
-    /// Unmounts it, and sees to it that the loop device is free again.
+    /// All is well: unmounts it, and sees to it that the loop device is free again.
     pub fn release(mut self) -> Result<(), String> {
+        self.released = true;
         self.mount.unmount()?;
         let attached = || tool(Command::new("losetup").arg("-j").arg(&self.image));
-        if poll(|| attached().is_ok_and(|lines| lines.trim().is_empty())) {
-            return Ok(());
+        if !poll(|| attached().is_ok_and(|lines| lines.trim().is_empty())) {
+            return Err(format!("still attached: {:?}", attached()));
         }
-        Err(format!("still attached: {:?}", attached()))
+        self.memory.unmount()
+    }
+}
+
+impl Drop for Ext4 {
+    /// After a failure the image is kept, as it is.
+    fn drop(&mut self) {
+        if !self.released {
+            let kept = self.folder.join("ext4.image");
+            drop(tool(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(&kept)));
+            eprintln!("the disk is kept as {}", kept.display());
+        }
     }
 }
 

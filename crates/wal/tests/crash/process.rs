@@ -13,8 +13,8 @@ use quorate_wal::{Io, StdIo};
 use crate::report::Report;
 use crate::worker::Task;
 
-/// Long enough for anything but a hang, on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+/// Long enough for a worker's whole life and for all that is waited for, on a busy machine too.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The pause between two looks at a condition.
 const PACE: Duration = Duration::from_millis(2);
 
@@ -24,6 +24,8 @@ pub struct Worker {
     /// Its end is the worker's end.
     stdin: Option<ChildStdin>,
     reports: Receiver<Result<Report, String>>,
+    /// When it must be dead.
+    deadline: Duration,
 }
 
 impl Worker {
@@ -39,7 +41,7 @@ impl Worker {
         if let Some(stdout) = child.stdout.take() {
             thread::spawn(move || listen(stdout, &said));
         }
-        Ok(Self { stdin: child.stdin.take(), child, reports })
+        Ok(Self { stdin: child.stdin.take(), child, reports, deadline: StdIo.monotonic() + PATIENCE })
     }
 
     pub fn id(&self) -> u32 {
@@ -48,10 +50,11 @@ impl Worker {
 
     /// The next that it says; `None` once it is dead and everything was read.
     pub fn next_report(&mut self) -> Result<Option<Report>, Failed> {
-        match self.reports.recv_timeout(PATIENCE) {
-            Ok(report) => Ok(Some(report?)),
+        let left = self.deadline.saturating_sub(StdIo.monotonic());
+        match self.reports.recv_timeout(left) {
+            Ok(report) if !left.is_zero() => Ok(Some(report?)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
-            Err(RecvTimeoutError::Timeout) => Err(format!("a worker was silent for {PATIENCE:?}").into()),
+            _ => Err(format!("a worker did not come to its end within {PATIENCE:?}").into()),
         }
     }
 
