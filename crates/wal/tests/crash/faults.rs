@@ -45,13 +45,19 @@ pub fn points(settings: &Settings, wanted: impl Fn(&str) -> bool) -> Result<Vec<
     Ok(sample(settings, points))
 }
 
-/// Evenly spread, beginning somewhere; the places beyond stay.
+/// One by chance of each of so many stretches, and always the first, which is in the opening, and those beyond.
 fn sample(settings: &Settings, points: Vec<Point>) -> Vec<Point> {
     let Some(limit) = settings.points else { return points };
-    let stride = (points.len() as u64).div_ceil(limit).max(1);
-    let begin = SplitMix::new(settings.seed).below(stride);
-    let chosen = |at: u64, point: &Point| point.beyond || at % stride == begin;
-    (0..).zip(points).filter(|(at, point)| chosen(*at, point)).map(|(_, point)| point).collect()
+    let stretch = (points.len() as u64).div_ceil(limit).max(1);
+    let mut chance = SplitMix::new(settings.seed);
+    let mut pick = 0;
+    let chosen = |(at, point): (u64, Point)| {
+        if at % stretch == 0 {
+            pick = at + chance.below(stretch);
+        }
+        (at == 0 || at == pick || point.beyond).then_some(point)
+    };
+    (0..).zip(points).filter_map(chosen).collect()
 }
 
 /// Runs the script to its end, or to the fault's.

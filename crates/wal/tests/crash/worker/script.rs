@@ -39,6 +39,9 @@ const STEPS: usize = 5 * ACTS.len();
 /// Small segments, so that there are many rotations.
 const SEGMENT_BYTES: u64 = 4096;
 
+/// More records than a segment has, so that a checkpoint falls into a segment that is full.
+const CHECKPOINT_LAG: u64 = 25;
+
 #[derive(Clone, Copy)]
 enum Act {
     Durable,
@@ -147,7 +150,7 @@ impl Scribe {
     }
 
     fn checkpoint(&mut self) {
-        let lsn = self.hand.wal.durable_lsn().get().saturating_sub(2);
+        let lsn = self.hand.wal.durable_lsn().get().saturating_sub(CHECKPOINT_LAG);
         say(&Report::Cutting { lsn });
         self.hand.wal.checkpoint(Lsn::new(lsn));
     }
