@@ -1,8 +1,8 @@
 //! One log on a real file system through many deaths, as the parent sees it.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::sync::Arc;
+use std::sync::mpsc;
 
 use libtest_mimic::Failed;
 use quorate_wal::testkit::SplitMix;
@@ -12,7 +12,7 @@ use crate::hand::Hand;
 use crate::oracle::{Checked, Fate, Found, History};
 use crate::process::Worker;
 use crate::report::Report;
-use crate::worker::{Play, Task};
+use crate::worker::{Play, Task, life};
 
 /// Segments that the parent makes.
 const SEGMENT_BYTES: u64 = 16 << 10;
@@ -141,7 +141,8 @@ impl Log {
 
     /// The log goes on after whatever it was.
     fn append_some(&mut self, wal: &Wal, checked: Checked) -> Result<(), Failed> {
-        let life = self.task(Play::Fill { segment_bytes: 0 }).life(0);
+        self.processes += 1;
+        let life = life(self.processes, 0);
         let (said, reports) = mpsc::channel();
         let voice = Arc::new(move |report| drop(said.send(report)));
         self.history.feed(&Report::Opened { life, oldest: checked.oldest, last: checked.last })?;

@@ -108,7 +108,11 @@ fn fill(log: &mut Log) -> Result<Heard, Failed> {
     let heard = log.hear(&mut worker, Moment::Dead)?;
     let status = worker.end()?;
     clear(&heard, ENOSPC)?;
-    if heard.stopped.len() == 1 && status.success() { Ok(heard) } else { Err(format!("{status}: {heard:?}").into()) }
+    if heard.stopped.len() == 1 && status.success() {
+        Ok(heard)
+    } else {
+        Err(format!("{status}: {heard:?}").into())
+    }
 }
 
 /// Without room and without a segment to use again, opening says so, and changes no segment.
@@ -124,7 +128,8 @@ fn refused_without_room(log: &Log) -> Result<(), Failed> {
 
 /// Names and bytes.
 fn segments(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, Failed> {
-    let names = StdIo.list(dir)?.into_iter().filter(|name| name.ends_with(".seg"));
+    let is_segment = |name: &String| Path::new(name).extension().is_some_and(|kind| kind == "seg");
+    let names = StdIo.list(dir)?.into_iter().filter(is_segment);
     names.map(|name| Ok((name.clone(), StdIo.read(&dir.join(&name), DISK_BYTES)?))).collect()
 }
 
