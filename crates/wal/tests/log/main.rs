@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps an error fails, as it should")]
 
 mod damage;
+mod faults;
 mod files;
 mod golden;
 mod hooks;
@@ -14,6 +15,7 @@ mod retention;
 mod rotation;
 mod strange_bytes;
 mod tailing;
+mod tally;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;
