@@ -88,6 +88,7 @@ mod shell;
 mod staging;
 mod stats;
 mod survey;
+mod sync;
 pub mod testkit;
 #[cfg(feature = "typed")]
 pub mod typed;

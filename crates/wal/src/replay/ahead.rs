@@ -16,12 +16,12 @@ use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Builder, JoinHandle};
 
 use super::{Access, Span, SpanReader};
 use crate::frame::{FrameHeader, FrameKind, Record, split_record};
 use crate::io::Io;
+use crate::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use crate::sync::thread::{Builder, JoinHandle};
 use crate::{Error, Lsn};
 
 /// Blocks that wait for the caller.
