@@ -13,6 +13,7 @@ mod refusals;
 mod repairing;
 mod retention;
 mod rotation;
+mod stopping;
 mod strange_bytes;
 mod tailing;
 mod tally;
