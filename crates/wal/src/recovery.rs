@@ -20,8 +20,8 @@ use crate::frame::{Bare, BareKind, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameFields,
 use crate::hooks::RecoveryReport;
 use crate::io::{Io, IoFile, LockGuard, OpenMode, random_u64};
 use crate::machine::{Active, Kept, Resume};
-use crate::replay::{Access, Replay, ReplayAhead, Span};
 use crate::mutants::{Mutant, planted};
+use crate::replay::{Access, Replay, ReplayAhead, Span};
 use crate::scan::Window;
 use crate::segment::{Begun, FileRole, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::survey::{Segment, Survey, Tail, corrupt};

@@ -240,7 +240,7 @@ impl SpanReader {
                 self.frames += 1;
                 Ok(Some(frame))
             }
-            Ok(None) if planted(Mutant::SilentStopInSealedSegment) => Ok(false),
+            Ok(None) if planted(Mutant::SilentStopInSealedSegment) => Ok(None),
             Ok(None) => Err(self.broken_off(offset)),
             Err(Misfit::Read(error)) => Err(Error::io("read", &self.span.path)(error)),
             Err(Misfit::Proof(proof)) => Err(self.fault(proof)),

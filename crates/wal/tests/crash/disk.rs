@@ -58,7 +58,9 @@ fn own_namespace() -> Result<Command, String> {
 fn become_it() -> String {
     use std::os::unix::process::CommandExt;
     let own = std::env::current_exe().map_err(|error| error.to_string());
-    match own.and_then(|own| Ok(own_namespace()?.arg(own).args(std::env::args_os().skip(1)).env(NAMESPACE, PRIVATE).exec())) {
+    match own.and_then(|own| {
+        Ok(own_namespace()?.arg(own).args(std::env::args_os().skip(1)).env(NAMESPACE, PRIVATE).exec())
+    }) {
         Ok(error) => format!("unshare: {error}"),
         Err(why) => why,
     }

@@ -160,9 +160,15 @@ fn fail_each(
 /// Each error says what the system said, and what became of the data.
 pub fn clear(heard: &Heard, os_error: i32) -> Result<(), Failed> {
     let stopped = heard.stopped.iter().map(|(_, durable, number, why)| {
-        (number, why, format!("stopped for good when it could not"), format!("Records up to LSN {durable} are durable"))
+        (
+            number,
+            why,
+            format!("stopped for good when it could not"),
+            format!("Records up to LSN {durable} are durable"),
+        )
     });
-    let refused = heard.refused.iter().map(|(number, why)| (number, why, "could not".to_owned(), String::new()));
+    let refused =
+        heard.refused.iter().map(|(number, why)| (number, why, "could not".to_owned(), String::new()));
     for (number, why, what, data) in stopped.chain(refused) {
         if *number != os_error || !why.contains(&what) || !why.contains(&data) {
             return Err(format!("not clear enough, or not errno {os_error}: errno {number}, {why}").into());
@@ -183,8 +189,7 @@ pub fn a_failed_sync_is_told_to_every_waiter_and_nothing_is_tried_again(
         let folder = Folder::make()?;
         let mut log = Log::new(&folder.path().join("log"), settings.seed);
         let trace = Trace::into(folder.path());
-        let fault =
-            Fault { calls: "fdatasync".to_owned(), what: "error=EIO", when: nth.to_string() };
+        let fault = Fault { calls: "fdatasync".to_owned(), what: "error=EIO", when: nth.to_string() };
         let mut worker = Worker::start(&log.task(Play::Waiters), &trace.wrapper(Some(&fault)))?;
         let heard = log.hear(&mut worker, Moment::Dead)?;
         worker.end()?;

@@ -78,7 +78,9 @@ fn kill_one(log: &mut Log, seen: &mut Seen) -> Result<(), Failed> {
     let status = worker.end()?;
     let as_told = !cfg!(unix) || signal_of(status) == Some(SIGKILL);
     if !as_told || !before.is_calm() || !after.is_calm() {
-        return Err(format!("it was to work until it was killed, but: {status}, {before:?}, {after:?}").into());
+        return Err(
+            format!("it was to work until it was killed, but: {status}, {before:?}, {after:?}").into()
+        );
     }
     seen.processes += 1;
     seen.killed_while_opening += u64::from(before.opened + after.opened == 0);

@@ -1,8 +1,8 @@
 //! One log on a real file system through many deaths, as the parent sees it.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::sync::Arc;
+use std::sync::mpsc;
 
 use libtest_mimic::Failed;
 use quorate_wal::testkit::SplitMix;

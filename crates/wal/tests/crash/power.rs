@@ -41,7 +41,9 @@ pub fn durable_records_survive_power_cuts(settings: &Settings) -> Result<Outcome
     disk.release()?;
     folder.done()?;
     if acked == 0 || lost == 0 {
-        return Err(format!("{acked} acknowledged, {lost} lost that were not: a cut that cuts nothing").into());
+        return Err(
+            format!("{acked} acknowledged, {lost} lost that were not: a cut that cuts nothing").into()
+        );
     }
     passed(format!("{} cuts: {acked} acknowledged, {lost} lost that nobody was told of", settings.power_cuts))
 }

@@ -35,8 +35,7 @@ impl Worker {
         let line: Vec<OsString> = wrapper.iter().cloned().chain([own]).collect();
         let mut command = Command::new(&line[0]);
         task.assign(&mut command);
-        let mut child =
-            command.args(&line[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command.args(&line[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (said, reports) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {
             thread::spawn(move || listen(stdout, &said));

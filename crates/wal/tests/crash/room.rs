@@ -108,7 +108,11 @@ fn fill(log: &mut Log) -> Result<Heard, Failed> {
     let heard = log.hear(&mut worker, Moment::Dead)?;
     let status = worker.end()?;
     clear(&heard, ENOSPC)?;
-    if heard.stopped.len() == 1 && status.success() { Ok(heard) } else { Err(format!("{status}: {heard:?}").into()) }
+    if heard.stopped.len() == 1 && status.success() {
+        Ok(heard)
+    } else {
+        Err(format!("{status}: {heard:?}").into())
+    }
 }
 
 /// Without room and without a segment to use again, opening says so, and changes no segment.

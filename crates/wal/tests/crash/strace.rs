@@ -16,8 +16,7 @@ use crate::process::Worker;
 use crate::worker::{DIFFERENT, Play, Task};
 
 /// What changes the disk; not every machine has all of them.
-pub const CALLS: &str =
-    "fdatasync,fsync,pwrite64,?rename,?renameat,?renameat2,?unlink,?unlinkat,?ftruncate";
+pub const CALLS: &str = "fdatasync,fsync,pwrite64,?rename,?renameat,?renameat2,?unlink,?unlinkat,?ftruncate";
 /// What makes the disk keep.
 pub const SYNCS: &str = "fdatasync,fsync";
 

@@ -93,7 +93,8 @@ pub fn a_faithful_log_is_accepted(_: &Settings) -> Result<Outcome, Failed> {
 /// Records missing, at the end and in the middle.
 pub fn a_lost_record_is_convicted(_: &Settings) -> Result<Outcome, Failed> {
     let all = names();
-    let lost = |lsn, last| Conviction::Lost { lsn, name: Name { of: 1, place: 0, ..all[lsn as usize - 1] }, last };
+    let lost =
+        |lsn, last| Conviction::Lost { lsn, name: Name { of: 1, place: 0, ..all[lsn as usize - 1] }, last };
     expect("written, killed", verdict(&all[..4], Fate::Killed), &lost(7, 4))?;
     expect("durable, power cut", verdict(&all[..3], Fate::PowerCut), &lost(4, 3))?;
     expect("everything", verdict(&[], Fate::PowerCut), &lost(1, 0))?;
