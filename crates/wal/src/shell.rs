@@ -14,10 +14,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::hooks::Listener;
@@ -25,6 +23,9 @@ use crate::io::{Io, LockGuard};
 use crate::machine::{Machine, Marks};
 use crate::options::{Chores, Durability, Options, SyncPolicy};
 use crate::stats::{RecentSync, Stats};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{Error, Lsn};
 
 mod append;

@@ -1,7 +1,6 @@
 //! Leading: carrying out a batch for everybody, and handing over.
 
 use std::io;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::thread;
@@ -12,6 +11,7 @@ use crate::batch::Batch;
 use crate::hooks::{BatchReport, Hooks};
 use crate::machine::Take;
 use crate::options::{Chores, Durability};
+use crate::sync::atomic::Ordering;
 use crate::{Error, Lsn};
 
 /// How far a leader came.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps an error fails, as it should")]
 
 mod damage;
+mod faults;
 mod files;
 mod golden;
 mod hooks;
@@ -15,6 +16,7 @@ mod rotation;
 mod stopping;
 mod strange_bytes;
 mod tailing;
+mod tally;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;
