@@ -21,6 +21,9 @@ use crate::{Outcome, passed, skipped};
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
+/// What is said of lost bytes.
+const NOTICED: &[&str] = &["LOST", "the log is corrupt"];
+
 /// Where to plant a fault, and whether the script ever comes there.
 #[derive(Clone, Debug)]
 pub struct Point {
@@ -129,6 +132,28 @@ pub fn a_full_disk_at_any_write_loses_nothing_acknowledged(settings: &Settings) 
 /// The write takes no byte at all.
 pub fn a_write_that_takes_nothing_loses_nothing_acknowledged(settings: &Settings) -> Result<Outcome, Failed> {
     fail_each(settings, "pwrite64", ("retval=0", 0))
+}
+
+/// The kernel says that it took eight bytes, and took none: a lie, after which nothing is promised, but that no lie is
+/// read as a record. The log is unharmed, or says what is wrong, or ends before the lie; then the oracle says so.
+pub fn a_write_that_was_only_pretended_is_never_read_as_a_record(
+    settings: &Settings,
+) -> Result<Outcome, Failed> {
+    if let Err(why) = strace::probe() {
+        return skipped(why);
+    }
+    let (mut unharmed, mut noticed) = (0, 0);
+    for point in points(settings, |call| call == "pwrite64")? {
+        let folder = Folder::make()?;
+        let result = point.strike_in(folder.path(), settings, "retval=8");
+        folder.done()?;
+        match result.map_err(|why| why.message().unwrap_or_default().to_owned()) {
+            Ok(_) => unharmed += 1,
+            Err(why) if NOTICED.iter().any(|word| why.starts_with(word)) => noticed += 1,
+            Err(why) => return Err(format!("{point:?}: {why}").into()),
+        }
+    }
+    passed(format!("unharmed {unharmed} times, noticed {noticed} times"))
 }
 
 /// Plants the fault at each of `calls`. The script's log must stop, or refuse to open, with the system's own word, or

@@ -82,6 +82,7 @@ const CASES: &[(&str, Case)] = cases![
     faults::a_sync_that_fails_anywhere_loses_nothing_acknowledged,
     faults::a_full_disk_at_any_write_loses_nothing_acknowledged,
     faults::a_write_that_takes_nothing_loses_nothing_acknowledged,
+    faults::a_write_that_was_only_pretended_is_never_read_as_a_record,
     faults::a_failed_sync_is_told_to_every_waiter_and_nothing_is_tried_again,
     room::a_write_cut_short_and_then_refused_is_a_torn_tail,
     room::a_process_killed_in_the_middle_of_a_write_leaves_a_torn_tail,
