@@ -47,16 +47,23 @@ fn complete(at_ns: u64, id: u64, outcome: Outcome) -> Event {
     Event::Complete(Complete { at_ns, id, coordinator: None, outcome })
 }
 
+const NODE: NodeId = NodeId(0x1f2e_3d4c);
+
 /// Every kind of line, with every field somewhere.
 fn samples() -> Vec<Event> {
-    let node = NodeId(0x1f2e_3d4c);
-    let held = Held {
+    [asked(), answered(), looked_at(), counted()].concat()
+}
+
+fn held() -> Held {
+    Held {
         version: version(1),
         value: Some(Value::of(b"x")),
         expiry_version: Some(version(2)),
         expires_at_ms: Some(1_795_160_500_000),
-    };
-    let tombstone = Held { version: version(3), value: None, expiry_version: None, expires_at_ms: None };
+    }
+}
+
+fn asked() -> Vec<Event> {
     let binary = Key::new(vec![0xff, 0x00]).unwrap();
     vec![
         invoke(1, Ask::Put { key: key("a"), value: Value::of(b"x"), expires: true }),
@@ -70,7 +77,7 @@ fn samples() -> Vec<Event> {
             session: Some(9),
             keyspace: Some("other".to_owned()),
             level: Level::Exactly(1),
-            coordinator: Some(node),
+            coordinator: Some(NODE),
             retry_of: None,
             ask: Ask::Scan {},
         }),
@@ -85,11 +92,16 @@ fn samples() -> Vec<Event> {
             retry_of: Some(4),
             ask: Ask::Delete { key: key("a") },
         }),
+    ]
+}
+
+fn answered() -> Vec<Event> {
+    vec![
         Event::Duplicate(Duplicate { at_ns: 7, id: 1 }),
         Event::Complete(Complete {
             at_ns: 8,
             id: 1,
-            coordinator: Some(node),
+            coordinator: Some(NODE),
             outcome: Outcome::Written {
                 version: version(1),
                 expires_at_ms: Some(1_795_160_500_000),
@@ -98,15 +110,22 @@ fn samples() -> Vec<Event> {
             },
         }),
         complete(9, 2, Outcome::Rejected { reason: "the node is shutting down".to_owned() }),
-        complete(10, 3, Outcome::Found(held.clone())),
+        complete(10, 3, Outcome::Found(held())),
         complete(11, 4, Outcome::Indeterminate { acked: 1, required: 2, version: Some(version(3)) }),
         complete(12, 6, Outcome::Indeterminate { acked: 0, required: 3, version: None }),
-        complete(13, 5, Outcome::Scanned { entries: vec![Entry { key: key("a"), record: held }] }),
+        complete(13, 5, Outcome::Scanned { entries: vec![Entry { key: key("a"), record: held() }] }),
         complete(14, 3, Outcome::Deleted { version: version(3) }),
         complete(15, 3, Outcome::NotFound { expired: Some(version(1)) }),
         complete(16, 3, Outcome::NotFound { expired: None }),
         complete(17, 3, Outcome::TimedOut { answered: 1, required: 2 }),
         complete(18, 3, Outcome::Unavailable { required: 2, alive: 1 }),
+    ]
+}
+
+fn looked_at() -> Vec<Event> {
+    let node = NODE;
+    let tombstone = Held { version: version(3), value: None, expiry_version: None, expires_at_ms: None };
+    vec![
         Event::Node(NodeEvent { at_ns: 19, node, what: What::PowerCut }),
         Event::Copy(CopySeen {
             at_ns: 20,
@@ -139,6 +158,12 @@ fn samples() -> Vec<Event> {
             records: 2,
             hash: "ab".to_owned(),
         }),
+    ]
+}
+
+fn counted() -> Vec<Event> {
+    let node = NODE;
+    vec![
         Event::Hints(HintLedger {
             at_ns: 24,
             node,
@@ -169,7 +194,9 @@ fn samples() -> Vec<Event> {
 
 fn written(header: &Header, events: &[Event]) -> String {
     let mut writer = Writer::new(Vec::new(), header).unwrap();
-    events.iter().for_each(|event| writer.write(event).unwrap());
+    for event in events {
+        writer.write(event).unwrap();
+    }
     writer.flush().unwrap();
     String::from_utf8(writer.into_inner()).unwrap()
 }

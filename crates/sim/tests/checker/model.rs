@@ -49,12 +49,11 @@ enum Step {
         replica: usize,
         write: Option<Held>,
     },
-    /// An answer arrives at the coordinator.
+    /// An answer arrives at the coordinator: what is held, or an acknowledgement.
     Reply {
         op: u64,
         replica: usize,
-        held: BTreeMap<Key, Held>,
-        ack: bool,
+        held: Option<BTreeMap<Key, Held>>,
     },
     Deadline(u64),
     Fault,
@@ -184,7 +183,7 @@ impl Model {
         match step {
             Step::Next(client) => self.begin(client),
             Step::Arrive { op, replica, write } => self.arrive(op, replica, write),
-            Step::Reply { op, replica, held, ack } => self.reply(op, replica, held, ack),
+            Step::Reply { op, replica, held } => self.reply(op, replica, held),
             Step::Deadline(op) => self.deadline(op),
             Step::Fault => self.fault(),
             Step::Start(k) => {
@@ -257,7 +256,7 @@ impl Model {
             return;
         }
         if alive < required {
-            self.answer(id, Outcome::Unavailable { required: required as u8, alive: alive as u8 });
+            self.answer(id, &Outcome::Unavailable { required: required as u8, alive: alive as u8 });
             return;
         }
         self.first_phase(id);
@@ -270,11 +269,11 @@ impl Model {
             let version = task.version.unwrap_or_else(|| self.stamp(task.coordinator, 0));
             self.write(id, version);
         } else {
-            self.to_all(id, None);
+            self.broadcast(id, None);
         }
     }
 
-    fn to_all(&mut self, op: u64, write: Option<&Held>) {
+    fn broadcast(&mut self, op: u64, write: Option<&Held>) {
         for replica in 0..N {
             self.send(Step::Arrive { op, replica, write: write.cloned() });
         }
@@ -292,7 +291,7 @@ impl Model {
         let value = if let Ask::Put { value, .. } = &task.ask { Some(value.clone()) } else { None };
         let held = Held { version, value, expiry_version: None, expires_at_ms: task.expires_at_ms };
         (task.version, task.writing) = (Some(version), Some(held.clone()));
-        self.to_all(id, Some(&held));
+        self.broadcast(id, Some(&held));
     }
 
     fn key_of(&self, op: u64) -> Option<Key> {
@@ -316,7 +315,7 @@ impl Model {
         }
         let asked = |held: &(&Key, &Held)| key.as_ref().is_none_or(|key| key == held.0);
         let held = copies.iter().filter(asked).map(|(key, held)| (key.clone(), held.clone())).collect();
-        self.send(Step::Reply { op, replica, held, ack });
+        self.send(Step::Reply { op, replica, held: (!ack).then_some(held) });
         if self.below(12) == 0 {
             self.look_at(replica);
         }
@@ -334,15 +333,17 @@ impl Model {
         self.events.push(Event::Copy(CopySeen { at_ns, node, keyspace: None, key, record, moment }));
     }
 
-    fn reply(&mut self, op: u64, replica: usize, held: BTreeMap<Key, Held>, ack: bool) {
+    fn reply(&mut self, op: u64, replica: usize, held: Option<BTreeMap<Key, Held>>) {
         let task = self.tasks.get_mut(&op).unwrap();
         if task.dead || task.done {
             return;
         }
-        if ack {
+        let Some(held) = held else {
             task.acks.insert(replica);
             self.acked(op);
-        } else if task.replies.len() < task.required && task.writing.is_none() {
+            return;
+        };
+        if task.replies.len() < task.required && task.writing.is_none() {
             task.replies.insert(replica, held);
             if task.replies.len() == task.required {
                 self.all_read(op);
@@ -361,7 +362,7 @@ impl Model {
             }
         } else if acked >= required {
             let (version, expires_at_ms) = (task.version.unwrap(), task.expires_at_ms);
-            self.answer(op, Outcome::Written { version, expires_at_ms, acked, required });
+            self.answer(op, &Outcome::Written { version, expires_at_ms, acked, required });
         }
     }
 
@@ -377,7 +378,7 @@ impl Model {
             Ask::Scan {} => {
                 let live = newest.into_iter().filter(|(_, held)| held.value.is_some() && !self.expired(held));
                 let entries = live.map(|(key, record)| Entry { key, record }).collect();
-                self.answer(op, Outcome::Scanned { entries });
+                self.answer(op, &Outcome::Scanned { entries });
             }
             Ask::Get { key } => match newest.remove(&key) {
                 Some(winner) if task.replies.values().any(|held| held.get(&key) != Some(&winner)) => {
@@ -407,11 +408,11 @@ impl Model {
             Some(held) if self.expired(&held) => Outcome::NotFound { expired: Some(held.version) },
             Some(held) => Outcome::Found(held),
         };
-        self.answer(op, outcome);
+        self.answer(op, &outcome);
     }
 
     /// The client hears of it, perhaps twice, and begins something else or the same again.
-    fn answer(&mut self, op: u64, outcome: Outcome) {
+    fn answer(&mut self, op: u64, outcome: &Outcome) {
         let task = self.tasks.get_mut(&op).unwrap();
         task.done = true;
         let (client, ask, level) = (task.client, task.ask.clone(), task.level);
@@ -445,12 +446,12 @@ impl Model {
         let (acked, answered, required) =
             (task.acks.len() as u8, task.replies.len() as u8, task.required as u8);
         if matches!(task.ask, Ask::Get { .. } | Ask::Scan {}) {
-            self.answer(op, Outcome::TimedOut { answered, required });
+            self.answer(op, &Outcome::TimedOut { answered, required });
         } else {
             // A coordinator that died took the version with it.
             let version = task.version.filter(|_| !task.dead);
             let acked = if task.dead { 0 } else { acked };
-            self.answer(op, Outcome::Indeterminate { acked, required, version });
+            self.answer(op, &Outcome::Indeterminate { acked, required, version });
         }
     }
 
