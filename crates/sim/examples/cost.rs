@@ -47,13 +47,13 @@ fn main() {
         let mut writer = Writer::new(Vec::new(), &header()).unwrap();
         let began = cpu_time();
         atomic(1, Size { clients, ops, keys }, Level::Quorum, |event| writer.write(&event).unwrap());
-        let (written, bytes) = (cpu_time() - began, writer.into_inner());
+        let (written, bytes) = (cpu_time().saturating_sub(began), writer.into_inner());
         let began = cpu_time();
         let history = read(&bytes[..], Limits::default()).unwrap();
-        let reading = cpu_time() - began;
+        let reading = cpu_time().saturating_sub(began);
         let began = cpu_time();
         let report = check(&history);
-        let judging = cpu_time() - began;
+        let judging = cpu_time().saturating_sub(began);
         assert_eq!(report.ruling(), Ruling::Holds, "{}", report.text(&history));
         println!(
             "{ops} operations on {keys} keys, {} MiB: made and written in {:.2} s of CPU, read in {:.2} s, judged in {:.2} s",

@@ -1,6 +1,6 @@
 //! The checker: judges a history against what was promised.
 //!
-//! One module an invariant, its definition and source at its head. Those about keys see one [`Register`] after the
+//! One module an invariant, its definition and source at its head. Those about keys see one `Register` after the
 //! other; the rest look at the whole history.
 //!
 //! Invariants of the checkers themselves:
