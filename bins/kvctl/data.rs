@@ -247,6 +247,7 @@ mod tests {
         let receipt = Receipt {
             coordinator: NodeId(1),
             replicas: vec![NodeId(1), NodeId(4), NodeId(3)],
+            queried: Vec::new(),
             answered: vec![timing(1, 400), timing(4, 1_100)],
             hinted: vec![NodeId(3)],
             refused: Vec::new(),
