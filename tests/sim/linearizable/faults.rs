@@ -57,15 +57,12 @@ pub struct FaultPlan {
 }
 
 impl FaultPlan {
-    /// The plan of a seed. Clocks are wrong from the start, and half of the networks bad.
+    /// The plan of a seed. Clocks are wrong from the start.
     pub fn of(seed: u64, begin: Mono) -> FaultPlan {
         let mut draw = SplitMix::new(seed ^ 0xfa17);
         let kinds: Vec<u64> = (0..9).filter(|_| !draw.one_in(3)).collect();
         let between = [400, 800, 1_600][draw.below(3) as usize];
         let mut steps: Vec<_> = (1..=NODES).map(|k| (begin, Fault::Clock(k, skew(&mut draw)))).collect();
-        if draw.one_in(2) {
-            steps.push((begin, Fault::Network(network(&mut draw))));
-        }
         let mut at_ms = draw.below(between);
         while at_ms < RUN_MS && !kinds.is_empty() {
             let at = begin + Duration::from_millis(at_ms);
