@@ -52,10 +52,10 @@ pub enum Format {
 /// How many replicas, which keyspace, which coordinator.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Manner {
-    /// Replicas that must answer a read: one, two, three, quorum, all or a number
+    /// Replicas that must answer a read: one, two, three, quorum, all, linearizable or a number
     #[arg(short, long, value_parser = level, value_name = "LEVEL")]
     pub read: Option<Level>,
-    /// Replicas that must have a write on disk
+    /// Replicas that must have a write on disk; linearizable asks a majority for the newest version first
     #[arg(short, long, value_parser = level, value_name = "LEVEL")]
     pub write: Option<Level>,
     /// Both
@@ -440,7 +440,9 @@ mod tests {
         let level = error(&["kvctl", "get", "k", "-r", "most"]);
         assert_eq!(level.exit_code(), i32::from(Exit::Usage.code()));
         assert!(
-            level.to_string().contains("unknown level \"most\"; levels are one, two, three, quorum, all")
+            level
+                .to_string()
+                .contains("unknown level \"most\"; levels are one, two, three, quorum, all, linearizable")
         );
         assert!(error(&["kvctl", "stauts"]).to_string().contains("similar"));
     }

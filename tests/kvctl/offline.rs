@@ -35,7 +35,10 @@ fn usage_errors_exit_with_2_and_name_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let cases: [(&[&str], &str); 5] = [
         (&["get"], "<KEY>"),
-        (&["get", "k", "-r", "most"], "unknown level \"most\"; levels are one, two, three, quorum, all"),
+        (
+            &["get", "k", "-r", "most"],
+            "unknown level \"most\"; levels are one, two, three, quorum, all, linearizable",
+        ),
         (&["stauts"], "'status'"),
         (&["get", "k", "--timeout", "5"], "write a number and a unit"),
         (&["demo", "--nodes", "0"], "1..=9"),
