@@ -3,4 +3,5 @@
 mod chaos;
 mod determinism;
 mod lab;
+mod linearizable;
 mod scenarios;

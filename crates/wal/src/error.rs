@@ -113,6 +113,19 @@ pub enum Error {
     /// The log was closed by its owner. The record was not taken.
     #[error("the log is closed: the record was not taken")]
     Closed,
+    /// The last handle was dropped, without [`close`](crate::Wal::close), while somebody waited. What was not durable
+    /// then is as a crash leaves it, and nothing is written any more: the directory may be another's by now.
+    #[error(
+        "the log in {dir} was dropped while its records waited: those up to LSN {durable} are durable, later ones may \
+         or may not be on disk. Open it again to find out, and close it before its last handle goes",
+        dir = dir.display()
+    )]
+    Dropped {
+        /// The log's directory.
+        dir: PathBuf,
+        /// Everything up to here is safe.
+        durable: Lsn,
+    },
     /// The file system refused. Never taken for the end of the log; nothing was cut.
     #[error("could not {action} {path}: {source}", path = path.display())]
     Io {

@@ -88,6 +88,7 @@ mod shell;
 mod staging;
 mod stats;
 mod survey;
+mod sync;
 pub mod testkit;
 #[cfg(feature = "typed")]
 pub mod typed;
@@ -105,7 +106,7 @@ pub use options::{
     SPARE_SEGMENTS_MAX, STAGED_BYTES_MAX, SyncPolicy,
 };
 pub use recovery::{Recovery, TailState};
-pub use replay::Replay;
+pub use replay::{Replay, ReplayAhead};
 pub use segment::{Begun, FORMAT_VERSION, MAGIC, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Wal, Watermark};
 pub use stats::Stats;

@@ -449,6 +449,8 @@ impl Machine {
         assert!(self.in_flight != InFlight::None, "completed without a batch in flight");
         self.in_flight = InFlight::None;
         match result {
+            // A chore failed meanwhile: that nothing more is acknowledged was told already.
+            Ok(()) if self.is_poisoned() => {}
             Ok(()) => self.advance(batch),
             Err((action, source)) => self.poison(action, source),
         }
@@ -478,12 +480,26 @@ impl Machine {
         }
     }
 
+    /// Its last user is gone: nothing is taken or written any more.
+    pub(crate) fn abandon(&mut self) {
+        let durable = self.marks.durable;
+        self.stopped.get_or_insert_with(|| Error::Dropped { dir: self.dir.clone(), durable });
+    }
+
     /// Stops for good: something outside failed without which the log cannot go on.
     pub fn stop(&mut self, action: &'static str, source: io::Error) {
         self.poison(action, source);
     }
 
+    fn is_poisoned(&self) -> bool {
+        matches!(self.stopped, Some(Error::Poisoned { .. }))
+    }
+
+    /// The first cause stays: everybody is told the same.
     fn poison(&mut self, action: &'static str, source: io::Error) {
+        if self.is_poisoned() {
+            return;
+        }
         self.stopped = Some(Error::Poisoned {
             dir: self.dir.clone(),
             action,

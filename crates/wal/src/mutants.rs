@@ -9,10 +9,16 @@ pub(crate) const fn planted(_: Mutant) -> bool {
     false
 }
 
-#[cfg(feature = "mutants")]
-pub(crate) use switched::planted;
+/// `body`, to be called in another thread with the bug in force there that is in force here.
+#[cfg(not(feature = "mutants"))]
+pub(crate) fn carried_along<F>(body: F) -> F {
+    body
+}
+
 #[cfg(feature = "mutants")]
 pub use switched::with;
+#[cfg(feature = "mutants")]
+pub(crate) use switched::{carried_along, planted};
 
 #[cfg(feature = "mutants")]
 pub(crate) mod in_place;
@@ -84,6 +90,12 @@ mod switched {
     /// Whether this bug is in force in this thread.
     pub(crate) fn planted(mutant: Mutant) -> bool {
         PLANTED.get() == Some(mutant)
+    }
+
+    /// `body`, to be called in another thread with the bug in force there that is in force here.
+    pub(crate) fn carried_along<R>(body: impl FnOnce() -> R) -> impl FnOnce() -> R {
+        let mutant = PLANTED.get();
+        move || with(mutant, body)
     }
 
     /// Puts back what was in force before, if by a panic.

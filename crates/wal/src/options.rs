@@ -23,7 +23,8 @@ pub enum SyncPolicy {
         max_wait: Duration,
     },
     /// Until the operating system has it; a timer syncs what is there, the last record too. Survives the death of
-    /// the process; power loss takes at most the last `every`.
+    /// the process. Power loss takes at most what was acknowledged in the last `every`, and while one sync was under way:
+    /// if the timer is late, the next append syncs, and whoever comes during a sync waits for it.
     Interval {
         /// Time between syncs.
         every: Duration,

@@ -21,7 +21,7 @@ use crate::hooks::RecoveryReport;
 use crate::io::{Io, IoFile, LockGuard, OpenMode, random_u64};
 use crate::machine::{Active, Kept, Resume};
 use crate::mutants::{Mutant, planted};
-use crate::replay::{Access, Replay, Span};
+use crate::replay::{Access, Replay, ReplayAhead, Span};
 use crate::scan::Window;
 use crate::segment::{Begun, FileRole, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::survey::{Segment, Survey, Tail, corrupt};
@@ -86,11 +86,22 @@ impl Recovery {
     /// # Errors
     /// [`Error::Recycled`] if older records than the oldest are asked for.
     pub fn replay(&self, from: Lsn) -> Result<Replay, Error> {
-        let from = from.max(Lsn::new(1));
-        if from < self.oldest_lsn() {
-            return Err(Error::Recycled { from, oldest: self.oldest_lsn() });
-        }
+        let from = self.check_start(from)?;
         Ok(Replay::new(Arc::clone(&self.io), self.spans.clone(), from))
+    }
+
+    /// As [`Recovery::replay`], with a thread that reads and checks ahead while you apply.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Io`] if no thread is to be had.
+    pub fn replay_ahead(&self, from: Lsn) -> Result<ReplayAhead, Error> {
+        let from = self.check_start(from)?;
+        ReplayAhead::start(Arc::clone(&self.io), self.spans.clone(), from)
+    }
+
+    fn check_start(&self, from: Lsn) -> Result<Lsn, Error> {
+        let (from, oldest) = (from.max(Lsn::new(1)), self.oldest_lsn());
+        if from < oldest { Err(Error::Recycled { from, oldest }) } else { Ok(from) }
     }
 
     pub(crate) fn report(&self) -> RecoveryReport {

@@ -13,6 +13,10 @@ use crate::segment::SegmentHeader;
 use crate::survey::corrupt;
 use crate::{Error, Lsn};
 
+mod ahead;
+
+pub use ahead::ReplayAhead;
+
 /// A segment and how far it counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
@@ -155,6 +159,12 @@ impl Cursor {
         self.frame = Some(frame);
     }
 
+    /// Leaves all records of the frame behind.
+    fn skip(&mut self) {
+        self.lsn = self.frame.as_ref().map_or(self.lsn, FrameHeader::last_lsn);
+        self.left = 0;
+    }
+
     /// Goes to the next record of the frame; `false` if its bytes are none, which [`Cursor::next_frame`] ruled out.
     #[inline]
     pub(crate) fn pass(&mut self) -> bool {
@@ -201,7 +211,7 @@ impl SpanReader {
     #[inline]
     pub(crate) fn advance(&mut self) -> Result<bool, Error> {
         while self.cursor.is_spent() {
-            if !self.next_frame()? {
+            if self.next_frame()?.is_none() {
                 return Ok(false);
             }
         }
@@ -218,18 +228,19 @@ impl SpanReader {
         self.cursor.record()
     }
 
-    fn next_frame(&mut self) -> Result<bool, Error> {
+    /// Goes to the next frame; `None` at the end of the span.
+    fn next_frame(&mut self) -> Result<Option<FrameHeader>, Error> {
         let offset = self.cursor.scanner.offset();
         if offset >= self.span.end {
-            return self.finish();
+            return self.finish().map(|()| None);
         }
         match self.cursor.next_frame() {
             Ok(Some(frame)) => {
                 self.chain_crc = frame.crc;
                 self.frames += 1;
-                Ok(true)
+                Ok(Some(frame))
             }
-            Ok(None) if planted(Mutant::SilentStopInSealedSegment) => Ok(false),
+            Ok(None) if planted(Mutant::SilentStopInSealedSegment) => Ok(None),
             Ok(None) => Err(self.broken_off(offset)),
             Err(Misfit::Read(error)) => Err(Error::io("read", &self.span.path)(error)),
             Err(Misfit::Proof(proof)) => Err(self.fault(proof)),
@@ -237,11 +248,11 @@ impl SpanReader {
     }
 
     /// At the end, everything must be as the next segment's header says.
-    fn finish(&self) -> Result<bool, Error> {
+    fn finish(&self) -> Result<(), Error> {
         let (span, scanner) = (&self.span, &self.cursor.scanner);
         let exact = scanner.offset() == span.end;
         if exact && self.cursor.lsn == span.last_lsn && self.chain_crc == span.chain_crc {
-            return Ok(false);
+            return Ok(());
         }
         Err(self.broken_off(scanner.at()))
     }

@@ -5,6 +5,7 @@
 //! 6288).
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::frame::{Binding, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, is_filled};
@@ -80,8 +81,14 @@ impl Window {
         bytes.get(from..from.checked_add(count)?)
     }
 
+    /// Gives away the bytes held, for others to go on with, and takes a buffer for the next.
+    fn exchange(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        self.start = u64::MAX;
+        std::mem::replace(&mut self.held, buffer)
+    }
+
     fn holds(&self, offset: u64, count: usize) -> bool {
-        offset >= self.start && offset + count as u64 <= self.start + self.held.len() as u64
+        self.held(offset, count).is_some()
     }
 
     fn refill(&mut self, offset: u64, count: usize) -> io::Result<()> {
@@ -122,6 +129,24 @@ impl Scanner {
     /// What was read is read anew: the file has grown since.
     pub(crate) fn forget(&mut self) {
         self.window.held.clear();
+    }
+
+    /// Whether the next frame, if it is one, can be had without reading.
+    pub(crate) fn holds_next(&self) -> bool {
+        let head = self.window.held(self.offset, FRAME_HEADER_BYTES);
+        let frame_bytes = head.and_then(FrameHeader::decode).map(|header| header.frame_bytes());
+        frame_bytes.is_some_and(|bytes| self.window.holds(self.offset, bytes as usize))
+    }
+
+    /// Where in the bytes held the payload of the frame lies that `step` returned.
+    pub(crate) fn held_payload(&self, header: &FrameHeader) -> Range<usize> {
+        let from = (self.at + FRAME_HEADER_BYTES as u64 - self.window.start) as usize;
+        from..from + header.payload_bytes as usize
+    }
+
+    /// Gives away the bytes held, and takes a buffer for those to come.
+    pub(crate) fn take_held(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        self.window.exchange(buffer)
     }
 
     /// Behind the last good frame.

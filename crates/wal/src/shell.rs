@@ -7,14 +7,15 @@
 //! - the lock is never held across a call to the disk;
 //! - a leader that finishes wakes those it carried, and passes the lead to one of those who came meanwhile: to a
 //!   blocked one, else to the flusher thread. So a wish once uttered needs no second call;
-//! - callbacks and wakers run without the lock.
+//! - the next leader lets those run who were carried last: they come back with more. Else batches of all and of one
+//!   take turns, and every second sync is for a single record;
+//! - callbacks and wakers run without the lock;
+//! - the directory's lock is let go last: no batch or chore is under way then, and none begins after.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::hooks::Listener;
@@ -22,6 +23,9 @@ use crate::io::{Io, LockGuard};
 use crate::machine::{Machine, Marks};
 use crate::options::{Chores, Durability, Options, SyncPolicy};
 use crate::stats::{RecentSync, Stats};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{Error, Lsn};
 
 mod append;
@@ -50,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) listener: Listener,
     /// Bytes staged at which a group has gathered enough; `None`: it does not gather.
     gathers: Option<u64>,
+    /// Whoever writes while something has been un-synced for so long syncs it, timer or not.
+    overdue: Option<Duration>,
     /// The period of the timer, and what it makes of the records.
     tick: Option<(Duration, Durability)>,
     state: Mutex<State>,
@@ -74,6 +80,8 @@ pub(crate) struct State {
     wakers_named: u64,
     /// The flusher's timer runs.
     ticking: bool,
+    /// When the oldest batch was written that no sync has covered, under a policy that bounds its age.
+    unsynced_since: Option<Duration>,
     /// The hooks know that the log stopped.
     poison_told: bool,
     /// The durable LSN of the last idle watermark.
@@ -93,12 +101,28 @@ struct Threads {
 }
 
 /// Who waits where.
+#[derive(Default)]
 struct Turn {
     /// Where those wait whose records are in the next batch.
     next: usize,
     in_flight_last: Lsn,
     in_flight_syncs: bool,
-    waiting: [usize; 2],
+    /// Those not yet told to look again, at each place.
+    asleep: [usize; 2],
+    /// How often all at a place were told.
+    released: [u64; 2],
+    /// Those told who have yet to run.
+    returning: usize,
+}
+
+impl Turn {
+    /// Everybody at `place` is about to be told; whether there is anybody.
+    fn release(&mut self, place: usize) -> bool {
+        self.released[place] += 1;
+        let told = std::mem::take(&mut self.asleep[place]);
+        self.returning += told;
+        told > 0
+    }
 }
 
 pub(crate) type Guard<'a> = MutexGuard<'a, State>;
@@ -117,6 +141,10 @@ impl Shared {
             listener: options.listener.clone(),
             gathers: match options.sync {
                 SyncPolicy::Group { max_wait } if !max_wait.is_zero() => Some(options.staged_bytes_max / 2),
+                _ => None,
+            },
+            overdue: match options.sync {
+                SyncPolicy::Interval { every } => Some(every),
                 _ => None,
             },
             tick: match options.sync {
@@ -181,11 +209,12 @@ impl State {
         Self {
             marked: machine.marks().durable,
             machine,
-            turn: Turn { next: 0, in_flight_last: Lsn::ZERO, in_flight_syncs: false, waiting: [0; 2] },
+            turn: Turn::default(),
             wished: [Lsn::ZERO; 2],
             wakers: [BTreeMap::new(), BTreeMap::new()],
             wakers_named: 0,
             ticking: false,
+            unsynced_since: None,
             poison_told: false,
             threads: Threads::default(),
             stats: Stats::default(),
@@ -207,21 +236,16 @@ impl State {
         self.wakers_named
     }
 
-    /// Why nobody will be told anything any more, if so.
-    fn ended(&self) -> Option<Error> {
-        self.machine.stopped().cloned().or_else(|| self.threads.closing.then_some(Error::Closed))
-    }
-
     /// Why the log stopped for good; once, for the hooks.
     fn poison_to_tell(&mut self) -> Option<Error> {
-        let cause = self.machine.stopped().filter(|cause| !matches!(cause, Error::Closed))?.clone();
+        let cause = self.machine.stopped().filter(|cause| matches!(cause, Error::Poisoned { .. }))?.clone();
         (!std::mem::replace(&mut self.poison_told, true)).then_some(cause)
     }
 
     /// Takes the wakers of those who have what they waited for; of all, once the log stopped.
     fn ready_wakers(&mut self) -> Vec<Waker> {
         let marks = self.machine.marks();
-        let stopped = self.ended().is_some();
+        let stopped = self.machine.stopped().is_some();
         let mut ready = Vec::new();
         for durability in [Durability::Written, Durability::Durable] {
             let waiting = &mut self.wakers[durability as usize];

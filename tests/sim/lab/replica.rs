@@ -165,7 +165,7 @@ impl LabReplica {
             let mut coordinator = CoordinatorConfig::new(self.id);
             coordinator.keyspaces.insert(keyspace(), spec.policy);
             let config = ShardConfig::new(coordinator, self.generation, shard, self.shards);
-            let config = ShardConfig { limits: spec.tuning.limits, ..config };
+            let config = ShardConfig { limits: spec.tuning.limits, clock: spec.tuning.clock, ..config };
             Shard::new(config, Arc::clone(ring), store, opened.clock_start)
         };
         self.running = Some(Running {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_node::ShardLimits;
+use quorate_node::{ClockConfig, ShardLimits};
 use quorate_store::hints::HintOptions;
 
 /// See the module.
@@ -11,6 +11,7 @@ pub struct Tuning {
     pub wal_segment_bytes: u64,
     pub hints: HintOptions,
     pub limits: ShardLimits,
+    pub clock: ClockConfig,
     /// What a sync takes.
     pub sync_least: Duration,
     pub sync_most: Duration,
@@ -25,6 +26,7 @@ impl Default for Tuning {
             wal_segment_bytes: 1 << 20,
             hints: HintOptions { segment_bytes: 256 << 10, ..HintOptions::default() },
             limits: ShardLimits::default(),
+            clock: ClockConfig::default(),
             sync_least: Duration::from_micros(200),
             sync_most: Duration::from_micros(200),
             slice_bytes: 4 << 10,

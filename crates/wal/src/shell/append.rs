@@ -9,7 +9,7 @@ use super::Shared;
 use crate::options::Durability;
 use crate::{Error, Lsn};
 
-/// A record that was taken. Dropping it changes nothing about the record.
+/// A record that was taken. Dropping it changes nothing about the record. It does not keep the log open.
 ///
 /// Wait for it ([`Append::wait`]: the caller leads if nobody does) or await it on any executor: then the flusher
 /// thread does the work and the executor's thread never blocks.
@@ -40,7 +40,7 @@ impl Append {
     /// Blocks until it is as safe as it was asked to be.
     ///
     /// # Errors
-    /// [`Error::Poisoned`]: it may or may not be on disk.
+    /// [`Error::Poisoned`], [`Error::Dropped`] (the last [`Wal`](crate::Wal) went first): it may or may not be on disk.
     pub fn wait(&self) -> Result<Lsn, Error> {
         self.shared.wait_in_group(self.lsn, self.durability)?;
         Ok(self.lsn)

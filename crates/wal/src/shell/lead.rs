@@ -1,16 +1,17 @@
 //! Leading: carrying out a batch for everybody, and handing over.
 
 use std::io;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
+use std::thread;
 use std::time::Duration;
 
-use super::{Guard, Shared};
+use super::{Guard, Shared, State};
 use crate::batch::Batch;
 use crate::hooks::{BatchReport, Hooks};
 use crate::machine::Take;
 use crate::options::{Chores, Durability};
+use crate::sync::atomic::Ordering;
 use crate::{Error, Lsn};
 
 /// How far a leader came.
@@ -26,7 +27,7 @@ pub(crate) enum Led {
 impl Shared {
     /// Carries out one batch, if there is one and nobody else does; makes it durable if `durability` says so.
     pub(crate) fn lead(self: &Arc<Self>, mut state: Guard<'_>, durability: Durability) -> Led {
-        if durability == Durability::Durable {
+        if durability == Durability::Durable || self.is_overdue(&state) {
             let staged = state.machine.marks().staged;
             state.machine.demand(staged);
         }
@@ -38,6 +39,22 @@ impl Shared {
         Led::Batch
     }
 
+    /// Whether a sync is due that the timer, kept off the processor perhaps, has not made.
+    fn is_overdue(&self, state: &State) -> bool {
+        self.overdue
+            .zip(state.unsynced_since)
+            .is_some_and(|(every, since)| self.io.monotonic() >= since + every)
+    }
+
+    /// Keeps the age of what no sync has covered.
+    fn note_unsynced(&self, state: &mut State, batch: &Batch) {
+        if batch.syncs() {
+            state.unsynced_since = None;
+        } else if self.overdue.is_some() && state.unsynced_since.is_none() {
+            state.unsynced_since = Some(self.io.monotonic());
+        }
+    }
+
     pub(crate) fn carry_out(self: &Arc<Self>, mut state: Guard<'_>, mut batch: Batch) {
         let turn = &mut state.turn;
         let carried = turn.next;
@@ -47,6 +64,7 @@ impl Shared {
         let (result, sync_time) = self.write_and_sync(&mut batch);
         let mut state = self.state();
         count(&mut state, &batch, sync_time);
+        self.note_unsynced(&mut state, &batch);
         self.recent_sync_ns.store(state.recent_sync.nanos(), Ordering::Relaxed);
         let news = result.is_ok().then(|| News::of(&batch, sync_time));
         state.machine.completed(batch, result);
@@ -78,7 +96,7 @@ impl Shared {
     fn hand_over(self: &Arc<Self>, mut state: Guard<'_>, carried: usize) {
         self.publish(state.machine.marks());
         let wakers = state.ready_wakers();
-        let (waited, next) = (state.turn.waiting[carried] > 0, state.turn.waiting[carried ^ 1] > 0);
+        let (waited, next) = (state.turn.release(carried), state.turn.asleep[carried ^ 1] > 0);
         let stopped = state.machine.stopped().is_some();
         if state.unfulfilled().is_some() && !next && !stopped {
             self.wake_flusher(&mut state);
@@ -123,6 +141,7 @@ impl Shared {
         }
         let mut state = self.state();
         let lsn = lsn.min(state.machine.marks().staged);
+        let mut is_patient = durability == Durability::Durable;
         loop {
             if state.machine.marks().at(durability) >= lsn {
                 return Ok(());
@@ -134,11 +153,27 @@ impl Shared {
                 state = self.wait_turn(state, lsn, durability);
                 continue;
             }
+            if is_patient && state.turn.returning > 0 {
+                (state, is_patient) = (self.let_them_run(state), false);
+                continue;
+            }
             if let Led::NeedsSegment = self.lead(state, durability) {
                 self.make_segment();
             }
             state = self.state();
         }
+    }
+
+    /// Lets those run who were carried by the last batch: they come back with more, and a sync costs the same for one
+    /// record as for all. Waits for the processor only, and no longer than half of what a sync takes.
+    fn let_them_run<'a>(&'a self, mut state: Guard<'a>) -> Guard<'a> {
+        let until = self.io.monotonic() + Duration::from_nanos(state.recent_sync.nanos() / 2);
+        while state.turn.returning > 0 && !state.machine.is_busy() && self.io.monotonic() < until {
+            drop(state);
+            thread::yield_now();
+            state = self.state();
+        }
+        state
     }
 
     /// As [`Shared::wait_for`], but waits for company first, where the policy says so: the flusher then leads.
@@ -149,8 +184,8 @@ impl Shared {
         let mut state = self.state();
         let lsn = lsn.min(state.machine.marks().staged);
         while state.machine.marks().durable < lsn {
-            if let Some(ended) = state.ended() {
-                return Err(ended);
+            if let Some(stopped) = state.machine.stopped() {
+                return Err(stopped.clone());
             }
             if !self.is_gathering(&state) {
                 drop(state);
@@ -171,9 +206,14 @@ impl Shared {
         let carried =
             lsn <= turn.in_flight_last && (turn.in_flight_syncs || durability == Durability::Written);
         let place = if carried { turn.next ^ 1 } else { turn.next };
-        state.turn.waiting[place] += 1;
+        let released = state.turn.released[place];
+        state.turn.asleep[place] += 1;
         let mut state = self.turns[place].wait(state).unwrap_or_else(PoisonError::into_inner);
-        state.turn.waiting[place] -= 1;
+        if state.turn.released[place] == released {
+            state.turn.asleep[place] -= 1;
+        } else {
+            state.turn.returning -= 1;
+        }
         state
     }
 

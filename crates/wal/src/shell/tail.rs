@@ -66,7 +66,7 @@ impl Tail {
         Ok(if self.advance()? { self.current() } else { None })
     }
 
-    /// The next record, as soon as it is durable; `None` once the log was closed and everything was delivered. Blocks
+    /// The next record, as soon as it is durable; `None` once the log is no longer open and everything durable was delivered. Blocks
     /// meanwhile, and drives nobody: somebody else must make it durable.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Tail {
         while !self.advance()? {
             match self.watermark.reached(self.next).await {
                 Ok(_) => {}
-                Err(Error::Closed) => return self.advance(),
+                Err(Error::Closed | Error::Dropped { .. }) => return self.advance(),
                 Err(error) => return Err(error),
             }
         }

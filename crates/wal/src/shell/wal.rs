@@ -1,9 +1,7 @@
 //! The log as its users see it.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
-use std::thread;
 use std::time::Duration;
 
 use super::{Append, Guard, OnDurable, Retention, Shared, Tail, Watermark};
@@ -12,6 +10,8 @@ use crate::machine::{Machine, Marks, Opened, PinStats};
 use crate::options::{Durability, Options};
 use crate::recovery::Recovery;
 use crate::stats::Stats;
+use crate::sync::atomic::Ordering;
+use crate::sync::thread;
 use crate::{Error, LogId, Lsn};
 
 /// What became of an attempt to lead.
@@ -25,8 +25,9 @@ pub enum Lead {
 
 /// A write-ahead log. Cheap to clone; all clones are the same log, from any thread.
 ///
-/// Dropping the last clone stops the threads and releases the lock, and flushes *nothing*: what was not waited for is
-/// as a crash leaves it. [`Wal::close`] ends in good order.
+/// Dropping the last clone waits for what is under way at the disk, stops the threads and releases the lock, and
+/// flushes *nothing*: what was not waited for is as a crash leaves it, and whoever still waits is told so
+/// ([`Error::Dropped`]). [`Wal::close`] ends in good order.
 #[derive(Clone)]
 pub struct Wal {
     owner: Arc<Owner>,
@@ -285,6 +286,17 @@ impl Wal {
 }
 
 impl Shared {
+    /// Waits until whoever is at the disk, a waiter in its own thread perhaps, is done.
+    fn await_disk(&self) {
+        let mut state = self.state();
+        while state.machine.is_busy() {
+            state = self.wait_turn(state, Lsn::ZERO, Durability::Written);
+        }
+        while state.machine.chore_in_flight() {
+            state = self.chore_done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Waits until nothing is staged or in flight and everything is durable.
     fn settle(self: &Arc<Self>) -> Result<(), Error> {
         let state = self.state();
@@ -356,12 +368,14 @@ impl Stager<'_> {
 impl Owner {
     fn stop(&self) {
         let mut state = self.shared.state();
+        state.machine.abandon();
         state.threads.closing = true;
         let threads = std::mem::take(&mut state.threads.handles);
         let wakers = state.ready_wakers();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         self.shared.announce_stop();
+        self.shared.await_disk();
         for thread in threads {
             if thread.thread().id() != thread::current().id() {
                 drop(thread.join());

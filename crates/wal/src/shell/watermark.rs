@@ -7,10 +7,10 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use super::Shared;
 use crate::options::Durability;
+use crate::sync::thread::{self, Thread};
 use crate::{Error, Lsn};
 
 /// A subscription to the durable mark ([`Wal::subscribe`](crate::Wal::subscribe)). Asks for no sync; does not keep the
@@ -35,7 +35,7 @@ impl Watermark {
     /// returns the mark. Marks between may be skipped. Cancel safe.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::Poisoned`]: it will not move any more.
+    /// [`Error::Closed`], [`Error::Dropped`], [`Error::Poisoned`]: it will not move any more.
     pub async fn changed(&mut self) -> Result<Lsn, Error> {
         self.seen = self.reached(self.seen.next()).await?;
         Ok(self.seen)
@@ -83,8 +83,8 @@ impl Future for Reached {
         if durable >= self.lsn {
             return Poll::Ready(Ok(durable));
         }
-        if let Some(ended) = state.ended() {
-            return Poll::Ready(Err(ended));
+        if let Some(stopped) = state.machine.stopped() {
+            return Poll::Ready(Err(stopped.clone()));
         }
         let name = *self.name.get_or_insert_with(|| state.name_waker());
         state.wakers[Durability::Durable as usize].insert((self.lsn, name), context.waker().clone());

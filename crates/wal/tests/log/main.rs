@@ -13,11 +13,13 @@ mod matrix;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod oracle;
+mod reading_ahead;
 mod refusals;
 mod repairing;
 mod retention;
 mod rotation;
 mod rotten;
+mod stopping;
 mod strange_bytes;
 mod tailing;
 mod tally;
@@ -33,7 +35,7 @@ use std::thread;
 use std::time::Duration;
 
 use quorate_wal::testkit::SimIo;
-use quorate_wal::{Chores, Error, Io, Lsn, Options, Recovery, Wal};
+use quorate_wal::{Chores, Error, Io, Lsn, Options, Record, Recovery, Wal};
 
 const DIR: &str = "/log";
 /// Long enough for anything but a hang.
@@ -54,14 +56,33 @@ fn open(disk: &SimIo) -> Result<(Wal, Recovery), Error> {
 /// Records as (LSN, kind, payload).
 type Records = Vec<(u64, u8, Vec<u8>)>;
 
-/// All the records of a log.
+/// All the records of a log, the same in whichever way they are read.
 fn records(recovery: &Recovery) -> Result<Records, Error> {
-    let mut all = Vec::new();
-    recovery.replay(recovery.oldest_lsn())?.for_each::<Error>(|record| {
-        all.push((record.lsn.get(), record.kind, record.payload.to_vec()));
-        Ok(())
-    })?;
-    Ok(all)
+    let oldest = recovery.oldest_lsn();
+    let mut replay = recovery.replay(oldest)?;
+    let plain = gathered(|all| replay.next_record().map(|record| noted(all, record)));
+    let mut replay = recovery.replay_ahead(oldest)?;
+    let ahead = gathered(|all| replay.next_record().map(|record| noted(all, record)));
+    assert!(plain.0 == ahead.0, "reading ahead delivers {} records, not {}", ahead.0.len(), plain.0.len());
+    assert_eq!(format!("{:?}", plain.1), format!("{:?}", ahead.1));
+    plain.1.map(|()| plain.0)
+}
+
+/// The records that `next` notes until it says that there are no more, and how that ended.
+fn gathered(mut next: impl FnMut(&mut Records) -> Result<bool, Error>) -> (Records, Result<(), Error>) {
+    let mut all = Records::new();
+    loop {
+        match next(&mut all) {
+            Ok(true) => {}
+            Ok(false) => return (all, Ok(())),
+            Err(error) => return (all, Err(error)),
+        }
+    }
+}
+
+fn noted(all: &mut Records, record: Option<Record<'_>>) -> bool {
+    all.extend(record.map(|record| (record.lsn.get(), record.kind, record.payload.to_vec())));
+    record.is_some()
 }
 
 fn segment(index: u64) -> String {

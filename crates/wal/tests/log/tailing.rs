@@ -195,7 +195,7 @@ fn awaiting_tails_and_subscribers_are_woken_and_end_when_the_log_goes() {
     assert_eq!(watermark.wait_reached(Lsn::new(1)).unwrap(), Lsn::new(1));
     drop(wal);
     for reader in readers {
-        assert!(matches!(reader.join().unwrap(), Err(Error::Closed)));
+        assert!(matches!(reader.join().unwrap(), Err(Error::Dropped { .. })));
     }
     assert!(block_on(tail.await_next()).unwrap().is_none());
 }

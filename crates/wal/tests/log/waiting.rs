@@ -255,6 +255,52 @@ fn interval_acknowledges_when_written_and_a_timer_syncs_the_last_record() {
 }
 
 #[test]
+fn interval_syncs_by_the_next_append_when_the_timer_is_late() {
+    let disk = SimIo::new(1);
+    let every = Duration::from_hours(1);
+    let (wal, _) = Wal::open(&options().sync(SyncPolicy::Interval { every }), shared(&disk)).unwrap();
+    let append = || wal.append(1, &[b"x"]).unwrap().wait().unwrap();
+    append();
+    append();
+    assert_eq!((wal.committed_lsn(), wal.durable_lsn()), (Lsn::new(2), Lsn::ZERO));
+    // The simulated clock passes the hour; the timer, which sleeps by a real one, knows nothing of it.
+    disk.advance(every);
+    append();
+    assert_eq!(wal.durable_lsn(), Lsn::new(3), "nobody is acknowledged on top of an overdue sync");
+    append();
+    assert_eq!(wal.durable_lsn(), Lsn::new(3), "and the interval begins anew");
+}
+
+#[test]
+fn who_waits_when_the_last_handle_goes_is_told_so_and_nothing_is_written_after_the_lock_is_free() {
+    let (gate, wal) = gated();
+    gate.close();
+    thread::scope(|scope| {
+        let leading = wal.append(1, &[b"on its way"]).unwrap();
+        let leader = scope.spawn(move || leading.wait());
+        gate.await_arrivals(1);
+        let mut awaited = Box::pin(wal.append(1, &[b"awaited"]).unwrap());
+        let blocked = wal.append(1, &[b"blocked"]).unwrap();
+        let late = wal.append(1, &[b"nobody waits yet"]).unwrap();
+        let waiting = scope.spawn(move || blocked.wait());
+        assert!(awaited.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let dropped = scope.spawn(move || drop(wal));
+        assert!(matches!(block_on(awaited), Err(Error::Dropped { .. })), "told at once");
+        let refused = Wal::open(&options(), Arc::new(gate.clone())).map(drop);
+        assert!(matches!(refused, Err(Error::Locked { .. })), "a sync is under way: {refused:?}");
+        gate.open();
+        dropped.join().unwrap();
+        assert_eq!(leader.join().unwrap().unwrap(), Lsn::new(1), "what was under way is finished");
+        assert!(matches!(waiting.join().unwrap(), Err(Error::Dropped { .. })));
+        let before = gate.disk.operations();
+        let Err(Error::Dropped { durable, .. }) = late.wait() else { panic!("acknowledged") };
+        assert_eq!((durable, gate.disk.operations()), (Lsn::ZERO, before), "no lock, no write");
+    });
+    let (_wal, recovery) = open(&gate.disk).unwrap();
+    assert_eq!(recovery.last_lsn(), Lsn::new(1));
+}
+
+#[test]
 fn one_durable_append_under_policy_os_makes_its_whole_batch_durable() {
     let disk = SimIo::new(1);
     let (wal, _) = Wal::open(&options().sync(SyncPolicy::Os), shared(&disk)).unwrap();
