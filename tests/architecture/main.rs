@@ -43,6 +43,7 @@ const CRATES: &[Crate] = &[
     house("store", Kind::Disk, &["types", "wal"]),
     house("coordinator", Kind::Pure, &["types", "ring", "wire"]),
     house("node", Kind::Pure, &["types", "ring", "wire", "store", "coordinator"]),
+    house("sim", Kind::Disk, &["types", "coordinator"]),
     house("transport", Kind::Driver, &["types", "wire"]),
     house("client", Kind::Driver, &["types", "ring", "wire", "transport"]),
     house(

@@ -6,13 +6,13 @@ use std::sync::mpsc;
 
 use libtest_mimic::Failed;
 use quorate_wal::testkit::SplitMix;
-use quorate_wal::{Chores, Durability, Error, Options, StdIo, TailState, Wal};
+use quorate_wal::{Chores, Durability, Error, Options, Recovery, StdIo, TailState, Wal};
 
 use crate::hand::Hand;
 use crate::oracle::{Checked, Fate, Found, History};
 use crate::process::Worker;
 use crate::report::Report;
-use crate::worker::{Play, Task};
+use crate::worker::{Play, Task, life};
 
 /// Segments that the parent makes.
 const SEGMENT_BYTES: u64 = 16 << 10;
@@ -102,18 +102,23 @@ impl Log {
 
     /// Opens the log and lets the oracle judge; then appends to it, ends it in good order or not, and lets go.
     pub fn examine(&mut self, fate: Fate) -> Result<Examined, Failed> {
-        let (wal, recovery) = self.open()?;
-        let found = Found::read(&recovery)?;
-        let checked = self.history.check(&found, fate)?;
-        let (copied, tail) = (recovery.copied_records(), recovery.tail());
-        self.append_some(&wal, checked)?;
+        let (wal, examined) = self.judge(fate)?;
+        self.append_some(&wal, examined.checked)?;
         if self.chance.one_in(2) {
             wal.close()?;
         }
-        Ok(Examined { checked, copied, tail })
+        Ok(examined)
     }
 
-    fn open(&self) -> Result<(Wal, quorate_wal::Recovery), Error> {
+    /// Opens the log and lets the oracle judge; nothing is appended.
+    pub fn judge(&mut self, fate: Fate) -> Result<(Wal, Examined), Failed> {
+        let (wal, recovery) = self.open()?;
+        let found = Found::read(&recovery)?;
+        let checked = self.history.check(&found, fate)?;
+        Ok((wal, Examined { checked, copied: recovery.copied_records(), tail: recovery.tail() }))
+    }
+
+    fn open(&self) -> Result<(Wal, Recovery), Error> {
         let options = Options::new(&self.dir).segment_bytes(SEGMENT_BYTES).chores(Chores::Inline);
         Wal::open(&options, StdIo::shared())
     }
@@ -136,7 +141,8 @@ impl Log {
 
     /// The log goes on after whatever it was.
     fn append_some(&mut self, wal: &Wal, checked: Checked) -> Result<(), Failed> {
-        let life = self.task(Play::Fill { segment_bytes: 0 }).life(0);
+        self.processes += 1;
+        let life = life(self.processes, 0);
         let (said, reports) = mpsc::channel();
         let voice = Arc::new(move |report| drop(said.send(report)));
         self.history.feed(&Report::Opened { life, oldest: checked.oldest, last: checked.last })?;

@@ -29,8 +29,9 @@ mod strace;
 mod testimony;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting, Trial};
 
@@ -81,6 +82,7 @@ const CASES: &[(&str, Case)] = cases![
     faults::a_sync_that_fails_anywhere_loses_nothing_acknowledged,
     faults::a_full_disk_at_any_write_loses_nothing_acknowledged,
     faults::a_write_that_takes_nothing_loses_nothing_acknowledged,
+    faults::a_write_that_was_only_pretended_is_never_read_as_a_record,
     faults::a_failed_sync_is_told_to_every_waiter_and_nothing_is_tried_again,
     room::a_write_cut_short_and_then_refused_is_a_torn_tail,
     room::a_process_killed_in_the_middle_of_a_write_leaves_a_torn_tail,
@@ -90,8 +92,8 @@ const CASES: &[(&str, Case)] = cases![
     power::durable_records_survive_a_power_cut_at_each_sync,
 ];
 
-/// What the cases have to say beside passed or failed.
-type Ledger = Arc<Mutex<Vec<String>>>;
+/// What the cases have to say beside passed and failed: (case, words).
+type Ledger = Arc<Mutex<Vec<(&'static str, String)>>>;
 
 fn main() -> ExitCode {
     if let Some(task) = Task::assigned() {
@@ -119,31 +121,32 @@ fn main() -> ExitCode {
 
 fn trial(name: &'static str, case: Case, settings: Settings, [seen, skipped]: [&Ledger; 2]) -> Trial {
     let (seen, skipped) = (Arc::clone(seen), Arc::clone(skipped));
-    let add = move |ledger: &Ledger, what: &str| {
-        ledger.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{name}: {what}"));
-    };
     Trial::ignorable_test(name, move || match case(&settings)? {
         Outcome::Passed(saw) => {
-            if !saw.is_empty() {
-                add(&seen, &saw);
-            }
+            entries(&seen).push((name, saw));
             Ok(Completion::Completed)
         }
         Outcome::Skipped(why) => {
-            add(&skipped, &why);
+            entries(&skipped).push((name, why.clone()));
             Ok(Completion::ignored_with(why))
         }
     })
 }
 
+fn entries(ledger: &Ledger) -> MutexGuard<'_, Vec<(&'static str, String)>> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn conclude(conclusion: &Conclusion, settings: &Settings, [seen, skipped]: [&Ledger; 2]) {
-    let lines = |ledger: &Ledger| ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    lines(seen).iter().for_each(|line| println!("  {line}"));
+    for (case, saw) in entries(seen).iter().filter(|(_, saw)| !saw.is_empty()) {
+        println!("  {case}: {saw}");
+    }
     if conclusion.has_failed() {
         println!("again: WAL_CRASH_SEED={} cargo test -p quorate-wal --test crash", settings.seed);
     }
-    let (passed, failed) = (conclusion.num_passed, conclusion.num_failed);
-    let (skips, why) = (conclusion.num_ignored, lines(skipped).join("; "));
-    let why = if why.is_empty() { why } else { format!(" ({why})") };
-    println!("crash: {passed} passed, {failed} failed, {skips} SKIPPED{why}");
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    entries(skipped).iter().for_each(|(_, why)| *reasons.entry(why.clone()).or_default() += 1);
+    let reasons: Vec<String> = reasons.iter().map(|(why, count)| format!("; {count} for: {why}")).collect();
+    let Conclusion { num_passed, num_failed, num_ignored, .. } = conclusion;
+    println!("crash: {num_passed} passed, {num_failed} failed, {num_ignored} SKIPPED{}", reasons.concat());
 }

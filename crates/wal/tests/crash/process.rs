@@ -1,7 +1,7 @@
 //! The parent's end of a worker: what it says, its death, and patience with a limit.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -104,9 +104,9 @@ fn listen(stdout: ChildStdout, said: &Sender<Result<Report, String>>) {
 
 /// Looks again and again until `is_so`; `false` if it never was.
 pub fn poll(mut is_so: impl FnMut() -> bool) -> bool {
-    let begun = StdIo.monotonic();
+    let deadline = StdIo.monotonic() + PATIENCE;
     while !is_so() {
-        if StdIo.monotonic() - begun > PATIENCE {
+        if StdIo.monotonic() > deadline {
             return false;
         }
         thread::park_timeout(PACE);
@@ -129,7 +129,10 @@ pub fn signal_of(_status: ExitStatus) -> Option<i32> {
 /// Runs a tool to its end; what it printed, or why it failed.
 pub fn tool(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!("{name} is not installed"),
+        _ => format!("{name}: {error}"),
+    })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -128,7 +128,8 @@ fn refused_without_room(log: &Log) -> Result<(), Failed> {
 
 /// Names and bytes.
 fn segments(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, Failed> {
-    let names = StdIo.list(dir)?.into_iter().filter(|name| name.ends_with(".seg"));
+    let is_segment = |name: &String| Path::new(name).extension().is_some_and(|kind| kind == "seg");
+    let names = StdIo.list(dir)?.into_iter().filter(is_segment);
     names.map(|name| Ok((name.clone(), StdIo.read(&dir.join(&name), DISK_BYTES)?))).collect()
 }
 

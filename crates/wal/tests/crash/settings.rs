@@ -24,7 +24,7 @@ impl Settings {
             points: if env::var("WAL_POINTS").is_ok_and(|points| points == "all") {
                 None
             } else {
-                Some(number("WAL_POINTS", 8)?)
+                Some(number("WAL_POINTS", 6)?)
             },
             power_cuts: number("WAL_POWER_CUTS", 5)?,
         })

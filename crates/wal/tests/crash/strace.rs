@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use libtest_mimic::Failed;
 
 use crate::folder::Folder;
-use crate::process::Worker;
+use crate::process::{Worker, tool};
 use crate::worker::{DIFFERENT, Play, Task};
 
 /// What changes the disk; not every machine has all of them.
@@ -44,14 +44,11 @@ pub struct Trace {
 /// Whether it can be used here; else why not.
 pub fn probe() -> Result<(), String> {
     static PROBED: OnceLock<Result<(), String>> = OnceLock::new();
-    PROBED.get_or_init(|| try_it().map_err(|why| format!("strace: {why}"))).clone()
+    PROBED.get_or_init(try_it).clone()
 }
 
 fn try_it() -> Result<(), String> {
-    let version = Command::new("strace").arg("--version").output().map_err(|error| error.to_string())?;
-    if !version.status.success() {
-        return Err("does not say its version".to_owned());
-    }
+    tool(Command::new("strace").arg("--version"))?;
     let failing = || -> Result<Option<i32>, Failed> {
         let folder = Folder::make()?;
         let trace = Trace::into(folder.path());
@@ -63,8 +60,8 @@ fn try_it() -> Result<(), String> {
     };
     match failing() {
         Ok(Some(code)) if code == i32::from(DIFFERENT) => Ok(()),
-        Ok(code) => Err(format!("may not trace here, or not inject (exit code {code:?})")),
-        Err(error) => Err(format!("{error:?}")),
+        Ok(code) => Err(format!("strace may not trace here, or not inject (exit code {code:?})")),
+        Err(error) => Err(format!("strace: {}", error.message().unwrap_or("no word why"))),
     }
 }
 
@@ -106,8 +103,9 @@ fn note(mut calls: Vec<Call>, line: &str) -> Vec<Call> {
     let (thread, rest) = line.split_once(' ').unwrap_or(("", line));
     let (rest, injected) = (rest.trim_start(), line.ends_with("(INJECTED)"));
     if rest.starts_with("<... ") {
-        let begun = calls.iter_mut().rfind(|call| call.thread == thread);
-        begun.into_iter().for_each(|call| call.injected |= injected);
+        if let Some(begun) = calls.iter_mut().rfind(|call| call.thread == thread) {
+            begun.injected |= injected;
+        }
     } else if let Some((name, _)) = rest.split_once('(')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     {

@@ -71,6 +71,11 @@ pub struct Task {
     pub dir: PathBuf,
 }
 
+/// The number of the `opening`-th life, from 0, that a process gives the log.
+pub fn life(process: u64, opening: u64) -> u64 {
+    (process << 8) + opening
+}
+
 impl Task {
     /// Writes the task into the environment of `command`.
     pub fn assign(&self, command: &mut Command) {
@@ -94,8 +99,8 @@ impl Task {
     }
 
     /// The number of its `opening`-th life, from 0.
-    pub fn life(&self, opening: u64) -> u64 {
-        (self.process << 8) + opening
+    fn life(&self, opening: u64) -> u64 {
+        life(self.process, opening)
     }
 
     /// Does it.

@@ -39,6 +39,9 @@ const STEPS: usize = 5 * ACTS.len();
 /// Small segments, so that there are many rotations.
 const SEGMENT_BYTES: u64 = 4096;
 
+/// More records than a segment has, so that a checkpoint falls into a segment that is full.
+const CHECKPOINT_LAG: u64 = 25;
+
 #[derive(Clone, Copy)]
 enum Act {
     Durable,
@@ -102,26 +105,32 @@ fn hand(task: &Task, wal: Wal, life: u64) -> Hand {
 
 impl Scribe {
     fn act(&mut self, act: Act) -> After {
+        match act {
+            Act::Idle => self.hand.wal.note_idle(),
+            Act::Unpin => self.unpin(),
+            Act::Checkpoint => self.checkpoint(),
+            Act::Drop => return After::Ends,
+            _ => {
+                if let Err(error) = self.try_to(act) {
+                    stopped(&self.hand.wal, self.hand.writer, &error);
+                    return After::Ends;
+                }
+            }
+        }
+        if matches!(act, Act::Close) { After::Ends } else { After::Goes }
+    }
+
+    fn try_to(&mut self, act: Act) -> Result<(), Error> {
         let some = 1 + self.chance.below(3);
-        let result = match act {
-            Act::Durable => self.hand.append(Durability::Durable),
+        match act {
             Act::Written => self.hand.append(Durability::Written),
             Act::Batch => self.hand.append_batch(1 + some as u16),
             Act::Stage => self.hand.stage(some),
             Act::Sync => self.sync(),
-            Act::Idle => Ok(self.hand.wal.note_idle()),
             Act::Pin => self.pin(),
-            Act::Unpin => Ok(self.unpin()),
-            Act::Checkpoint => Ok(self.checkpoint()),
-            Act::Drop => return After::Ends,
-            Act::Close => match self.hand.wal.close() {
-                Ok(()) => return After::Ends,
-                Err(error) => Err(error),
-            },
-        };
-        let Err(error) = result else { return After::Goes };
-        stopped(&self.hand.wal, self.hand.writer, &error);
-        After::Ends
+            Act::Close => self.hand.wal.close(),
+            _ => self.hand.append(Durability::Durable),
+        }
     }
 
     fn sync(&self) -> Result<(), Error> {
@@ -147,7 +156,7 @@ impl Scribe {
     }
 
     fn checkpoint(&mut self) {
-        let lsn = self.hand.wal.durable_lsn().get().saturating_sub(2);
+        let lsn = self.hand.wal.durable_lsn().get().saturating_sub(CHECKPOINT_LAG);
         say(&Report::Cutting { lsn });
         self.hand.wal.checkpoint(Lsn::new(lsn));
     }

@@ -97,7 +97,8 @@ fn keep(wal: &Wal, mut chance: SplitMix) {
 
 fn care(wal: &Wal, durable: Lsn, pin: &mut Option<Retention>, chance: &mut SplitMix) {
     let oldest = wal.oldest_lsn().get();
-    let lsn = oldest + chance.below((durable.get() + 1).saturating_sub(oldest));
+    // In the older half, mostly in a segment that is full.
+    let lsn = oldest + chance.below((durable.get() + 1).saturating_sub(oldest)) / 2;
     match (chance.below(40), pin) {
         (0..4, pin @ None) => {
             // The preparer may just have retired it.
