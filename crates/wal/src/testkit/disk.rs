@@ -253,14 +253,14 @@ impl Disk {
         self.change(Duration::from_micros(5))?;
         let inode = self.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         self.names.insert(to.to_owned(), inode);
-        self.note_name(What::Renamed(from.to_owned(), to.to_owned()));
+        self.note_name(What::Renamed(to.to_owned(), inode));
         Ok(())
     }
 
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         self.change(Duration::from_micros(5))?;
-        self.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
-        self.note_name(What::Removed(path.to_owned()));
+        let inode = self.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
+        self.note_name(What::Removed(path.to_owned(), inode));
         Ok(())
     }
 

@@ -13,18 +13,18 @@ pub(super) struct NameChange {
     pub(super) what: What,
 }
 
+/// What a directory entry said of which file: a change that is kept says it of no other, whatever else is lost.
 #[derive(Clone, Debug)]
 pub(super) enum What {
     Made(PathBuf, u64),
-    Renamed(PathBuf, PathBuf),
-    Removed(PathBuf),
+    Renamed(PathBuf, u64),
+    Removed(PathBuf, u64),
 }
 
 impl NameChange {
     pub(super) fn is_in(&self, dir: &Path) -> bool {
-        match &self.what {
-            What::Made(path, _) | What::Removed(path) | What::Renamed(_, path) => path.parent() == Some(dir),
-        }
+        let (What::Made(path, _) | What::Renamed(path, _) | What::Removed(path, _)) = &self.what;
+        path.parent() == Some(dir)
     }
 
     pub(super) fn apply(self, names: &mut Names) {
@@ -32,12 +32,13 @@ impl NameChange {
             What::Made(path, inode) => {
                 names.insert(path, inode);
             }
-            What::Removed(path) => {
-                names.remove(&path);
+            What::Renamed(to, inode) => {
+                names.retain(|_, other| *other != inode);
+                names.insert(to, inode);
             }
-            What::Renamed(from, to) => {
-                if let Some(inode) = names.remove(&from) {
-                    names.insert(to, inode);
+            What::Removed(path, inode) => {
+                if names.get(&path) == Some(&inode) {
+                    names.remove(&path);
                 }
             }
         }

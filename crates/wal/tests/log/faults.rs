@@ -251,3 +251,22 @@ fn faults_that_are_called_off_do_not_come() {
     assert_eq!(read(&file, 1024), [2; 1024]);
     assert!(disk.busy_time() < Duration::from_secs(1) && !disk.is_dark());
 }
+
+#[test]
+fn a_rename_that_is_kept_moves_the_file_that_was_renamed_whatever_had_its_name_before() {
+    let disk = SimIo::new(1);
+    disk.create_dir(Path::new("/d")).unwrap();
+    let make = |byte: u8| {
+        let file = disk.open(Path::new(F), OpenMode::Create).unwrap();
+        file.write_all_at(&[byte], 0).unwrap();
+        file.sync_data().unwrap();
+    };
+    make(1);
+    disk.remove(Path::new(F)).unwrap();
+    make(2);
+    disk.rename(Path::new(F), Path::new("/d/g")).unwrap();
+    let states: BTreeSet<_> = disk.crash_states(6).map(|s| (s.contents(F), s.contents("/d/g"))).collect();
+    let (one, two) = (Some(vec![1]), Some(vec![2]));
+    let all = [(None, None), (one.clone(), None), (two.clone(), None), (None, two.clone()), (one, two)];
+    assert_eq!(states, all.into());
+}
