@@ -28,6 +28,7 @@ use crate::{Error, Lsn};
 mod append;
 mod lead;
 mod retain;
+mod stepped;
 mod tail;
 mod threads;
 mod wal;
@@ -35,6 +36,7 @@ mod watermark;
 
 pub use append::Append;
 pub use retain::Retention;
+pub use stepped::Underway;
 pub use tail::Tail;
 pub use wal::{Lead, Stager, Wal};
 pub use watermark::Watermark;

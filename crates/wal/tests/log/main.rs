@@ -12,6 +12,7 @@ mod refusals;
 mod repairing;
 mod retention;
 mod rotation;
+mod stepped;
 mod strange_bytes;
 mod tailing;
 #[cfg(feature = "typed")]
