@@ -15,7 +15,8 @@ use super::replica::{Appended, HintAppend, Running};
 use super::{Action, Cluster};
 
 impl Running {
-    /// Up to here everything that the shard appended has been reported durable to it.
+    /// Up to here the shard has applied everything that it appended: it has *taken* the news that it is durable. What a
+    /// checkpoint needs, which would else cut the log of what is in no memory yet.
     pub fn applied_through(&self, shard: usize) -> Lsn {
         match self.outstanding[shard].front() {
             Some(oldest) => Lsn::new(oldest.first.get() - 1),
@@ -36,12 +37,18 @@ impl Running {
 
     /// The last sequence number of the shard's that is durable and was not reported.
     fn newly_durable(&mut self, shard: usize) -> Option<u64> {
-        let (durable, mut through) = (self.wal.durable_lsn(), None);
-        while let Some(oldest) = self.outstanding[shard].front().filter(|oldest| oldest.last <= durable) {
-            through = Some(oldest.through);
+        let durable = self.wal.durable_lsn();
+        let safe = self.outstanding[shard].iter().take_while(|appended| appended.last <= durable).last()?;
+        let news = safe.through > self.reported[shard];
+        self.reported[shard] = safe.through;
+        news.then_some(safe.through)
+    }
+
+    /// The shard was told that its records up to `through` are durable, and has applied them.
+    pub fn applied(&mut self, shard: usize, through: u64) {
+        while self.outstanding[shard].front().is_some_and(|oldest| oldest.through <= through) {
             self.outstanding[shard].pop_front();
         }
-        through
     }
 
     /// Writes what is staged, without sync; whether a batch is underway now that was not before.

@@ -62,8 +62,10 @@ pub(super) struct Running {
     pub hints: HintLogs,
     /// Appends that wait for the hint logs' sync.
     pub unsettled: Vec<HintAppend>,
-    /// What each shard appended and was not told to be durable.
+    /// What each shard appended and has not applied.
     pub outstanding: Vec<VecDeque<Appended>>,
+    /// Up to where each shard was told that its records are durable; it may have that before it still.
+    pub reported: Vec<u64>,
     pub failed: bool,
     /// Syncs of hint logs that failed.
     pub hint_syncs_failed: u64,
@@ -158,10 +160,14 @@ impl SimReplica {
         if self.paused {
             return false;
         }
-        let machine = &mut running.shards[shard];
         for event in inbox.events.drain(..) {
-            machine.on_event(now, event, out);
+            let logged = if let Event::Logged { through } = event { Some(through) } else { None };
+            running.shards[shard].on_event(now, event, out);
+            if let Some(through) = logged {
+                running.applied(shard, through);
+            }
         }
+        let machine = &mut running.shards[shard];
         if machine.next_timer().is_some_and(|at| at <= now.mono) {
             machine.on_event(now, Event::Tick, out);
         }
@@ -213,6 +219,7 @@ impl SimReplica {
             hints,
             unsettled: Vec::new(),
             outstanding: vec![VecDeque::new(); self.shards],
+            reported: vec![0; self.shards],
             failed: false,
             hint_syncs_failed: 0,
         });

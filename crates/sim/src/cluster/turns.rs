@@ -43,10 +43,13 @@ impl Cluster {
         }
     }
 
-    /// Carries out what a shard wants done: frames first, then the log.
+    /// Carries out what a shard wants done: frames first, then the log. Whoever dies on the way does not finish.
     fn carry_out(&mut self, k: usize, shard: usize, out: &mut Effects) {
         self.send_frames(k, shard, out);
         self.append_log(k, shard, out);
+        if !self.replicas[k - 1].is_up() {
+            return;
+        }
         for (origin, response) in out.answers.drain(..) {
             self.hear(origin, Some(response.clone()));
             self.answers.insert((origin.session.0, origin.number), response);
@@ -55,10 +58,10 @@ impl Cluster {
             self.hear(origin, None);
         }
         for command in out.hints.drain(..) {
+            self.run_hint_command(k, shard, command);
             if self.notices_darkness(k) {
                 return;
             }
-            self.run_hint_command(k, shard, command);
         }
         for peer in out.urge.drain(..) {
             self.urge((k, shard), peer);

@@ -176,7 +176,7 @@ fn clock(draw: &mut Stream, clocks: &[u64]) -> ClockError {
     let most = pick(draw, clocks);
     let ms = draw.below(2 * most).cast_signed() - most.cast_signed();
     match draw.below(6) {
-        0 => ClockError::Drift { ppm: ms * 20 },
+        0 => ClockError::Drift { ppm: (ms * 20).clamp(-200_000, 200_000) },
         1 => ClockError::Strobe { ms, every_ms: 1 + draw.below(400) },
         2 => ClockError::None,
         _ => ClockError::Step { ms },
