@@ -14,7 +14,7 @@ use crate::random::{Stream, Streams, pick};
 /// Keys that many clients write.
 const HOT_KEYS: u64 = 6;
 /// Kinds of fault that [`one_fault`] knows.
-const KINDS: u64 = 16;
+const KINDS: u64 = 18;
 
 /// What of a plan is given, and not drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
