@@ -74,6 +74,10 @@ pub mod inspect;
 pub mod io;
 mod lsn;
 mod machine;
+#[cfg(not(feature = "mutants"))]
+mod mutants;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod options;
 mod recovery;
 pub mod repair;
@@ -84,6 +88,7 @@ mod shell;
 mod staging;
 mod stats;
 mod survey;
+mod sync;
 pub mod testkit;
 #[cfg(feature = "typed")]
 pub mod typed;

@@ -5,6 +5,7 @@
 
 mod chaos;
 mod determinism;
+mod linearizable;
 mod scenarios;
 #[cfg(target_os = "linux")]
 mod tripwire;

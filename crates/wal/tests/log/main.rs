@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps an error fails, as it should")]
 
 mod damage;
+mod faults;
 mod files;
 mod golden;
 mod hooks;
@@ -13,8 +14,10 @@ mod repairing;
 mod retention;
 mod rotation;
 mod stepped;
+mod stopping;
 mod strange_bytes;
 mod tailing;
+mod tally;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;
