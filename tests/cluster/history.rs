@@ -78,8 +78,8 @@ impl Lines {
     }
 
     fn write(&self, file: &Path) {
-        let text: String = self.0.iter().map(|line| format!("{line}\n")).collect();
-        std::fs::write(file, text).expect("written");
+        let lines: Vec<String> = self.0.iter().map(Value::to_string).collect();
+        std::fs::write(file, lines.join("\n") + "\n").expect("written");
     }
 
     /// All acknowledged puts and all gets that found something, in the order in which they were answered.

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_coordinator::{
-    Attempt, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness,
-    Origin, ReadReply, UnstampedWrite,
+    Attempt, ClientRead, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, ReadReply,
+    UnstampedWrite,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{KeyspaceId, Level, Mono, NodeId, Now, Record, SessionId, Timestamp, Version};
@@ -169,16 +169,22 @@ fn main() {
     let mut bench = Bench::new();
     let record = Record::put(bench.version(), value.clone(), None);
     let write = measured(&mut bench, |bench| {
-        keys.iter().for_each(|key| bench.write((key, &value)));
+        for key in &keys {
+            bench.write((key, &value));
+        }
         bench.settle(&record);
     });
     let write_in_two_phases = measured(&mut bench, |bench| {
-        keys.iter().for_each(|key| bench.write_in_two_phases((key, &value)));
+        for key in &keys {
+            bench.write_in_two_phases((key, &value));
+        }
         bench.settle(&record);
     });
     let mut read = |level| {
         measured(&mut bench, |bench| {
-            keys.iter().for_each(|key| bench.read(key, level));
+            for key in &keys {
+                bench.read(key, level);
+            }
             bench.settle(&record);
         })
     };

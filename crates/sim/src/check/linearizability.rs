@@ -88,7 +88,8 @@ impl Linearizability {
                 )
             });
         }
-        if ops.ambiguous && found.is_none() {
+        let foreign = register.history.header().initial == Initial::Unknown;
+        if ops.ambiguous && found.is_none() && !foreign {
             self.search_values(register);
         } else if ops.all.len() <= self.effort.cross_check_ops_max {
             let searched = self.search(&ops.all);
@@ -136,6 +137,8 @@ struct Ops {
 impl Ops {
     fn of<'a, 'b: 'a>(register: &'b Register<'a>, sights: impl Iterator<Item = &'b Sight<'a>>) -> Ops {
         let mut numbers = Numbers::default();
+        let untold: Vec<&Write<'_>> =
+            register.writes.iter().filter(|write| write.version.is_none() && write.may_exist).collect();
         let mut ops = Ops { all: Vec::new(), places: Vec::new(), ambiguous: false };
         for write in &register.writes {
             let Some(version) = write.version() else { continue };
@@ -147,7 +150,7 @@ impl Ops {
             let known = numbers.knows(sight.version);
             let value = numbers.of(sight.version);
             if !known {
-                ops.find_writer(register, sight, value);
+                ops.find_writer(register, &untold, (sight, value));
             }
             let (begun, ended) = (sight.begun.0, Some(sight.at.0));
             ops.push(sight.op, RegisterOp { begun, ended, action: Action::Read(value) });
@@ -160,22 +163,22 @@ impl Ops {
         self.places.push(place);
     }
 
-    /// The write that `sight` is the first to see: one that was told no version. If several could be it, the one that
-    /// began first stands for all.
-    fn find_writer(&mut self, register: &Register<'_>, sight: &Sight<'_>, number: u32) {
+    /// The write that `sight` is the first to see: one of those that were told no version. If several could be it, the
+    /// one that began first stands for all.
+    fn find_writer(
+        &mut self,
+        register: &Register<'_>,
+        untold: &[&Write<'_>],
+        (sight, number): (&Sight<'_>, u32),
+    ) {
         let value = sight.held.and_then(|held| held.value.as_ref());
         let hidden = sight.held.is_none() && sight.by != By::Tombstone;
-        let could_be = |write: &&Write<'_>| {
-            write.version.is_none()
-                && write.may_exist
-                && (hidden || write.value == value)
-                && write.begun <= sight.at
-        };
-        let mut candidates = register.writes.iter().filter(could_be);
+        let begun_by_then = &untold[..untold.partition_point(|write| write.begun <= sight.at)];
+        let mut candidates = begun_by_then.iter().filter(|write| hidden || write.value == value);
         let first = candidates.next();
         self.ambiguous |= candidates.next().is_some();
         let foreign = register.history.header().initial == Initial::Unknown;
-        let begun = first.map(|write| write.begun.0).or(foreign.then_some(0));
+        let begun = first.map(|write| write.begun.0).filter(|_| !foreign).or(foreign.then_some(0));
         if let Some(begun) = begun {
             let place = first.map_or(sight.op, |write| write.op);
             self.push(place, RegisterOp { begun, ended: None, action: Action::Write(number) });

@@ -91,10 +91,15 @@ impl Phantoms {
             }
             return;
         }
+        if register.history.header().initial == Initial::Unknown {
+            self.judge.note(
+                "versions that nobody was told may be of before the recording, and are taken as they are",
+            );
+            return;
+        }
         if !shown.tombstone && shown.held.is_none() {
             // It has expired, and its value was not shown.
-            let expiring = || register.writes.iter().any(|write| write.expires && write.may_exist);
-            if register.history.header().initial == Initial::Empty && !expiring() {
+            if !register.writes.iter().any(|write| write.expires && write.may_exist) {
                 self.judge.violated(key, &ops(None), || {
                     format!(
                         "{} shows an expired {}, and nobody wrote a value that expires",
@@ -107,7 +112,7 @@ impl Phantoms {
         }
         let mark = shown.value.map(Value::hash);
         let candidates = known.untold.get(&mark).map_or(&[][..], Vec::as_slice);
-        let able = candidates.iter().filter(|write| write.begun <= shown.at).count();
+        let able = candidates.partition_point(|write| write.begun <= shown.at);
         let seen = known.seen.entry(mark).or_default();
         if !seen.contains(&shown.version) && able > 0 {
             seen.push(shown.version);
@@ -125,10 +130,6 @@ impl Phantoms {
 
     fn nobody(&mut self, register: &Register<'_>, shown: &Shown<'_>, who: &str) {
         let wrote = register.writes.iter().find(|write| write.value == shown.value);
-        if wrote.is_none() && register.history.header().initial == Initial::Unknown {
-            self.judge.note("values of before the recording are taken as they are");
-            return;
-        }
         let ops: Vec<usize> = shown.op.into_iter().chain(wrote.map(|write| write.op)).collect();
         self.judge.violated(Some(register.key), &ops, || {
             let what = shown.value.map_or_else(|| "a deletion".to_owned(), ToString::to_string);

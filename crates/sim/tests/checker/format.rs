@@ -271,7 +271,7 @@ fn bad_files_are_refused_with_the_line_and_what_is_wrong_with_it() {
     assert!(said(&GOLDEN.replace("\"hex\":\"ff00\"", "\"hex\":\"\"")).contains("the key is empty"));
     assert_eq!(
         said(&golden_with(31, "{\"settled\":{\"at_ns\":7}}")),
-        "line 31: it is of 7 ns, earlier than the line before, of 28 ns; lines are in the order of time"
+        "line 31: it is of 7 ns, earlier than the line before, of 29 ns; lines are in the order of time"
     );
     assert!(
         said(&GOLDEN.replace("\"id\":4,\"client\"", "\"id\":3,\"client\""))

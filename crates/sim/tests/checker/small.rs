@@ -341,6 +341,22 @@ fn values_of_before_the_recording_are_no_phantoms_if_the_header_says_so() {
 }
 
 #[test]
+fn a_deletion_of_before_the_recording_is_no_phantom_although_others_delete_the_key_later() {
+    let lines = [
+        "{\"invoke\":{\"at_ns\":1,\"id\":1,\"client\":1,\"level\":\"2\",\"ask\":{\"get\":{\"key\":\"k\"}}}}",
+        "{\"complete\":{\"at_ns\":2,\"id\":1,\"outcome\":{\"deleted\":{\"version\":\"3.0@00000001\"}}}}",
+        "{\"invoke\":{\"at_ns\":3,\"id\":2,\"client\":1,\"level\":\"2\",\"ask\":{\"delete\":{\"key\":\"k\"}}}}",
+        "{\"complete\":{\"at_ns\":4,\"id\":2,\"outcome\":{\"indeterminate\":{\"acked\":0,\"required\":2}}}}",
+        "{\"invoke\":{\"at_ns\":5,\"id\":3,\"client\":1,\"level\":\"2\",\"ask\":{\"get\":{\"key\":\"k\"}}}}",
+        "{\"complete\":{\"at_ns\":6,\"id\":3,\"outcome\":{\"deleted\":{\"version\":\"9.0@00000001\"}}}}",
+    ];
+    let (mut history, report) = told(3, &lines.map(str::to_owned));
+    assert_eq!(report.ruling(), Ruling::Violated, "nothing was there before");
+    history.forget_initial();
+    assert_eq!(check(&history).ruling(), Ruling::Holds);
+}
+
+#[test]
 fn promises_can_be_replaced_by_others_than_were_recorded() {
     let lines = [put(1, "QUORUM", (10, 20)), get_nothing(2, "QUORUM", (21, 30))].concat();
     let (mut history, _) = told(3, &lines);

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
-use std::thread;
 use std::time::Duration;
 
 use super::{Guard, Shared, State};
@@ -12,6 +11,7 @@ use crate::hooks::{BatchReport, Hooks};
 use crate::machine::Take;
 use crate::options::{Chores, Durability};
 use crate::sync::atomic::Ordering;
+use crate::sync::thread;
 use crate::{Error, Lsn};
 
 /// How far a leader came.
