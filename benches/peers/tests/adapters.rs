@@ -13,7 +13,7 @@ struct Numbers {
 
 impl Sink for Numbers {
     fn record(&mut self, _id: u64, payload: &[u8]) {
-        let number = Numbered::number(payload).unwrap();
+        let number = Numbered::number(payload).expect("each payload begins with its number");
         self.altered += usize::from(Numbered::new(payload.len()).stamp(number) != payload);
         self.numbers.push(number);
     }
@@ -22,9 +22,9 @@ impl Sink for Numbers {
 fn replayed(contender: &dyn Contender, dir: &std::path::Path, scale: Scale) -> (Vec<u64>, Ending) {
     let numbers = Arc::new(Mutex::new(Numbers::default()));
     let sink: SharedSink = Arc::clone(&numbers) as SharedSink;
-    let ending = contender.replay(dir, scale, &sink).unwrap();
+    let ending = contender.replay(dir, scale, &sink).expect("what was not damaged opens");
     drop(sink);
-    let numbers = std::mem::take(&mut *numbers.lock().unwrap());
+    let numbers = std::mem::take(&mut *numbers.lock().expect("no panic while it is held"));
     assert_eq!(numbers.altered, 0, "{}", contender.name());
     (numbers.numbers, ending)
 }

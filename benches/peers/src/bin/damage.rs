@@ -59,11 +59,13 @@ fn run(arguments: &Arguments) -> Result<()> {
     let dir = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
     if let Some(name) = &arguments.append {
         let contender = contenders::named(name).with_context(|| format!("no contender `{name}`"))?;
-        return append_under_fault(&*contender, &dir);
+        return append_under_fault(contender, dir);
     }
     keep_panics_of_probes_quiet();
     let workshop = Workshop::in_dir(&dir)?;
-    println!("{RECORDS} records of {PAYLOAD_BYTES} bytes, each acknowledged as durable; one damage; opened again.\n");
+    println!(
+        "{RECORDS} records of {PAYLOAD_BYTES} bytes, each acknowledged as durable; one damage; opened again.\n"
+    );
     let mut columns = Vec::new();
     for contender in chosen(arguments)? {
         let name = contender.name();

@@ -30,7 +30,7 @@ pub enum Damage {
         /// This bit.
         bit: u8,
     },
-    /// 4 KiB of zeros from the payload of the middle record on.
+    /// 4 KiB of zeros from behind the payload before the middle record on: its front is gone, too.
     ZeroedMiddle,
     /// 4 KiB of zeros that end with the last record.
     ZeroedEnd,
@@ -63,7 +63,7 @@ pub const CASES: [Case; 13] = [
     case("bit 16 bytes before it", Damage::BitBefore(16)),
     case("bit 20 bytes before it", Damage::BitBefore(20)),
     case("bit 32 bytes before it", Damage::BitBefore(32)),
-    case("4 KiB zeroed from record 500 on", Damage::ZeroedMiddle),
+    case("4 KiB zeroed behind record 499", Damage::ZeroedMiddle),
     case("last record torn: half of it never written", Damage::TornEnd),
     case("last record torn: garbage in its second half", Damage::GarbageAtEnd),
     case("bit in the payload of the last record", Damage::PayloadBit(RECORDS - 1)),
@@ -75,6 +75,7 @@ impl Damage {
     pub fn apply(self, image: &mut Image, layout: &Layout) -> Result<Hit> {
         let (middle, last) = (layout.payloads[MIDDLE], layout.payloads[RECORDS - 1]);
         let (half, end) = (last + PAYLOAD_BYTES / 2, layout.end());
+        let behind = layout.payloads[MIDDLE - 1] + PAYLOAD_BYTES;
         let (from, to) = match self {
             Self::PayloadBit(record) => {
                 let at = layout.payloads[record] + PAYLOAD_BYTES / 2;
@@ -82,7 +83,7 @@ impl Damage {
             }
             Self::BitBefore(bytes) => (middle - bytes, middle - bytes + 1),
             Self::AnyBit { offset, .. } => (offset, offset + 1),
-            Self::ZeroedMiddle => (middle, middle + PAGE_BYTES),
+            Self::ZeroedMiddle => (behind, behind + PAGE_BYTES),
             Self::ZeroedEnd => (end - PAGE_BYTES, end),
             Self::TornEnd | Self::GarbageAtEnd => (half, end),
         };
@@ -91,7 +92,9 @@ impl Damage {
             Self::AnyBit { bit, .. } => bytes[from] ^= 1 << bit,
             Self::ZeroedMiddle | Self::ZeroedEnd => bytes[from..to].fill(0),
             Self::TornEnd => bytes.truncate(from),
-            Self::GarbageAtEnd => bytes[from..to].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(5) ^ 0xa5),
+            Self::GarbageAtEnd => {
+                bytes[from..to].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(5) ^ 0xa5);
+            }
         })?;
         let first = layout.owner(from);
         Ok(Hit { first, at_end: layout.owner(to - 1) >= RECORDS - 1 && from > layout.payloads[0] })

@@ -87,16 +87,13 @@ pub fn judge(acknowledged: &[Record], healthy: Ending, seen: &Seen, hit: Hit) ->
 fn compare(acknowledged: &[Record], seen: &[Record]) -> (usize, usize) {
     let (mut next, mut missing, mut altered) = (0, 0, 0);
     for record in seen {
-        match acknowledged[next..].iter().position(|expected| expected == record) {
-            Some(skipped) => {
-                missing += skipped;
-                next += skipped + 1;
-            }
+        if let Some(skipped) = acknowledged[next..].iter().position(|expected| expected == record) {
+            missing += skipped;
+            next += skipped + 1;
+        } else {
             // In the place of the next one, if there is one.
-            None => {
-                altered += 1;
-                next = (next + 1).min(acknowledged.len());
-            }
+            altered += 1;
+            next = (next + 1).min(acknowledged.len());
         }
     }
     (missing + acknowledged.len() - next, altered)

@@ -64,7 +64,8 @@ impl Specimen {
         drop(log);
         std::fs::remove_dir_all(&folder)?;
         let layout = image.layout(payloads.iter().map(Vec::as_slice))?;
-        let seen = seen(&contender, &image, workshop)?.map_err(|outcome| anyhow!("undamaged, it {outcome}"))?;
+        let seen =
+            seen(&contender, &image, workshop)?.map_err(|outcome| anyhow!("undamaged, it {outcome}"))?;
         let healthy = seen.result.map_err(|error| anyhow!("undamaged, it does not open: {error}"))?;
         let came = seen.records.iter().map(|record| &record.payload);
         ensure!(came.eq(&payloads), "undamaged, it does not hand over what it acknowledged");
@@ -105,11 +106,7 @@ fn payloads() -> Vec<Vec<u8>> {
 }
 
 /// What the contender hands over from this image, or that it panicked or hung.
-fn seen(
-    contender: &Arc<dyn Contender>,
-    image: &Image,
-    workshop: &Workshop,
-) -> Result<Result<Seen, Outcome>> {
+fn seen(contender: &Arc<dyn Contender>, image: &Image, workshop: &Workshop) -> Result<Result<Seen, Outcome>> {
     let folder = workshop.folder()?;
     image.write(&folder)?;
     let (answer, answers) = channel();

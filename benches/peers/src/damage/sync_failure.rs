@@ -4,10 +4,9 @@
 //! No crate but ours and `wal-db` lets a test in between itself and the disk, so the failure comes from outside: a child
 //! process appends under `strace`, which answers one `fdatasync` with EIO in the kernel's stead.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +20,9 @@ const APPENDS: usize = 24;
 /// A call that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// What the child says of an append that succeeded, and of one that did not come back.
 const DONE: &str = "ok";
+const SILENT: &str = "silent";
 
 /// What a failed sync led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,16 +51,28 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// In the child: appends, and says of each how it went.
-pub fn append_under_fault(contender: &dyn Contender, dir: &Path) -> Result<()> {
-    let log = contender.open(dir, Scale::Small)?;
-    let mut out = std::io::stdout();
-    for number in 0..APPENDS {
-        match log.append_durable(format!("record {number:5}").as_bytes()) {
-            Ok(()) => writeln!(out, "{DONE}")?,
-            Err(error) => writeln!(out, "{}", format!("{error:#}").replace('\n', " "))?,
+/// In the child: appends in one thread, and says of each append how it went.
+pub fn append_under_fault(contender: Box<dyn Contender>, dir: PathBuf) -> Result<()> {
+    let (answer, answers) = channel();
+    std::thread::spawn(move || {
+        let log = contender.open(&dir, Scale::Small)?;
+        for number in 0..APPENDS {
+            let appended = log.append_durable(format!("record {number:5}").as_bytes());
+            // The other end goes with the process only.
+            drop(answer.send(appended.map_err(|error| format!("{error:#}").replace('\n', " "))));
         }
-        out.flush()?;
+        anyhow::Ok(())
+    });
+    for _ in 0..APPENDS {
+        match answers.recv_timeout(DEADLINE) {
+            Ok(Ok(())) => println!("{DONE}"),
+            Ok(Err(error)) => println!("{error}"),
+            Err(RecvTimeoutError::Timeout) => {
+                println!("{SILENT}");
+                return Ok(());
+            }
+            Err(RecvTimeoutError::Disconnected) => bail!("the log could not be opened"),
+        }
     }
     Ok(())
 }
@@ -71,79 +84,59 @@ pub fn inject(child: &Command) -> Result<Fault> {
         .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e"])
         .arg(format!("inject=fdatasync:error=EIO:when={FAILING}"))
         .arg(child.get_program())
-        .args(child.get_args())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let process = match traced.spawn() {
+        .args(child.get_args());
+    let output = match traced.output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(Fault::Skipped("strace is not installed".to_owned()));
         }
         other => other.context("cannot start strace")?,
     };
-    watch(process)
-}
-
-fn watch(mut process: Child) -> Result<Fault> {
-    let out = process.stdout.take().context("stdout is piped")?;
-    let (line, lines) = channel();
-    let reader = std::thread::spawn(move || {
-        BufReader::new(out).lines().map_while(Result::ok).all(|text| line.send(text).is_ok())
-    });
-    let (answers, hung) = gather(&lines);
-    if hung {
-        process.kill()?;
-    }
-    drop(lines);
-    let end = process.wait_with_output()?;
-    drop(reader.join());
-    if answers.len() < APPENDS && !hung {
-        let said = String::from_utf8_lossy(&end.stderr);
-        if answers.is_empty() {
-            return Ok(Fault::Skipped(format!("strace could not run it: {}", said.trim())));
-        }
-        bail!("the child ended after {} of {APPENDS} appends: {said}", answers.len());
-    }
-    Ok(verdict(&answers, hung))
-}
-
-/// What the child says, until it ends or falls silent.
-fn gather(lines: &Receiver<String>) -> (Vec<String>, bool) {
-    let mut answers = Vec::new();
-    loop {
-        match lines.recv_timeout(DEADLINE) {
-            Ok(answer) => answers.push(answer),
-            Err(error) => return (answers, error == std::sync::mpsc::RecvTimeoutError::Timeout),
-        }
+    let heard = String::from_utf8_lossy(&output.stdout);
+    let answers: Vec<&str> = heard.lines().collect();
+    let said = String::from_utf8_lossy(&output.stderr);
+    match verdict(&answers) {
+        None if answers.is_empty() => Ok(Fault::Skipped(format!("strace could not run it: {}", said.trim()))),
+        None => bail!("the child ended after {} of {APPENDS} appends: {said}", answers.len()),
+        Some(fault) => Ok(fault),
     }
 }
 
-fn verdict(answers: &[String], hung: bool) -> Fault {
-    let Some(failed) = answers.iter().position(|answer| answer != DONE) else {
-        return if hung { Fault::Hung } else { Fault::Swallowed };
+/// `None`: the child did not get to its end.
+fn verdict(answers: &[&str]) -> Option<Fault> {
+    let silent = answers.last() == Some(&SILENT);
+    if answers.len() < APPENDS && !silent {
+        return None;
+    }
+    let Some(failed) = answers.iter().position(|answer| *answer != DONE) else {
+        return Some(Fault::Swallowed);
     };
-    let later_done = answers[failed..].iter().any(|answer| answer == DONE);
-    match (later_done, hung) {
-        (true, _) => Fault::Forgotten,
-        (false, true) => Fault::Hung,
-        (false, false) => Fault::Final,
-    }
+    Some(if answers[failed..].contains(&DONE) {
+        Fault::Forgotten
+    } else if silent {
+        Fault::Hung
+    } else {
+        Fault::Final
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answers(texts: &[&str]) -> Vec<String> {
-        texts.iter().map(|text| (*text).to_owned()).collect()
+    fn judged(behind_the_first: &[&str], rest: &str) -> Option<Fault> {
+        let mut answers = vec![DONE];
+        answers.extend(behind_the_first);
+        answers.resize(APPENDS, rest);
+        verdict(&answers)
     }
 
     #[test]
     fn an_error_is_final_only_if_nothing_succeeds_behind_it() {
-        assert_eq!(verdict(&answers(&["ok", "EIO", "stopped"]), false), Fault::Final);
-        assert_eq!(verdict(&answers(&["ok", "EIO", "ok"]), false), Fault::Forgotten);
-        assert_eq!(verdict(&answers(&["ok", "EIO", "stopped", "ok"]), false), Fault::Forgotten);
-        assert_eq!(verdict(&answers(&["ok", "EIO"]), true), Fault::Hung);
-        assert_eq!(verdict(&answers(&["ok", "ok"]), false), Fault::Swallowed);
+        assert_eq!(judged(&["EIO"], "stopped"), Some(Fault::Final));
+        assert_eq!(judged(&["EIO"], DONE), Some(Fault::Forgotten));
+        assert_eq!(judged(&["EIO", "stopped", DONE], "stopped"), Some(Fault::Forgotten));
+        assert_eq!(judged(&[], DONE), Some(Fault::Swallowed));
+        assert_eq!(verdict(&[DONE, "EIO", SILENT]), Some(Fault::Hung));
+        assert_eq!(verdict(&[DONE, "EIO"]), None);
     }
 }

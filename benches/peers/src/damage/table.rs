@@ -27,7 +27,8 @@ pub fn matrix_table(columns: &[Column]) -> String {
         row(&mut table, case.label, columns.iter().map(|column| column.cells[at].clone()));
     }
     if columns.iter().any(|column| column.fault.is_some()) {
-        let faults = columns.iter().map(|column| column.fault.as_ref().map_or(String::new(), Fault::to_string));
+        let faults =
+            columns.iter().map(|column| column.fault.as_ref().map_or(String::new(), Fault::to_string));
         row(&mut table, "a sync fails once", faults);
     }
     table + "\n"
