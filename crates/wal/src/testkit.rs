@@ -41,6 +41,8 @@
 //! | files vanish, or come from elsewhere | [`SimIo::vanish`], [`SimIo::set_contents`] |
 //! | a sync stalls | [`SimIo::stall_sync_after`] |
 //!
+//! [`SimIo::end_faults`] calls off what is still to come.
+//!
 //! Time is simulated too: a write takes 2 µs, a name 5 µs, a sync 80 µs, on a clock that only [`SimIo::advance`] and the
 //! disk's own work move ([`SimIo::busy_time`] is the latter's part).
 //!

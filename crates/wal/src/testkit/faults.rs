@@ -59,6 +59,12 @@ pub(super) fn count_down(counter: &mut Option<u64>) -> bool {
 
 /// Faults.
 impl SimIo {
+    /// Calls off all faults that are still to come, lifts the bound of the contents, and lets everything be read. What rotted,
+    /// vanished or was misdirected stays so.
+    pub fn end_faults(&self) {
+        self.disk().plan = Plan::default();
+    }
+
     /// The power goes at the `operations`-th change from now (1: the next), which is not carried out; until
     /// [`SimIo::cut_power`] everything then fails.
     pub fn cut_power_after(&self, operations: u64) {

@@ -229,3 +229,25 @@ fn synced_operations_are_in_every_state_and_a_dark_disk_can_be_visited() {
     assert!(!state.is_dark() && file.len().is_err(), "there the power is back, here it is not");
     assert_eq!(state.unsynced_operations(), 0);
 }
+
+#[test]
+fn faults_that_are_called_off_do_not_come() {
+    let (disk, file) = with_file(512);
+    disk.cut_power_after(2);
+    disk.fail_sync_after(1);
+    disk.fail_dir_sync_after(1);
+    disk.fail_write_after(1);
+    disk.misdirect_write_after(1);
+    disk.stall_sync_after(1, Duration::from_secs(9));
+    disk.short_writes(1);
+    disk.set_capacity(Some(0));
+    disk.fail_reads(F);
+    disk.fail_reads_at(F, 0);
+    disk.stale_reads(F, 0..512, 9);
+    disk.end_faults();
+    file.write_all_at(&[2; 1024], 0).unwrap();
+    file.sync_data().unwrap();
+    disk.sync_dir(Path::new("/d")).unwrap();
+    assert_eq!(read(&file, 1024), [2; 1024]);
+    assert!(disk.busy_time() < Duration::from_secs(1) && !disk.is_dark());
+}

@@ -8,7 +8,7 @@ use crate::tally::{Tally, sweep};
 
 mod check;
 mod faults;
-mod followers;
+pub mod followers;
 mod world;
 
 use world::World;

@@ -1,5 +1,6 @@
 //! What happened in a sweep: one in which something never does proves nothing about it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Happenings, counted by name.
@@ -25,6 +26,16 @@ impl Tally {
         let never: Vec<_> = all.iter().filter(|what| self.0.get(**what).is_none_or(|n| *n == 0)).collect();
         assert!(never.is_empty(), "never happened: {never:?}");
     }
+}
+
+/// How much a proof has looked at so far.
+#[derive(Debug, Default)]
+pub struct Looked {
+    pub operations: Cell<u64>,
+    /// States, seeds or cases.
+    pub states: Cell<u64>,
+    /// States within states.
+    pub nested: Cell<u64>,
 }
 
 /// A number from the environment.
