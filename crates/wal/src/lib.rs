@@ -49,8 +49,9 @@
 //! - No bytes on disk make it panic, hang, or ask for more memory than the file's size justifies.
 //!
 //! # Not guaranteed
-//! - That rot of the very last frames is noticed: a frame that no later frame, idle watermark ([`Wal::note_idle`]), close
-//!   or following segment vouches for looks torn when it rots. Later frames close that hole as they come.
+//! - That rot of the very last frames is noticed (the *last-batch hole*): a frame that no later intact frame, idle watermark
+//!   ([`Wal::note_idle`]), close or following segment vouches for looks torn when it rots, is read stale or was written
+//!   elsewhere. Later frames close that hole as they come.
 //! - Anything, if the disk lies about syncs; that a log which ends too early is noticed if whole newest segments that
 //!   no older one names were removed: compare [`Recovery::last_lsn`] and [`Recovery::log_id`] with your checkpoint.
 //! - That pins outlive the process: take them again before the first checkpoint. After a cut by hand, LSNs that were cut

@@ -26,8 +26,9 @@ use crate::{Error, Foreign, Lsn};
 pub struct Cut {
     /// The last record that stays.
     pub last_lsn: Lsn,
-    /// The segment that holds it, and the offset behind which its bytes no longer count; `None` if no record stays.
-    pub at: Option<(PathBuf, u64)>,
+    /// The segment in which the log ends, and the offset behind which its bytes no longer count. If no record stays, that is
+    /// where the oldest segment's frames begin.
+    pub at: (PathBuf, u64),
     /// The files renamed aside, with their new names.
     pub aside: Vec<(PathBuf, PathBuf)>,
 }
@@ -88,7 +89,7 @@ impl Site {
         };
         let (log_id, index) = (segment.header.log_id, segment.header.index + 1);
         let plan = Plan { log_id, index, previous, copy: None };
-        let at = (segment.header.first_lsn <= last).then(|| (segment.path.clone(), end.offset));
+        let at = (segment.path.clone(), end.offset);
         let unbegun = files.prepared(io, dir, (&plan, last))?;
         let aside = files.aside(dir, plan.index, unbegun);
         let survey = Survey::to_build_on((files.new, files.free), unbegun);

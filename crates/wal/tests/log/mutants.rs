@@ -1,7 +1,7 @@
 //! The proofs proved: each planted bug is found by the oracle, the matrix or the enumeration as they are, and without one they
 //! find nothing.
 //!
-//! `cargo test --release -p quorate-wal --features mutants mutants -- --nocapture` prints the table: which proof was the
+//! `cargo test -p quorate-wal --features mutants mutants -- --nocapture` prints the table: which proof was the
 //! first to find which bug, after how many seeds, states or cases. `WAL_MUTANTS=all` asks every proof about every bug.
 
 use std::any::Any;

@@ -2,7 +2,7 @@
 //!
 //! The machine is driven without its shell, so that power cuts fall between a write and its sync, inside rotations,
 //! chores, retirements, cuts by hand and recovery itself. One seed: one history, drawn with its own sizes and rate of
-//! faults. `WAL_SEEDS=100000 cargo test --release -p quorate-wal oracle -- --nocapture` for more; `WAL_SEED=n` replays one.
+//! faults. `WAL_SEEDS=100000 cargo test -p quorate-wal oracle -- --nocapture` for more; `WAL_SEED=n` replays one.
 
 use crate::tally::{Tally, sweep};
 
