@@ -74,6 +74,10 @@ pub mod inspect;
 pub mod io;
 mod lsn;
 mod machine;
+#[cfg(not(feature = "mutants"))]
+mod mutants;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod options;
 mod recovery;
 pub mod repair;
@@ -84,6 +88,7 @@ mod shell;
 mod staging;
 mod stats;
 mod survey;
+mod sync;
 pub mod testkit;
 #[cfg(feature = "typed")]
 pub mod typed;
@@ -103,5 +108,5 @@ pub use options::{
 pub use recovery::{Recovery, TailState};
 pub use replay::{Replay, ReplayAhead};
 pub use segment::{Begun, FORMAT_VERSION, MAGIC, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
-pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Wal, Watermark};
+pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Underway, Wal, Watermark};
 pub use stats::Stats;

@@ -58,6 +58,7 @@ impl Shard {
                     self.ask_there(now, place, sent, |this, id| this.page_message(now, id, ask), out);
                 }
             }
+            Effect::Stamp { handle, above } => self.stamp(now, handle, above),
             Effect::Answer { origin, response } => self.answer(origin, response, out),
             Effect::Hint { target, hint } => self.keep_hint(now, target, hint, out),
         }

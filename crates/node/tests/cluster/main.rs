@@ -6,6 +6,7 @@ mod disk;
 mod faults;
 mod handoff;
 mod harness;
+mod linearizable;
 mod lives;
 mod network;
 mod writes;

@@ -2,7 +2,6 @@
 //! who makes and retires segments.
 
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use super::lead::Led;
@@ -10,6 +9,7 @@ use super::{Guard, Shared, State};
 use crate::chore::Chore;
 use crate::machine::Machine;
 use crate::options::{Chores, Durability};
+use crate::sync::thread;
 
 /// After this much idleness the flusher writes the durable mark.
 const IDLE: Duration = Duration::from_millis(50);

@@ -14,8 +14,8 @@ use crate::{PATIENCE, block_on, open, options, records, shared};
 
 /// A disk whose syncs wait until they are let through.
 #[derive(Clone)]
-struct Gate {
-    disk: SimIo,
+pub struct Gate {
+    pub disk: SimIo,
     open: Arc<(Mutex<Permits>, Condvar)>,
 }
 
@@ -32,28 +32,28 @@ struct GatedFile {
 }
 
 impl Gate {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { disk: SimIo::new(1), open: Arc::default() }
     }
 
-    fn close(&self) {
+    pub fn close(&self) {
         self.open.0.lock().unwrap().closed = true;
     }
 
-    fn open(&self) {
+    pub fn open(&self) {
         self.open.0.lock().unwrap().closed = false;
         self.open.1.notify_all();
     }
 
     /// Waits until `count` syncs have arrived at the closed gate.
-    fn await_arrivals(&self, count: u64) {
+    pub fn await_arrivals(&self, count: u64) {
         let permits = self.open.0.lock().unwrap();
         let (_permits, waited) =
             self.open.1.wait_timeout_while(permits, PATIENCE, |permits| permits.waiting < count).unwrap();
         assert!(!waited.timed_out(), "no sync arrived");
     }
 
-    fn syncs(&self) -> u64 {
+    pub fn syncs(&self) -> u64 {
         self.open.0.lock().unwrap().let_through
     }
 }
@@ -118,7 +118,7 @@ impl Io for Gate {
     }
 }
 
-fn gated() -> (Gate, Wal) {
+pub fn gated() -> (Gate, Wal) {
     let gate = Gate::new();
     let (wal, _) = Wal::open(&options().segment_bytes(1 << 20), Arc::new(gate.clone())).unwrap();
     (gate, wal)
