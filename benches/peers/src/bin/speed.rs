@@ -33,6 +33,9 @@ struct Arguments {
     /// Only this contender; may be given more than once [default: all]
     #[arg(long, value_name = "NAME")]
     contender: Vec<String>,
+    /// Threads that append durably; the aims are about 1, 8 and 64
+    #[arg(long, value_delimiter = ',', value_name = "COUNT,...", default_values_t = [1, 8, 64])]
+    writers: Vec<u64>,
     /// Rounds; replays take at most three
     #[arg(long)]
     rounds: Option<usize>,
@@ -112,8 +115,8 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn append(arguments: &Arguments, dir: &Path, plan: Plan, journal: &mut Journal) -> Result<Board> {
     let (mut board, appends) = (Board::default(), Appends { dir: dir.to_owned(), plan });
-    let workloads: Vec<_> =
-        Workload::ALL.into_iter().filter(|workload| arguments.only.contains(&Part::of(*workload))).collect();
+    let mut workloads = Workload::all(&arguments.writers);
+    workloads.retain(|workload| arguments.only.contains(&Part::of(*workload)));
     for round in 0..plan.rounds {
         for workload in &workloads {
             eprintln!("round {} of {}: {}", round + 1, plan.rounds, workload.name());

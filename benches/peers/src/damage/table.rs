@@ -16,11 +16,18 @@ pub struct Column {
     pub flips: Option<FlipCount>,
 }
 
+impl Column {
+    /// Without how many writers would share it: one alone writes here.
+    fn title(&self) -> &str {
+        self.name.split(" (").next().unwrap_or(&self.name)
+    }
+}
+
 /// One row per case, one column per contender.
 pub fn matrix_table(columns: &[Column]) -> String {
     let mut table = String::from("| damage |");
     for column in columns {
-        let _ = write!(table, " {} |", column.name);
+        let _ = write!(table, " {} |", column.title());
     }
     let _ = write!(table, "\n|---|{}", "---|".repeat(columns.len()));
     for (at, case) in CASES.iter().enumerate() {
@@ -59,7 +66,7 @@ pub fn flips_table(columns: &[Column]) -> String {
             count.accepted,
             count.broke,
         ];
-        row(&mut table, &column.name, counts.iter().map(u64::to_string));
+        row(&mut table, column.title(), counts.iter().map(u64::to_string));
     }
     table + "\n"
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::measured::Waits;
 use super::{Measured, Plan, folder, in_turn};
 use crate::contender::{Contender, Log, Numbered, Scale};
 use crate::contenders::{BARE, Field};
@@ -38,13 +39,10 @@ pub enum Workload {
 
 impl Workload {
     /// In order of printing.
-    pub const ALL: [Self; 5] = [
-        Self::Durable { writers: 1 },
-        Self::Durable { writers: 8 },
-        Self::Durable { writers: 64 },
-        Self::Async,
-        Self::Buffered,
-    ];
+    pub fn all(writers: &[u64]) -> Vec<Self> {
+        let durable = writers.iter().map(|writers| Self::Durable { writers: *writers });
+        durable.chain([Self::Async, Self::Buffered]).collect()
+    }
 
     /// The name in the JSON lines.
     pub fn name(self) -> String {
@@ -120,8 +118,8 @@ impl Appends {
             let writers: Vec<_> =
                 (0..writers).map(|writer| scope.spawn(move || write(log, writer, clock))).collect();
             let time = clock.run(&self.plan);
-            let latencies = writers.into_iter().map(|writer| writer.join().expect("a writer does not panic"));
-            Ok(Measured::of(latencies.collect::<Result<Vec<_>>>()?, time))
+            let waits = writers.into_iter().map(|writer| writer.join().expect("a writer does not panic"));
+            Ok(Measured::of(&waits.collect::<Result<Vec<_>>>()?, time))
         })
     }
 
@@ -132,11 +130,11 @@ impl Appends {
             .map(|task| runtime.spawn(write_awaiting(Arc::clone(log), task, Arc::clone(&clock))))
             .collect();
         let time = clock.run(&self.plan);
-        let mut latencies = Vec::new();
+        let mut waits = Vec::new();
         for task in tasks {
-            latencies.push(runtime.block_on(task)??);
+            waits.push(runtime.block_on(task)??);
         }
-        Ok(Measured::of(latencies, time))
+        Ok(Measured::of(&waits, time))
     }
 }
 
@@ -145,12 +143,14 @@ fn settle(dir: &Path) -> Result<()> {
     Ok(rustix::fs::syncfs(std::fs::File::open(dir)?)?)
 }
 
-/// Tells all writers what counts. A record counts if it became durable while the clock ran.
+/// Tells all writers what counts. A record counts if it became durable while the clock ran; what was still waited for
+/// when it stopped is waited for to its end, and counts as a wait, so that no starved writer goes unseen.
 #[derive(Default)]
 struct Clock {
     phase: AtomicU8,
 }
 
+const WARMING_UP: u8 = 0;
 const RUNNING: u8 = 1;
 const OVER: u8 = 2;
 
@@ -168,9 +168,13 @@ impl Clock {
         self.phase.load(Ordering::Relaxed) == OVER
     }
 
-    fn note(&self, begun: Instant, latencies: &mut Vec<u64>) {
-        if self.phase.load(Ordering::Relaxed) == RUNNING {
-            latencies.push(begun.elapsed().as_nanos() as u64);
+    fn note(&self, begun: Instant, waits: &mut Waits) {
+        let phase = self.phase.load(Ordering::Relaxed);
+        if phase == RUNNING {
+            waits.counted += 1;
+        }
+        if phase != WARMING_UP {
+            waits.nanos.push(begun.elapsed().as_nanos() as u64);
         }
     }
 }
@@ -180,34 +184,34 @@ fn number(writer: u64, turn: u64) -> u64 {
     writer << 40 | turn
 }
 
-fn write(log: &dyn Log, writer: u64, clock: &Clock) -> Result<Vec<u64>> {
-    let (mut payload, mut latencies) = (Numbered::new(DURABLE_BYTES), Vec::with_capacity(1 << 15));
+fn write(log: &dyn Log, writer: u64, clock: &Clock) -> Result<Waits> {
+    let (mut payload, mut waits) = (Numbered::new(DURABLE_BYTES), Waits::with_room(1 << 15));
     for turn in 0.. {
         if clock.is_over() {
             break;
         }
         let begun = Instant::now();
         log.append_durable(payload.stamp(number(writer, turn)))?;
-        clock.note(begun, &mut latencies);
+        clock.note(begun, &mut waits);
         if writer == 0 && turn % TRIM_EVERY == TRIM_EVERY - 1 {
             log.trim()?;
         }
     }
-    Ok(latencies)
+    Ok(waits)
 }
 
-async fn write_awaiting(log: Arc<dyn Log>, task: u64, clock: Arc<Clock>) -> Result<Vec<u64>> {
-    let (mut payload, mut latencies) = (Numbered::new(DURABLE_BYTES), Vec::with_capacity(1 << 10));
+async fn write_awaiting(log: Arc<dyn Log>, task: u64, clock: Arc<Clock>) -> Result<Waits> {
+    let (mut payload, mut waits) = (Numbered::new(DURABLE_BYTES), Waits::with_room(1 << 10));
     for turn in 0.. {
         if clock.is_over() {
             break;
         }
         let begun = Instant::now();
         log.append_async(payload.stamp(number(task, turn))).await?;
-        clock.note(begun, &mut latencies);
+        clock.note(begun, &mut waits);
         if task == 0 && turn % TRIM_EVERY == TRIM_EVERY - 1 {
             log.trim()?;
         }
     }
-    Ok(latencies)
+    Ok(waits)
 }
