@@ -43,7 +43,6 @@ const CRATES: &[Crate] = &[
     house("store", Kind::Disk, &["types", "wal"]),
     house("coordinator", Kind::Pure, &["types", "ring", "wire"]),
     house("node", Kind::Pure, &["types", "ring", "wire", "store", "coordinator"]),
-    house("sim", Kind::Disk, &["types", "coordinator"]),
     house("transport", Kind::Driver, &["types", "wire"]),
     house("client", Kind::Driver, &["types", "ring", "wire", "transport"]),
     house(
@@ -51,6 +50,7 @@ const CRATES: &[Crate] = &[
         Kind::Driver,
         &["types", "wal", "ring", "wire", "store", "coordinator", "node", "transport"],
     ),
+    house("sim", Kind::Disk, &["types", "wal", "ring", "wire", "store", "coordinator", "node", "transport"]),
 ];
 
 fn root() -> &'static Path {

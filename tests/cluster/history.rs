@@ -8,26 +8,14 @@ use serde_json::Value;
 
 use crate::harness::{Cluster, Ran, Spec};
 
-/// Records a bench of quorum reads and writes during which n2 is killed and comes back.
-fn recorded(cluster: &mut Cluster) -> PathBuf {
+/// Records a bench of reads and writes at `level` during which n2 is killed and comes back.
+fn recorded(cluster: &mut Cluster, level: &str) -> PathBuf {
     let file = cluster.folder().join("history.jsonl");
     let mut bench = Command::new(env!("CARGO_BIN_EXE_kvctl"))
         .arg("--config")
         .arg(cluster.config())
         .args(["bench", "--preset", "a", "--duration", "3s", "--keys", "40", "--value-size", "32"])
-        .args([
-            "--connections",
-            "8",
-            "--in-flight",
-            "2",
-            "-r",
-            "quorum",
-            "-w",
-            "quorum",
-            "-o",
-            "json",
-            "--history",
-        ])
+        .args(["--connections", "8", "--in-flight", "2", "-c", level, "-o", "json", "--history"])
         .arg(&file)
         .env_remove("KV_ENDPOINTS")
         .stdout(Stdio::piped())
@@ -108,7 +96,7 @@ impl Lines {
 #[test]
 fn the_history_of_real_replicas_one_of_which_dies_is_fine_and_one_dropped_acknowledged_write_is_convicted() {
     let mut cluster = Cluster::start(&Spec::default());
-    let file = recorded(&mut cluster);
+    let file = recorded(&mut cluster, "quorum");
     let fine = check(&cluster, &file);
     assert_eq!(fine.code, 0, "{fine:?}");
     for invariant in ["phantoms", "stamps", "durability", "freshness", "monotonic_reads", "replies"] {
@@ -154,9 +142,13 @@ fn the_history_of_real_replicas_one_of_which_dies_is_fine_and_one_dropped_acknow
 }
 
 #[test]
-fn a_write_that_was_read_and_is_said_to_be_refused_is_convicted() {
+fn real_replicas_keep_what_linearizable_promises_and_a_write_that_was_read_and_is_said_to_be_refused_is_convicted()
+ {
     let mut cluster = Cluster::start(&Spec { shards: 2, ..Spec::default() });
-    let file = recorded(&mut cluster);
+    let file = recorded(&mut cluster, "linearizable");
+    let fine = check(&cluster, &file);
+    assert_eq!((fine.code, ruling(&fine.json(), "linearizability")), (0, &"holds".into()), "{fine:?}");
+
     let mut lines = Lines::of(&file);
     let done = lines.done();
     let was_read =

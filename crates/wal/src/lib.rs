@@ -109,5 +109,5 @@ pub use options::{
 pub use recovery::{Recovery, TailState};
 pub use replay::{Replay, ReplayAhead};
 pub use segment::{Begun, FORMAT_VERSION, MAGIC, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
-pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Wal, Watermark};
+pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Underway, Wal, Watermark};
 pub use stats::Stats;

@@ -31,6 +31,7 @@ use crate::{Error, Lsn};
 mod append;
 mod lead;
 mod retain;
+mod stepped;
 mod tail;
 mod threads;
 mod wal;
@@ -38,6 +39,7 @@ mod watermark;
 
 pub use append::Append;
 pub use retain::Retention;
+pub use stepped::Underway;
 pub use tail::Tail;
 pub use wal::{Lead, Stager, Wal};
 pub use watermark::Watermark;

@@ -56,12 +56,29 @@ impl Shared {
     }
 
     pub(crate) fn carry_out(self: &Arc<Self>, mut state: Guard<'_>, mut batch: Batch) {
+        let carried = Self::set_out(&mut state, &batch);
+        drop(state);
+        let (result, sync_time) = self.write_and_sync(&mut batch);
+        self.arrive(batch, carried, result, sync_time);
+    }
+
+    /// `batch` is in flight from now on: those who come meanwhile are in the next one. Where those wait whom it carries.
+    pub(crate) fn set_out(state: &mut State, batch: &Batch) -> usize {
         let turn = &mut state.turn;
         let carried = turn.next;
         turn.next ^= 1;
         (turn.in_flight_last, turn.in_flight_syncs) = (batch.last_lsn(), batch.syncs());
-        drop(state);
-        let (result, sync_time) = self.write_and_sync(&mut batch);
+        carried
+    }
+
+    /// `batch` was carried out, well or badly.
+    pub(crate) fn arrive(
+        self: &Arc<Self>,
+        batch: Batch,
+        carried: usize,
+        result: Result<(), (&'static str, io::Error)>,
+        sync_time: Duration,
+    ) {
         let mut state = self.state();
         count(&mut state, &batch, sync_time);
         self.note_unsynced(&mut state, &batch);

@@ -53,7 +53,7 @@ impl Wal {
         Ok((Self { owner: Arc::new(Owner { shared }) }, recovery))
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.owner.shared
     }
 

@@ -1,8 +1,8 @@
 //! A fault at each place where the log calls the disk, by `strace`.
 //!
 //! One thread goes through a script that has all that a log does in it. It is run once to count its calls; then once
-//! for each call, with the fault there: `WAL_POINTS=all` for all, some by default. The last run of all plants the
-//! fault behind the last call, and must go through unharmed: so no place was left out.
+//! for each call, with the fault there: `WAL_POINTS=all` for all, some by default. When it was all, one more run plants
+//! the fault behind the last call, and must go through unharmed: so no place was left out.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use libtest_mimic::Failed;
 use quorate_wal::testkit::SplitMix;
 
 use crate::folder::Folder;
-use crate::log::{Heard, Log, Moment};
+use crate::log::{Heard, Log, Moment, Stop};
 use crate::oracle::Fate;
 use crate::process::Worker;
 use crate::settings::Settings;
@@ -170,7 +170,7 @@ fn fail_each(
     let (mut stopped, mut refused) = (0, 0);
     for point in &points {
         let heard = point.strike(settings, what)?;
-        clear(&heard, os_error)?;
+        must_be_clear(&heard, os_error)?;
         stopped += heard.stopped.len();
         refused += heard.refused.len();
         if point.beyond && !heard.is_calm() {
@@ -184,22 +184,20 @@ fn fail_each(
 }
 
 /// Each error says what the system said, and what became of the data.
-pub fn clear(heard: &Heard, os_error: i32) -> Result<(), Failed> {
-    let stopped = heard.stopped.iter().map(|(_, durable, number, why)| {
-        (
-            number,
-            why,
-            "stopped for good when it could not",
-            format!("Records up to LSN {durable} are durable"),
-        )
-    });
-    let refused = heard.refused.iter().map(|(number, why)| (number, why, "could not", String::new()));
-    for (number, why, what, data) in stopped.chain(refused) {
-        if *number != os_error || !why.contains(what) || !why.contains(&data) {
-            return Err(format!("not clear enough, or not errno {os_error}: errno {number}, {why}").into());
+pub fn must_be_clear(heard: &Heard, os_error: i32) -> Result<(), Failed> {
+    for Stop { durable, os_error: number, why, .. } in &heard.stopped {
+        let words =
+            ["stopped for good when it could not", &format!("Records up to LSN {durable} are durable")];
+        if *number != os_error || !words.iter().all(|word| why.contains(word)) {
+            return Err(format!("errno {number} instead of {os_error}, or not clear enough: {why}").into());
         }
     }
-    Ok(())
+    match heard.refused.iter().find(|(number, why)| *number != os_error || !why.starts_with("could not")) {
+        Some((number, why)) => {
+            Err(format!("errno {number} instead of {os_error}, or not clear enough: {why}").into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Many threads wait, in all ways there are, when a sync fails.
@@ -227,15 +225,15 @@ pub fn a_failed_sync_is_told_to_every_waiter_and_nothing_is_tried_again(
 }
 
 fn everybody_was_told(log: &Log, heard: &Heard) -> Result<(), Failed> {
-    clear(heard, EIO)?;
-    let mut told: Vec<u32> = heard.stopped.iter().map(|(writer, ..)| *writer).collect();
+    must_be_clear(heard, EIO)?;
+    let mut told: Vec<u32> = heard.stopped.iter().map(|stop| stop.writer).collect();
     told.sort_unstable();
     told.dedup();
     if told.len() != WAITERS as usize + 2 {
         return Err(format!("only these were told: {told:?}").into());
     }
-    let durable = heard.stopped[0].1;
-    if heard.stopped.iter().any(|(_, other, ..)| *other != durable) {
+    let durable = heard.stopped[0].durable;
+    if heard.stopped.iter().any(|stop| stop.durable != durable) {
         return Err(format!("told different marks: {heard:?}").into());
     }
     match log.history.last_acked() {

@@ -33,10 +33,19 @@ pub enum Moment {
 pub struct Heard {
     pub opened: u64,
     pub finished: bool,
-    /// (writer, durable, the operating system's number, message).
-    pub stopped: Vec<(u32, u64, i32, String)>,
+    pub stopped: Vec<Stop>,
     /// (the operating system's number, message).
     pub refused: Vec<(i32, String)>,
+}
+
+/// What a thread was told when the log stopped.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    pub writer: u32,
+    pub durable: u64,
+    /// The operating system's number, 0 if it was not it.
+    pub os_error: i32,
+    pub why: String,
 }
 
 /// What an examination found.
@@ -166,7 +175,7 @@ impl Heard {
             Report::Opened { .. } => self.opened += 1,
             Report::Finished => self.finished = true,
             Report::Stopped { writer, durable, os_error, why } => {
-                self.stopped.push((writer, durable, os_error, why));
+                self.stopped.push(Stop { writer, durable, os_error, why });
             }
             Report::Refused { os_error, why } => self.refused.push((os_error, why)),
             _ => {}

@@ -142,7 +142,7 @@ fn conclude(conclusion: &Conclusion, settings: &Settings, [seen, skipped]: [&Led
         println!("  {case}: {saw}");
     }
     if conclusion.has_failed() {
-        println!("again: WAL_CRASH_SEED={} cargo test -p quorate-wal --test crash", settings.seed);
+        println!("again: {settings} cargo test -p quorate-wal --test crash");
     }
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     entries(skipped).iter().for_each(|(_, why)| *reasons.entry(why.clone()).or_default() += 1);

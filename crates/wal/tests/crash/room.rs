@@ -9,7 +9,7 @@ use quorate_wal::io::OpenMode;
 use quorate_wal::{Io, Options, StdIo, TailState, Wal};
 
 use crate::disk::{Mount, probe_tmpfs};
-use crate::faults::clear;
+use crate::faults::must_be_clear;
 use crate::folder::Folder;
 use crate::log::{Heard, Log, Moment};
 use crate::oracle::Fate;
@@ -35,7 +35,7 @@ const FILL_SEGMENT_BYTES: u64 = 64 << 10;
 pub fn a_write_cut_short_and_then_refused_is_a_torn_tail(settings: &Settings) -> Result<Outcome, Failed> {
     let deaf = ["sh", "-c", "trap '' XFSZ; exec \"$0\""].map(OsString::from);
     cut_short(settings, &deaf, |heard, signal| {
-        clear(heard, EFBIG)?;
+        must_be_clear(heard, EFBIG)?;
         match (heard.stopped.len(), signal) {
             (1, None) => Ok(()),
             _ => Err(format!("signal {signal:?}, {heard:?}").into()),
@@ -100,14 +100,14 @@ pub fn a_full_disk_stops_the_log_and_room_lets_it_go_on(settings: &Settings) -> 
     opens_without_a_free_byte(&mut log, &ballast)?;
     drop(mount);
     folder.done()?;
-    passed(format!("{} records; {}", examined.checked.last, heard.stopped[0].3))
+    passed(format!("{} records; {}", examined.checked.last, heard.stopped[0].why))
 }
 
 fn fill(log: &mut Log) -> Result<Heard, Failed> {
     let mut worker = log.start(Play::Fill { segment_bytes: FILL_SEGMENT_BYTES })?;
     let heard = log.hear(&mut worker, Moment::Dead)?;
     let status = worker.end()?;
-    clear(&heard, ENOSPC)?;
+    must_be_clear(&heard, ENOSPC)?;
     if heard.stopped.len() == 1 && status.success() {
         Ok(heard)
     } else {

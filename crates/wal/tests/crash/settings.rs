@@ -1,6 +1,7 @@
 //! How much: small by default, more by the environment.
 
 use std::env;
+use std::fmt;
 
 /// Sizes of the loops. The README of the crate says the commands.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,14 @@ impl Settings {
             },
             power_cuts: number("WAL_POWER_CUTS", 5)?,
         })
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let points = self.points.map_or("all".to_owned(), |points| points.to_string());
+        let Self { seed, kills, power_cuts, .. } = self;
+        write!(f, "WAL_CRASH_SEED={seed} WAL_KILLS={kills} WAL_POINTS={points} WAL_POWER_CUTS={power_cuts}")
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread;
 
 use quorate_wal::io::OpenMode;
+use quorate_wal::testkit::SplitMix;
 use quorate_wal::{Error, Io, Options, Recovery, StdIo, Wal};
 
 use crate::hand::Voice;
@@ -101,6 +102,11 @@ impl Task {
     /// The number of its `opening`-th life, from 0.
     fn life(&self, opening: u64) -> u64 {
         life(self.process, opening)
+    }
+
+    /// What is left to chance in this process.
+    fn chance(&self) -> SplitMix {
+        SplitMix::new(SplitMix::new(self.seed).bits() ^ self.process)
     }
 
     /// Does it.

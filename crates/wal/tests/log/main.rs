@@ -19,6 +19,7 @@ mod repairing;
 mod retention;
 mod rotation;
 mod rotten;
+mod stepped;
 mod stopping;
 mod strange_bytes;
 mod tailing;

@@ -21,7 +21,7 @@ pub const WAITERS: u32 = 8;
 
 /// Appends, batches, checkpoints, pins and follows until it is killed or the log stops.
 pub fn storm(task: &Task) {
-    let mut chance = SplitMix::new(task.seed);
+    let mut chance = task.chance();
     let (options, policy) = options(task, &mut chance);
     let Some((wal, recovery)) = task.open(&options, 0) else { return };
     let first = recovery.last_lsn().next();
