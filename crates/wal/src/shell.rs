@@ -98,6 +98,8 @@ pub(crate) struct State {
 struct Threads {
     closing: bool,
     flusher_started: bool,
+    /// The flusher's timer rang while somebody else led: it waits for the end of that.
+    flusher_is_due: bool,
     preparer_started: bool,
     handles: Vec<JoinHandle<()>>,
 }

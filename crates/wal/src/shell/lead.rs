@@ -115,7 +115,8 @@ impl Shared {
         let wakers = state.ready_wakers();
         let (waited, next) = (state.turn.release(carried), state.turn.asleep[carried ^ 1] > 0);
         let stopped = state.machine.stopped().is_some();
-        if state.unfulfilled().is_some() && !next && !stopped {
+        let due = state.threads.flusher_is_due || state.unfulfilled().is_some() && !next;
+        if due && !stopped {
             self.wake_flusher(&mut state);
         }
         let chore = self.assign_chores(&mut state);
@@ -123,7 +124,10 @@ impl Shared {
         if waited {
             self.turns[carried].notify_all();
         }
-        if next {
+        if next && self.gathers.is_some() {
+            // Whoever waits for company goes on waiting and would keep the lead from who does not.
+            self.turns[carried ^ 1].notify_all();
+        } else if next {
             self.turns[carried ^ 1].notify_one();
         }
         if stopped {

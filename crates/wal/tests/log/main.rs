@@ -24,6 +24,7 @@ mod stopping;
 mod strange_bytes;
 mod tailing;
 mod tally;
+mod timers;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;

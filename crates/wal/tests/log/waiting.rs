@@ -17,6 +17,7 @@ use crate::{PATIENCE, block_on, open, options, records, shared};
 pub struct Gate {
     pub disk: SimIo,
     open: Arc<(Mutex<Permits>, Condvar)>,
+    clock_reads: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -33,7 +34,7 @@ struct GatedFile {
 
 impl Gate {
     pub fn new() -> Self {
-        Self { disk: SimIo::new(1), open: Arc::default() }
+        Self { disk: SimIo::new(1), open: Arc::default(), clock_reads: Arc::default() }
     }
 
     pub fn close(&self) {
@@ -51,6 +52,14 @@ impl Gate {
         let (_permits, waited) =
             self.open.1.wait_timeout_while(permits, PATIENCE, |permits| permits.waiting < count).unwrap();
         assert!(!waited.timed_out(), "no sync arrived");
+    }
+
+    /// Waits until somebody looked at the clock `count` times more.
+    pub fn await_clock_reads(&self, count: u64) {
+        let before = self.clock_reads.load(Ordering::SeqCst);
+        while self.clock_reads.load(Ordering::SeqCst) < before + count {
+            thread::yield_now();
+        }
     }
 
     pub fn syncs(&self) -> u64 {
@@ -111,6 +120,7 @@ impl Io for Gate {
         self.disk.fill_random(bytes)
     }
     fn monotonic(&self) -> Duration {
+        self.clock_reads.fetch_add(1, Ordering::SeqCst);
         self.disk.monotonic()
     }
     fn unix_ms(&self) -> u64 {
