@@ -24,7 +24,9 @@ fn the_log_packages_and_builds_alone_with_all_features() {
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}");
     assert!(said.contains("Verifying quorate-wal"), "{said}");
-    assert!(!said.contains("warning"), "{said}");
+    // The corpus and its test stay with the fuzz targets, which are no part of the package.
+    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("warning")).collect();
+    assert!(warnings.iter().all(|warning| warning.contains("ignoring test `corpus`")), "{said}");
 }
 
 #[test]

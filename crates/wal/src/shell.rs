@@ -82,6 +82,8 @@ pub(crate) struct State {
     wakers_named: u64,
     /// The flusher's timer runs.
     ticking: bool,
+    /// The flusher's timer rang while somebody else led: it waits for the end of that.
+    flusher_is_due: bool,
     /// When the oldest batch was written that no sync has covered, under a policy that bounds its age.
     unsynced_since: Option<Duration>,
     /// The hooks know that the log stopped.
@@ -98,8 +100,6 @@ pub(crate) struct State {
 struct Threads {
     closing: bool,
     flusher_started: bool,
-    /// The flusher's timer rang while somebody else led: it waits for the end of that.
-    flusher_is_due: bool,
     preparer_started: bool,
     handles: Vec<JoinHandle<()>>,
 }
@@ -218,6 +218,7 @@ impl State {
             wakers: [BTreeMap::new(), BTreeMap::new()],
             wakers_named: 0,
             ticking: false,
+            flusher_is_due: false,
             unsynced_since: None,
             poison_told: false,
             threads: Threads::default(),

@@ -119,7 +119,7 @@ impl Shared {
         let wakers = state.ready_wakers();
         let (waited, next) = (state.turn.release(carried), state.turn.asleep[carried ^ 1] > 0);
         let stopped = state.machine.stopped().is_some();
-        let due = state.threads.flusher_is_due || state.unfulfilled().is_some() && !next;
+        let due = state.flusher_is_due || state.unfulfilled().is_some() && !next;
         if due && !stopped {
             self.wake_flusher(&mut state);
         }

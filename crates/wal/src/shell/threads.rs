@@ -54,7 +54,7 @@ impl Shared {
 
     /// What the flusher should do now. Keeps the timer: one that rings while another leads has rung until that is over.
     fn due(&self, state: &mut State, tick: &mut Option<Duration>) -> Option<Durability> {
-        state.threads.flusher_is_due = false;
+        state.flusher_is_due = false;
         let wish = if self.is_gathering(state) && state.ticking { None } else { state.unfulfilled() };
         let Some((every, durability)) = self.tick.filter(|_| state.ticking) else { return wish };
         let marks = state.machine.marks();
@@ -68,8 +68,8 @@ impl Shared {
         if now < at {
             return wish;
         }
-        state.threads.flusher_is_due = state.machine.is_busy();
-        if !state.threads.flusher_is_due {
+        state.flusher_is_due = state.machine.is_busy();
+        if !state.flusher_is_due {
             *tick = None;
         }
         let wished = &mut state.wished[durability as usize];
@@ -81,7 +81,7 @@ impl Shared {
     fn idle<'a>(self: &'a Arc<Self>, state: Guard<'a>, tick: Option<Duration>) -> Guard<'a> {
         let unmarked = state.marked < state.machine.marks().durable;
         let timeout = match tick {
-            _ if state.threads.flusher_is_due => None,
+            _ if state.flusher_is_due => None,
             Some(at) => Some(at.saturating_sub(self.io.monotonic())),
             None => unmarked.then_some(IDLE),
         };
