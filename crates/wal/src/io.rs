@@ -97,8 +97,14 @@ pub trait IoFile: Send + Sync {
         Ok(self.len()? == 0)
     }
 
-    /// A read-only map of the whole file, where that is to be had. Only for files that nobody changes any more.
-    fn map(&self) -> io::Result<Option<Map>> {
+    /// A read-only map of the whole file, where that is to be had.
+    ///
+    /// # Safety
+    /// Nobody writes to the file, or cuts it short, until the map is dropped: not by this handle, nor by another, nor in
+    /// another process.
+    #[cfg(feature = "mmap")]
+    #[allow(unsafe_code)]
+    unsafe fn map(&self) -> io::Result<Option<Map>> {
         Ok(None)
     }
 
@@ -145,6 +151,7 @@ pub trait IoFile: Send + Sync {
 pub trait LockGuard: Send + Sync {}
 
 /// A file's bytes in memory, read-only.
+#[cfg(feature = "mmap")]
 pub type Map = Box<dyn AsRef<[u8]> + Send + Sync>;
 
 /// 64 random bits.

@@ -56,7 +56,8 @@
 //!   no older one names were removed: compare [`Recovery::last_lsn`] and [`Recovery::log_id`] with your checkpoint.
 //! - That pins outlive the process: take them again before the first checkpoint. After a cut by hand, LSNs that were cut
 //!   are used again.
-//! - With feature `mmap`: a file truncated by another process during replay raises SIGBUS.
+//! - With feature `mmap`: that a sector which cannot be read, or a file that a process without regard for the lock cuts
+//!   short, is an error during a plain replay: it raises SIGBUS.
 //!
 //! The format is described byte by byte in `docs/formats.md` and frozen by `tests/golden`.
 //!
@@ -70,6 +71,7 @@ mod batch;
 mod chore;
 mod error;
 mod frame;
+mod hold;
 mod hooks;
 pub mod inspect;
 pub mod io;

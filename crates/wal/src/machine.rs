@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::batch::{Batch, Placed, PlacedBare, Rotation};
 use crate::chore::Prepared;
 use crate::frame::{BareKind, Binding, RECORD_HEADER_BYTES, SEAL_BYTES};
+use crate::hold::Holds;
 use crate::io::{Io, IoFile, LockGuard};
 use crate::mutants::{Mutant, planted};
 use crate::options::{Durability, Limits, Options, RecoveryMode};
@@ -127,6 +128,7 @@ pub struct Machine {
     next: Next,
     kept: VecDeque<Kept>,
     free: Vec<u64>,
+    holds: Holds,
     marks: Marks,
     /// Somebody asked that everything up to here be durable.
     demand: Lsn,
@@ -163,11 +165,13 @@ impl Machine {
         if let RecoveryMode::TruncateAt(last) = options.recovery {
             truncate_locked(&**io, dir, last)?;
         }
-        let (resume, recovery) = recover(io, dir, limits.segment_bytes)?;
-        Ok(Opened { machine: Self::new(limits, resume), recovery, lock })
+        let (resume, mut recovery) = recover(io, dir, limits.segment_bytes)?;
+        let (holds, lock) = Holds::under(lock);
+        recovery.hold_by(&holds);
+        Ok(Opened { machine: Self::new(limits, (resume, holds)), recovery, lock })
     }
 
-    pub(crate) fn new(limits: Limits, resume: Resume) -> Self {
+    fn new(limits: Limits, (resume, holds): (Resume, Holds)) -> Self {
         let last = resume.last_lsn;
         Self {
             dir: resume.dir,
@@ -177,6 +181,7 @@ impl Machine {
             next: Next::Unready,
             kept: resume.kept,
             free: resume.free,
+            holds,
             marks: Marks { staged: last, written: last, durable: last },
             demand: last,
             cut: Lsn::ZERO,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::chore::{fill_zero, fix_size};
 use crate::error::CorruptionProof;
 use crate::frame::{Bare, BareKind, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameFields, FrameKind, SEAL_BYTES};
+use crate::hold::Holds;
 use crate::hooks::RecoveryReport;
 use crate::io::{Io, IoFile, LockGuard, OpenMode, random_u64};
 use crate::machine::{Active, Kept, Resume};
@@ -83,6 +84,9 @@ impl Recovery {
     /// The records from `from` on ([`Lsn::ZERO`]: from the first ever). Replay before you
     /// [`checkpoint`](crate::Wal::checkpoint): that recycles the files read here.
     ///
+    /// With feature `mmap`, and while the log is open and has recycled no segment, segments are read through memory maps.
+    /// Dropping the log then leaves its directory locked until the replay is dropped, or through with the segment.
+    ///
     /// # Errors
     /// [`Error::Recycled`] if older records than the oldest are asked for.
     pub fn replay(&self, from: Lsn) -> Result<Replay, Error> {
@@ -102,6 +106,13 @@ impl Recovery {
     fn check_start(&self, from: Lsn) -> Result<Lsn, Error> {
         let (from, oldest) = (from.max(Lsn::new(1)), self.oldest_lsn());
         if from < oldest { Err(Error::Recycled { from, oldest }) } else { Ok(from) }
+    }
+
+    /// Its segments, but for the newest, may be mapped under a hold.
+    pub(crate) fn hold_by(&mut self, holds: &Holds) {
+        if let Some((_newest, older)) = self.spans.split_last_mut() {
+            older.iter_mut().for_each(|span| span.access = Access::Holdable(holds.clone()));
+        }
     }
 
     pub(crate) fn report(&self) -> RecoveryReport {
@@ -174,7 +185,7 @@ fn spans(survey: &Survey, begun: &Opening, new_path: &Path) -> Vec<Span> {
             end: next.end,
             last_lsn: next.last_lsn,
             chain_crc: next.chain_crc,
-            access: Access::Settled,
+            access: Access::Live,
         });
     }
     spans.push(Span {

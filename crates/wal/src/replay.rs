@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::CorruptionProof;
 use crate::frame::{FrameHeader, FrameKind, Record, split_record};
+use crate::hold::Holds;
 use crate::io::{Io, OpenMode};
 use crate::mutants::{Mutant, planted};
 use crate::scan::{Scanner, Window};
@@ -18,7 +19,7 @@ mod ahead;
 pub use ahead::ReplayAhead;
 
 /// A segment and how far it counts.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Span {
     pub(crate) path: PathBuf,
     pub(crate) header: SegmentHeader,
@@ -32,10 +33,10 @@ pub(crate) struct Span {
 }
 
 /// How a file may be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Access {
-    /// Nobody changes it while it is read: it may be mapped.
-    Settled,
+    /// It stays as it is while there is a hold: it may be mapped.
+    Holdable(Holds),
     /// It may change underfoot.
     Live,
 }
@@ -198,8 +199,8 @@ pub(crate) struct SpanReader {
 
 impl SpanReader {
     pub(crate) fn open(io: &dyn Io, span: Span) -> Result<Self, Error> {
-        let window = io.open(&span.path, OpenMode::Read).and_then(|file| match span.access {
-            Access::Settled => Window::mapped(file),
+        let window = io.open(&span.path, OpenMode::Read).and_then(|file| match &span.access {
+            Access::Holdable(holds) => Window::mapped(file, holds),
             Access::Live => Window::new(file),
         });
         let cursor = Cursor::new(window.map_err(Error::io("open", &span.path))?, &span.header);

@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::frame::{Binding, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, is_filled};
-use crate::io::{IoFile, Map};
+use crate::hold::Holds;
+use crate::io::IoFile;
 use crate::mutants::{Mutant, planted};
 use crate::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, u32_at};
 use crate::{LogId, Lsn};
@@ -24,26 +25,80 @@ const SEARCH_FACTOR: u64 = 8;
 /// A sliding view of a file.
 pub(crate) struct Window {
     file: Arc<dyn IoFile>,
-    map: Option<Map>,
+    #[cfg(feature = "mmap")]
+    map: Option<Mapped>,
     bytes: u64,
     held: Vec<u8>,
     start: u64,
     chunk_bytes: u64,
 }
 
+/// A file in memory.
+#[cfg(feature = "mmap")]
+struct Mapped {
+    /// Dropped before the hold.
+    map: crate::io::Map,
+    _hold: crate::hold::Hold,
+}
+
+#[cfg(feature = "mmap")]
+impl Mapped {
+    #[allow(unsafe_code)]
+    fn new(file: &dyn IoFile, hold: crate::hold::Hold) -> io::Result<Option<Self>> {
+        // SAFETY: the file is a segment that recovery found. The log writes to such a file only to use it again, which it
+        // does not while there is a hold; and the hold keeps the directory locked, so that no other log writes to it. A
+        // process that disregards the lock is beyond what this crate can answer for; the feature's description says so.
+        let map = unsafe { file.map()? };
+        Ok(map.map(|map| Self { map, _hold: hold }))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        (*self.map).as_ref()
+    }
+}
+
 impl Window {
     pub(crate) fn new(file: Arc<dyn IoFile>) -> io::Result<Self> {
         let bytes = file.len()?;
-        Ok(Self { file, map: None, bytes, held: Vec::new(), start: 0, chunk_bytes: CHUNK_BYTES })
+        Ok(Self {
+            file,
+            #[cfg(feature = "mmap")]
+            map: None,
+            bytes,
+            held: Vec::new(),
+            start: 0,
+            chunk_bytes: CHUNK_BYTES,
+        })
     }
 
-    /// By memory map, where that is to be had: for segments that nobody writes any more.
-    pub(crate) fn mapped(file: Arc<dyn IoFile>) -> io::Result<Self> {
-        let map = file.map()?;
+    /// Of a segment that recovery found: by memory map, where that and a hold on it are to be had.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn mapped(file: Arc<dyn IoFile>, holds: &Holds) -> io::Result<Self> {
+        let map = holds.take().map(|hold| Mapped::new(&*file, hold)).transpose()?.flatten();
         let mut window = Self::new(file)?;
-        window.bytes = map.as_ref().map_or(window.bytes, |map| (**map).as_ref().len() as u64);
+        window.bytes = map.as_ref().map_or(window.bytes, |map| map.bytes().len() as u64);
         window.map = map;
         Ok(window)
+    }
+
+    /// Of a segment that recovery found: this build makes no memory maps.
+    #[cfg(not(feature = "mmap"))]
+    pub(crate) fn mapped(file: Arc<dyn IoFile>, _holds: &Holds) -> io::Result<Self> {
+        Self::new(file)
+    }
+
+    /// The whole file, if it is in memory.
+    #[cfg(feature = "mmap")]
+    #[inline]
+    fn map(&self) -> Option<&[u8]> {
+        self.map.as_ref().map(Mapped::bytes)
+    }
+
+    #[cfg(not(feature = "mmap"))]
+    #[inline]
+    #[expect(clippy::unused_self, reason = "the same call with feature `mmap`")]
+    fn map(&self) -> Option<&[u8]> {
+        None
     }
 
     /// As [`Window::new`], for a reader at the end of a log in use, who reads little at once and often.
@@ -58,7 +113,7 @@ impl Window {
     /// The bytes from `offset`; `None` if the file ends before.
     #[inline]
     pub(crate) fn view(&mut self, offset: u64, count: usize) -> io::Result<Option<&[u8]>> {
-        if self.map.is_none() && !self.holds(offset, count) {
+        if self.map().is_none() && !self.holds(offset, count) {
             if offset.checked_add(count as u64).is_none_or(|end| end > self.bytes) {
                 return Ok(None);
             }
@@ -73,8 +128,8 @@ impl Window {
     /// As [`Window::view`], for bytes that were viewed just before.
     #[inline]
     pub(crate) fn held(&self, offset: u64, count: usize) -> Option<&[u8]> {
-        let (bytes, start) = match &self.map {
-            Some(map) => ((**map).as_ref(), 0),
+        let (bytes, start) = match self.map() {
+            Some(map) => (map, 0),
             None => (&self.held[..], self.start),
         };
         let from = usize::try_from(offset.checked_sub(start)?).ok()?;

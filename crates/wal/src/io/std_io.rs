@@ -154,14 +154,12 @@ impl IoFile for StdFile {
     }
 
     #[cfg(feature = "mmap")]
-    fn map(&self) -> io::Result<Option<super::Map>> {
+    #[allow(unsafe_code)]
+    unsafe fn map(&self) -> io::Result<Option<super::Map>> {
         if self.0.metadata()?.len() == 0 {
             return Ok(None);
         }
-        // SAFETY: only sealed segments are mapped; this process holds the log's lock and changes no sealed segment
-        // before the replay that reads it is over. Another process that truncates the file can raise SIGBUS; that is
-        // documented with the feature.
-        #[allow(unsafe_code)]
+        // SAFETY: the caller says that the file stays as it is while the map lives.
         let map = unsafe { memmap2::Mmap::map(&self.0)? };
         Ok(Some(Box::new(map)))
     }

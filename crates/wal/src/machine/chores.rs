@@ -26,7 +26,7 @@ impl Machine {
         }
         // Out of the log from now on: who asks for its records is told so, however long the disk takes.
         let oldest = self.kept.pop_front()?;
-        let spare = self.free.len() < self.limits.spare_segments_max;
+        let spare = self.free.len() < self.limits.spare_segments_max && self.holds.allow_reuse();
         let fate = if spare { Fate::Spare } else { Fate::Removed };
         Some(self.begin_chore(ChoreKind::Retire { index: oldest.index, fate }))
     }

@@ -9,6 +9,8 @@ mod files;
 mod golden;
 mod hooks;
 mod inspection;
+#[cfg(feature = "mmap")]
+mod mapped;
 mod matrix;
 #[cfg(feature = "mutants")]
 mod mutants;
