@@ -47,6 +47,17 @@ fn when_the_last_handle_goes_every_waiter_is_told_and_nothing_is_written_after()
 }
 
 #[test]
+fn the_lock_goes_only_after_a_waiter_that_leads_is_back_from_the_disk() {
+    explore(|| {
+        let (disk, wal) = open(&options());
+        let append = wal.append(1, &[&payload(0, 0)]).unwrap();
+        let leader = thread::spawn(move || wait(&disk, append, 0));
+        drop(wal);
+        leader.join().unwrap();
+    });
+}
+
+#[test]
 fn a_handle_dropped_while_others_append_ends_nothing() {
     explore(|| {
         let (disk, wal) = open(&options());

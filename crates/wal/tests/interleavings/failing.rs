@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quorate_wal::{Error, Lsn, Wal};
 use shuttle::future;
+use shuttle::rand::RngCore;
 use shuttle::sync::Mutex;
 use shuttle::thread::{self, JoinHandle};
 
@@ -20,18 +21,18 @@ fn judge(disk: &Disk, outcome: Result<Lsn, Error>, payload: &[u8]) -> bool {
     true
 }
 
-/// One waits blocked, one awaits, one leads and is called back.
+/// Some wait blocked, one awaits, one leads if nobody does.
 fn waiters(disk: &Disk, wal: &Wal) -> Vec<JoinHandle<bool>> {
     let (disk, wal) = (disk.clone(), wal.clone());
-    spawn_each(3, move |which| {
+    spawn_each(5, move |which| {
         let append = match wal.append(1, &[&payload(which, 0)]) {
             Ok(append) => append,
             Err(refused) => return judge(&disk, Err(refused), &[]),
         };
         let lsn = append.lsn();
         let outcome = match which {
-            0 => append.wait(),
-            1 => future::block_on(append),
+            0..3 => append.wait(),
+            3 => future::block_on(append),
             _ => wal.try_lead().and_then(|_| wal.sync_to(lsn)).map(|()| lsn),
         };
         judge(&disk, outcome, &payload(which, 0))
@@ -59,9 +60,9 @@ fn a_failed_sync_wakes_everybody_with_the_error_and_nothing_is_written_after_it(
             }
             delivered
         });
-        disk.sim.fail_sync_after(2);
+        disk.sim.fail_sync_after(1 + shuttle::rand::thread_rng().next_u64() % 3);
         let acknowledged = join_all(waiters(&disk, &wal)).into_iter().filter(|told| *told).count() as u64;
-        // The second sync may not have come about yet.
+        // It may not have come to that sync yet.
         while wal.append(1, &[b"more"]).and_then(|append| append.wait()).is_ok() {}
         assert!(matches!(wal.append(1, &[b"late"]).map(|append| append.lsn()), Err(Error::Poisoned { .. })));
         subscriber.join().unwrap();

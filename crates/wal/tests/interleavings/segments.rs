@@ -68,6 +68,22 @@ fn an_event_loop_that_finds_no_segment_is_carried_by_the_flusher() {
 }
 
 #[test]
+fn what_a_checkpoint_gives_back_is_retired_though_nobody_asks_again() {
+    explore(|| {
+        let (disk, wal) = open(&options().segment_bytes(4096));
+        for nth in 0..9 {
+            wal.append(1, &[&payload(0, nth), &BALLAST]).unwrap().wait().unwrap();
+        }
+        wal.checkpoint(Lsn::new(9));
+        while wal.stats().segments > 1 {
+            thread::yield_now();
+        }
+        wal.close().unwrap();
+        assert!(disk.sim.paths().iter().any(|path| path.extension().is_some_and(|is| is == "free")));
+    });
+}
+
+#[test]
 fn checkpoints_beside_appends_give_back_nothing_that_is_pinned_or_new() {
     explore(|| {
         let (disk, wal) = open(&options().segment_bytes(4096));
