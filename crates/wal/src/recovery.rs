@@ -111,7 +111,9 @@ impl Recovery {
     /// Its segments, but for the newest, may be mapped under a hold.
     pub(crate) fn hold_by(&mut self, holds: &Holds) {
         if let Some((_newest, older)) = self.spans.split_last_mut() {
-            older.iter_mut().for_each(|span| span.access = Access::Holdable(holds.clone()));
+            for span in older {
+                span.access = Access::Holdable(holds.clone());
+            }
         }
     }
 
