@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{
     Attempt, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness,
-    Origin, ReadReply,
+    Origin, Part, ReadReply,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{KeyspaceId, Mono, NodeId, Now, Record, SessionId, Timestamp, Version};
@@ -79,6 +79,7 @@ impl Bench {
             token: self.ring.token(key),
             value: Some(value.clone()),
             version: self.version(),
+            part: Part::Both,
             attempt: Attempt::First,
             expires_at_ms: None,
             level: None,

@@ -34,6 +34,7 @@ mod connections;
 mod hints;
 mod local;
 mod peer;
+mod read_first;
 mod requests;
 mod route;
 
@@ -72,6 +73,9 @@ struct Clients {
     sessions: Sessions,
     /// Writes that wait for the clock's ceiling.
     parked: VecDeque<WriteRequest>,
+    /// Writes whose key is being read first, by the number of that read.
+    reading_first: BTreeMap<u64, WriteRequest>,
+    read_first_number: u64,
     draining: bool,
 }
 
@@ -111,6 +115,8 @@ impl Shard {
                     limits.session_grace,
                 ),
                 parked: VecDeque::new(),
+                reading_first: BTreeMap::new(),
+                read_first_number: 0,
                 draining: false,
             },
             hints: Hints {

@@ -229,6 +229,7 @@ fn owner(body: &RequestBody, common: &Common) -> Owner {
         RequestBody::Get { key, .. }
         | RequestBody::Put { key, .. }
         | RequestBody::Delete { key, .. }
+        | RequestBody::Expire { key, .. }
         | RequestBody::Explain { key, .. } => of_partition(common.ring.token(key).partition()),
         RequestBody::Page { partition, .. } => of_partition(*partition),
         RequestBody::Status => Owner::Driver(Question::Status),
