@@ -29,6 +29,7 @@ use quorate_wire::{RequestBody, Response, ResponseBody};
 use crate::effects::{Ask, Effects, Question, Told};
 use crate::encode::Writer;
 use crate::input::{Input, Taken};
+use crate::limits::Who;
 use crate::order::KeyOrder;
 use crate::parse::Args;
 use crate::part::{Part, Shape, Terms};
@@ -57,7 +58,7 @@ pub struct Connection {
 impl Connection {
     /// A client has come.
     pub fn new(settings: Arc<Settings>, peer: Peer, now: Now) -> Connection {
-        let session = Session::new(settings.password.is_none(), now.wall_ms);
+        let session = Session::new(settings.newcomer(), now.wall_ms);
         Connection {
             settings,
             peer,
@@ -128,7 +129,7 @@ impl Connection {
             Told::Clients(clients) => {
                 w.verbatim(&clients.iter().map(|client| client.line(wall_ms)).collect::<String>());
             }
-            Told::Killed(count) => w.integer(*count as i64),
+            Told::Killed(count) => w.count(*count),
         }
         *answer = Some(reply.freeze());
         self.settle(effects);
@@ -187,10 +188,12 @@ impl Connection {
     /// Executes what was read, as far as there is room for it.
     fn execute(&mut self, effects: &mut Effects) {
         while !self.ending && self.has_room() {
-            let stranger = !self.session.known;
             let limits = self.settings.limits;
-            let limits = if stranger { limits.of_a_stranger() } else { limits };
-            match self.input.next(&limits, stranger) {
+            let limits = match self.session.who {
+                Who::Known => limits,
+                Who::Stranger => limits.of_a_stranger(),
+            };
+            match self.input.next(&limits, self.session.who) {
                 Ok(None) => return,
                 Ok(Some(Taken::Array { frame, base })) => {
                     let spans = self.input.spans();
@@ -297,14 +300,12 @@ impl Connection {
         let Some(Entry { work: Work::Many(many), .. }) = self.pending.at(place) else { return };
         let Some(part) = many.parts.get_mut(at) else { return };
         let (token, mode) = (part.token, part.mode);
-        match part.take(body) {
-            Some(body) => self.ask(number(place, at), body, effects),
-            None => {
-                many.unanswered -= 1;
-                self.order.release(token, mode, &mut effects.asks);
-                self.begin_parts(place, effects);
-            }
+        if let Some(body) = part.take(body) {
+            return self.ask(number(place, at), body, effects);
         }
+        many.unanswered -= 1;
+        self.order.release(token, mode, &mut effects.asks);
+        self.begin_parts(place, effects);
     }
 
     fn begin_scan(&mut self, mut scan: Scan, effects: &mut Effects) {

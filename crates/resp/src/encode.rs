@@ -40,12 +40,18 @@ impl<'a> Writer<'a> {
 
     /// A whole number.
     pub fn integer(&mut self, value: i64) {
-        self.number(b':', value);
+        let before: &[u8] = if value < 0 { b":-" } else { b":" };
+        self.number(before, value.unsigned_abs());
+    }
+
+    /// A count of something.
+    pub fn count(&mut self, count: u64) {
+        self.number(b":", count);
     }
 
     /// A string of any bytes.
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.number(b'$', bytes.len() as i64);
+        self.length(b'$', bytes.len());
         self.out.reserve(bytes.len() + 2);
         self.out.put_slice(bytes);
         self.out.put_slice(b"\r\n");
@@ -77,14 +83,14 @@ impl<'a> Writer<'a> {
 
     /// A list of `len` replies, which follow.
     pub fn array(&mut self, len: usize) {
-        self.number(b'*', len as i64);
+        self.length(b'*', len);
     }
 
     /// A map of `len` pairs, which follow; in RESP2 a list of twice as many.
     pub fn map(&mut self, len: usize) {
         match self.proto {
-            Proto::Resp2 => self.number(b'*', 2 * len as i64),
-            Proto::Resp3 => self.number(b'%', len as i64),
+            Proto::Resp2 => self.length(b'*', 2 * len),
+            Proto::Resp3 => self.length(b'%', len),
         }
     }
 
@@ -92,7 +98,7 @@ impl<'a> Writer<'a> {
     pub fn set(&mut self, len: usize) {
         match self.proto {
             Proto::Resp2 => self.array(len),
-            Proto::Resp3 => self.number(b'~', len as i64),
+            Proto::Resp3 => self.length(b'~', len),
         }
     }
 
@@ -101,7 +107,7 @@ impl<'a> Writer<'a> {
         match self.proto {
             Proto::Resp2 => self.bulk(text.as_bytes()),
             Proto::Resp3 => {
-                self.number(b'=', text.len() as i64 + 4);
+                self.length(b'=', text.len() + 4);
                 self.out.put_slice(b"txt:");
                 self.out.put_slice(text.as_bytes());
                 self.out.put_slice(b"\r\n");
@@ -120,11 +126,14 @@ impl<'a> Writer<'a> {
         self.out.put_slice(b"\r\n");
     }
 
-    fn number(&mut self, kind: u8, value: i64) {
+    fn length(&mut self, kind: u8, len: usize) {
+        self.number(&[kind], len as u64);
+    }
+
+    fn number(&mut self, before: &[u8], mut left: u64) {
         let mut digits = [0; 24];
         let mut at = digits.len() - 2;
         digits[at..].copy_from_slice(b"\r\n");
-        let mut left = value.unsigned_abs();
         loop {
             at -= 1;
             digits[at] = b'0' + (left % 10) as u8;
@@ -133,13 +142,9 @@ impl<'a> Writer<'a> {
                 break;
             }
         }
-        if value < 0 {
-            at -= 1;
-            digits[at] = b'-';
-        }
-        at -= 1;
-        digits[at] = kind;
-        self.out.put_slice(&digits[at..]);
+        let from = at - before.len();
+        digits[from..at].copy_from_slice(before);
+        self.out.put_slice(&digits[from..]);
     }
 }
 

@@ -52,7 +52,7 @@ impl View<'_> {
             ("Memory", self.memory()),
             ("Persistence", self.persistence()),
             ("Stats", self.stats()),
-            ("Replication", self.replication()),
+            ("Replication", replication()),
             ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
             ("Keyspace", self.keyspace()),
             ("Kv", self.own()),
@@ -137,11 +137,6 @@ impl View<'_> {
         ]
     }
 
-    /// Every node takes writes: to its clients it is a master without replicas.
-    fn replication(&self) -> Vec<Field> {
-        vec![("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]
-    }
-
     fn keyspace(&self) -> Vec<Field> {
         if self.keys == 0 {
             Vec::new()
@@ -167,4 +162,9 @@ impl View<'_> {
             ("kv_keys_estimated", self.keys.to_string()),
         ]
     }
+}
+
+/// Every node takes writes: to its clients it is a master without replicas.
+fn replication() -> Vec<Field> {
+    vec![("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]
 }

@@ -4,7 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, Who};
 use crate::parse::{InlineCommand, Parser, ProtocolError, Span, Step};
 
 /// See the module.
@@ -49,10 +49,10 @@ impl Input {
     }
 
     /// The next whole command.
-    pub(crate) fn next(&mut self, limits: &Limits, stranger: bool) -> Result<Option<Taken>, ProtocolError> {
+    pub(crate) fn next(&mut self, limits: &Limits, who: Who) -> Result<Option<Taken>, ProtocolError> {
         while self.at < self.chunk.len() {
             let base = self.at;
-            match self.parser.step(&self.chunk[base..], limits, stranger)? {
+            match self.parser.step(&self.chunk[base..], limits, who)? {
                 Step::Command { bytes } => {
                     self.at += bytes;
                     return Ok(Some(Taken::Array { frame: self.chunk.clone(), base }));

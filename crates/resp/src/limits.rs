@@ -48,3 +48,11 @@ impl Limits {
         }
     }
 }
+
+/// Whether a client has said the password, where there is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Who {
+    Known,
+    #[default]
+    Stranger,
+}

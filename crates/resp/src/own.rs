@@ -62,7 +62,8 @@ pub(crate) fn explained(explanation: &Explanation, w: &mut Writer<'_>) {
         text(w, "alive", if replica.alive { "yes" } else { "no" });
         text(w, "copy", &copy(&replica.copy));
         number(w, "elapsed_us", i64::from(replica.elapsed_us));
-        number(w, "hints_here", replica.hints_here as i64);
+        w.bulk(b"hints_here");
+        w.count(replica.hints_here);
     }
 }
 
@@ -101,7 +102,9 @@ pub(crate) fn receipt(receipt: &Receipt, w: &mut Writer<'_>) {
     w.bulk(b"repaired");
     let repaired = if let ReadRepair::Blocking(nodes) = &receipt.repair { &nodes[..] } else { &[] };
     w.array(repaired.len());
-    repaired.iter().for_each(|node| w.bulk(node.to_string().as_bytes()));
+    for node in repaired {
+        w.bulk(node.to_string().as_bytes());
+    }
 }
 
 fn text(w: &mut Writer<'_>, name: &str, value: &str) {

@@ -21,7 +21,7 @@ mod inline;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, Who};
 
 pub(crate) use inline::InlineCommand;
 
@@ -181,12 +181,7 @@ impl Parser {
     }
 
     /// Goes on with the command that begins at `input[0]`; more of it than the last time, from the same byte on.
-    pub(crate) fn step(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-        stranger: bool,
-    ) -> Result<Step, ProtocolError> {
+    pub(crate) fn step(&mut self, input: &[u8], limits: &Limits, who: Who) -> Result<Step, ProtocolError> {
         if self.left == 0 {
             self.spans.clear();
             self.at = 0;
@@ -196,25 +191,25 @@ impl Parser {
                 Some(_) => return inline::line(input, limits),
             }
             let Some((count, end)) = number_line(input, 1, "mbulk")? else {
-                return Ok(self.incomplete(input, 1));
+                return Ok(more_than(input));
             };
             match count {
                 Some(..=0) => return Ok(Step::Nothing { bytes: end }),
                 Some(count) if count <= i64::from(limits.arguments_max) => self.left = count as u32,
-                _ => return Err(too_many(limits, stranger)),
+                _ => return Err(too_many(limits, who)),
             }
             self.at = end;
         }
-        self.arguments(input, limits, stranger)
+        self.arguments(input, limits, who)
     }
 
-    fn arguments(&mut self, input: &[u8], limits: &Limits, stranger: bool) -> Result<Step, ProtocolError> {
+    fn arguments(&mut self, input: &[u8], limits: &Limits, who: Who) -> Result<Step, ProtocolError> {
         while self.left > 0 {
             let length = match self.length {
                 Some(length) => length,
-                None => match self.next_length(input, limits, stranger)? {
+                None => match self.next_length(input, limits, who)? {
                     Some(length) => length,
-                    None => return Ok(self.incomplete(input, 1)),
+                    None => return Ok(more_than(input)),
                 },
             };
             let end = self.at + length as usize;
@@ -233,12 +228,7 @@ impl Parser {
     }
 
     /// The length of the next argument, whose bytes `at` then stands at.
-    fn next_length(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-        stranger: bool,
-    ) -> Result<Option<u32>, ProtocolError> {
+    fn next_length(&mut self, input: &[u8], limits: &Limits, who: Who) -> Result<Option<u32>, ProtocolError> {
         match input.get(self.at) {
             None => return Ok(None),
             Some(b'$') => {}
@@ -248,7 +238,7 @@ impl Parser {
         let max = limits.argument_bytes_max;
         let length = match length {
             Some(length) if (0..=i64::from(max)).contains(&length) => length as u32,
-            _ if stranger => return Err(ProtocolError::StrangerArgumentBytes { max }),
+            _ if who == Who::Stranger => return Err(ProtocolError::StrangerArgumentBytes { max }),
             _ => return Err(ProtocolError::ArgumentBytes { max }),
         };
         if end + length as usize > limits.command_bytes_max as usize {
@@ -257,15 +247,18 @@ impl Parser {
         self.at = end;
         Ok(Some(length))
     }
-
-    fn incomplete(&self, input: &[u8], more: usize) -> Step {
-        Step::Incomplete { wanted: input.len() + more }
-    }
 }
 
-fn too_many(limits: &Limits, stranger: bool) -> ProtocolError {
+fn more_than(input: &[u8]) -> Step {
+    Step::Incomplete { wanted: input.len() + 1 }
+}
+
+fn too_many(limits: &Limits, who: Who) -> ProtocolError {
     let max = limits.arguments_max;
-    if stranger { ProtocolError::StrangerArgumentCount { max } } else { ProtocolError::ArgumentCount { max } }
+    match who {
+        Who::Stranger => ProtocolError::StrangerArgumentCount { max },
+        Who::Known => ProtocolError::ArgumentCount { max },
+    }
 }
 
 /// The number in the line that begins at `from` (`None` if it is none), and where the next line begins; `None` if the

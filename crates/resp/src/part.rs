@@ -62,21 +62,21 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    pub(crate) fn get(&self, key: Bytes) -> RequestBody {
+    pub(crate) fn get(self, key: Bytes) -> RequestBody {
         RequestBody::Get { keyspace: self.keyspace, key, level: self.read }
     }
 
-    pub(crate) fn put(&self, key: Bytes, value: Bytes, expiry: ExpiryRequest) -> RequestBody {
+    pub(crate) fn put(self, key: Bytes, value: Bytes, expiry: ExpiryRequest) -> RequestBody {
         let (keyspace, level) = (self.keyspace, self.write);
         RequestBody::Put { keyspace, key, value, level, expiry, version: None }
     }
 
-    pub(crate) fn delete(&self, key: Bytes) -> RequestBody {
+    pub(crate) fn delete(self, key: Bytes) -> RequestBody {
         RequestBody::Delete { keyspace: self.keyspace, key, level: self.write, version: None }
     }
 
-    pub(crate) fn expire(&self, key: Bytes, expiry: ExpiryRequest) -> RequestBody {
-        let Terms { keyspace, read, write } = *self;
+    pub(crate) fn expire(self, key: Bytes, expiry: ExpiryRequest) -> RequestBody {
+        let Terms { keyspace, read, write } = self;
         RequestBody::Expire { keyspace, key, expiry, read, write, version: None }
     }
 }
@@ -205,14 +205,14 @@ impl Part {
         let (record, value) = (self.record(), self.value());
         match &self.shape {
             Shape::Get | Shape::GetEx { .. } => w.bulk_or_null(value.map(|value| &value[..])),
-            Shape::Strlen => w.integer(value.map_or(0, |value| value.len() as i64)),
+            Shape::Strlen => w.count(value.map_or(0, |value| value.len() as u64)),
             Shape::GetRange { start, end } => w.bulk(value.map_or(&[], |value| range(value, *start, *end))),
             Shape::Type => w.status(if record.is_some() { "string" } else { "none" }),
             Shape::Ttl(unit) => w.integer(record.map_or(-2, |record| ttl(record, *unit, wall_ms))),
             Shape::ExpireTime(unit) => w.integer(record.map_or(-2, |record| expire_time(record, *unit))),
             Shape::Exists | Shape::Del { .. } | Shape::Unlink => w.integer(self.count()),
             Shape::Usage { key_bytes } => match value {
-                Some(value) => w.integer(usage(*key_bytes, value.len())),
+                Some(value) => w.count(usage(*key_bytes, value.len())),
                 None => w.null(),
             },
             Shape::Set => w.status("OK"),
@@ -233,7 +233,7 @@ impl Part {
 
 /// `value` from `start` to `end`, both included, counted from the end if negative.
 fn range(value: &[u8], start: i64, end: i64) -> &[u8] {
-    let len = value.len() as i64;
+    let len = signed(value.len() as u64);
     let place = |at: i64| if at < 0 { (len + at).max(0) } else { at };
     if start < 0 && end < 0 && start > end {
         return &[];
@@ -265,9 +265,9 @@ fn signed(number: u64) -> i64 {
 }
 
 /// Key, value, their header in the bucket, and the slot and allocation that hold them.
-fn usage(key_bytes: usize, value_bytes: usize) -> i64 {
+fn usage(key_bytes: usize, value_bytes: usize) -> u64 {
     const HEADER_SLOT_ALLOCATION: usize = 13 + 2 + 18 + 16;
-    (key_bytes + value_bytes + HEADER_SLOT_ALLOCATION) as i64
+    (key_bytes + value_bytes + HEADER_SLOT_ALLOCATION) as u64
 }
 
 #[cfg(test)]

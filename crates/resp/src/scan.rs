@@ -126,20 +126,21 @@ impl Scan {
                     .fail(error.unwrap_or_else(|| "ERR the scan was not answered by a page".to_owned()));
             };
             self.looked_at += 1;
-            match next {
-                Some(next) => return self.cut(entries.into_iter().map(|(key, _)| key).collect(), &next),
-                None => {
-                    entries.into_iter().for_each(|(key, _)| self.add(key));
-                    let behind = first + at + 1;
-                    if behind == PARTITIONS {
-                        self.end = Some(Ok(0));
-                        return;
-                    }
-                    self.from = PartitionId(behind as u16).first_token();
-                    if self.seen >= self.count {
-                        return self.stop();
-                    }
-                }
+            let keys: Vec<Bytes> = entries.into_iter().map(|(key, _)| key).collect();
+            if let Some(next) = next {
+                return self.cut(keys, &next);
+            }
+            for key in keys {
+                self.add(key);
+            }
+            let behind = first + at + 1;
+            if behind == PARTITIONS {
+                self.end = Some(Ok(0));
+                return;
+            }
+            self.from = PartitionId(behind as u16).first_token();
+            if self.seen >= self.count {
+                return self.stop();
             }
         }
         self.window = (self.window * 2).min(WINDOW_MAX);
@@ -155,7 +156,9 @@ impl Scan {
         let before: usize = keys.iter().take_while(|key| self.place(key) < end).count();
         let stuck = before == 0 && end <= self.from.0 >> 1;
         let (taken, from) = if stuck { (keys.len(), end + 1) } else { (before, end) };
-        keys.into_iter().take(taken).for_each(|key| self.add(key));
+        for key in keys.into_iter().take(taken) {
+            self.add(key);
+        }
         self.from = Token(from << 1);
         self.stop();
     }
@@ -185,7 +188,9 @@ impl Scan {
                 w.array(2);
                 w.bulk(cursor.to_string().as_bytes());
                 w.array(self.found.len());
-                self.found.iter().for_each(|key| w.bulk(key));
+                for key in &self.found {
+                    w.bulk(key);
+                }
             }
             Some(Err(error)) => w.error(error),
             None => w.error("ERR the scan is not done"),

@@ -4,6 +4,7 @@
 use quorate_types::{Level, Receipt};
 
 use crate::Proto;
+use crate::limits::Who;
 
 /// Whether commands are replied to: `CLIENT REPLY`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(crate) enum ReplyMode {
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     pub(crate) proto: Proto,
-    pub(crate) known: bool,
+    pub(crate) who: Who,
     pub(crate) name: String,
     pub(crate) lib_name: String,
     pub(crate) lib_version: String,
@@ -44,7 +45,7 @@ pub(crate) struct Past {
 
 impl Session {
     /// At the beginning, or after `RESET`.
-    pub(crate) fn new(known: bool, since_ms: u64) -> Session {
-        Session { known, since_ms, ..Session::default() }
+    pub(crate) fn new(who: Who, since_ms: u64) -> Session {
+        Session { who, since_ms, ..Session::default() }
     }
 }

@@ -3,6 +3,7 @@
 use quorate_types::{KeyspaceId, Level};
 
 use crate::Limits;
+use crate::limits::Who;
 
 /// The version of Redis whose behaviour clients may expect of the commands that are offered.
 pub const REDIS_VERSION: &str = "7.2.0";
@@ -24,6 +25,13 @@ pub struct Settings {
     pub password: Option<Vec<u8>>,
     /// What the node is.
     pub about: About,
+}
+
+impl Settings {
+    /// Who a client is that has said nothing yet.
+    pub(crate) fn newcomer(&self) -> Who {
+        if self.password.is_some() { Who::Stranger } else { Who::Known }
+    }
 }
 
 /// What a node says of itself.

@@ -24,13 +24,14 @@ use crate::effects::Effects;
 const OURS: u64 = u64::MAX;
 
 impl WriteRequest {
-    /// The level of the read that comes before the write, if one does.
-    pub(super) fn reads_first(&self) -> Option<Option<Level>> {
-        match self.change {
-            Change::Put(_, ExpiryRequest::Keep) => Some(None),
-            Change::Expire(_, level) => Some(level),
-            _ => None,
-        }
+    /// Whether a read comes before the write.
+    pub(super) fn reads_first(&self) -> bool {
+        matches!(self.change, Change::Put(_, ExpiryRequest::Keep) | Change::Expire(..))
+    }
+
+    /// The level of that read.
+    fn read_level(&self) -> Option<Level> {
+        if let Change::Expire(_, level) = self.change { level } else { None }
     }
 
     /// The write as it is after `record` was read; `None`: nothing live is there.
@@ -67,8 +68,8 @@ impl WriteRequest {
 }
 
 impl Shard {
-    /// Reads the key of `write` at `level`; it goes on when the answer is there.
-    pub(super) fn read_first(&mut self, now: Now, write: WriteRequest, level: Option<Level>) {
+    /// Reads the key of `write`; it goes on when the answer is there.
+    pub(super) fn read_first(&mut self, now: Now, write: WriteRequest) {
         self.counters.reads_first += 1;
         self.clients.read_first_number += 1;
         let number = self.clients.read_first_number;
@@ -77,7 +78,7 @@ impl Shard {
             keyspace: write.keyspace,
             key: write.key.clone(),
             token: write.token,
-            level,
+            level: write.read_level(),
             deadline: write.terms.deadline,
             want_receipt: false,
         };

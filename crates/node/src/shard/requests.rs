@@ -147,9 +147,10 @@ impl Shard {
                 return out.answers.push((write.origin, *response));
             }
         }
-        match write.reads_first() {
-            Some(level) => self.read_first(now, write, level),
-            None => self.write_or_refuse(now, write, out),
+        if write.reads_first() {
+            self.read_first(now, write);
+        } else {
+            self.write_or_refuse(now, write, out);
         }
     }
 

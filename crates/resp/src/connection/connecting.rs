@@ -5,6 +5,7 @@ use std::hint::black_box;
 use super::Connection;
 use crate::Proto;
 use crate::effects::{Effects, Question, Whom};
+use crate::limits::Who;
 use crate::parse::Args;
 use crate::session::{ReplyMode, Session};
 use crate::settings::REDIS_VERSION;
@@ -80,7 +81,7 @@ impl Connection {
     }
 
     fn reply_number(&mut self, number: u64) {
-        self.reply(|w| w.integer(number as i64));
+        self.reply(|w| w.count(number));
     }
 
     fn set_info(&mut self, args: &Args<'_>, effects: &mut Effects) {
@@ -143,8 +144,7 @@ impl Connection {
     }
 
     fn reset(&mut self, effects: &mut Effects) {
-        let known = self.settings.password.is_none();
-        self.session = Session::new(known, self.session.since_ms);
+        self.session = Session::new(self.settings.newcomer(), self.session.since_ms);
         self.past.receipt = None;
         self.muted = false;
         effects.facts_changed = true;
@@ -174,7 +174,7 @@ impl Connection {
             None => user == USER,
         };
         if right {
-            self.session.known = true;
+            self.session.who = Who::Known;
         } else {
             effects.counts.auth_failures += 1;
         }
@@ -206,7 +206,7 @@ impl Connection {
                 return self.error(&format!("ERR Syntax error in HELLO option '{option}'"), effects);
             }
         }
-        if !self.session.known {
+        if self.session.who == Who::Stranger {
             return self.error(NOT_KNOWN, effects);
         }
         self.session.proto = proto;
@@ -218,7 +218,7 @@ impl Connection {
     }
 
     fn greet(&mut self) {
-        let (id, proto) = (self.peer.id as i64, self.session.proto as i64 + 2);
+        let (id, proto) = (self.peer.id, self.session.proto as u64 + 2);
         self.reply(|w| {
             w.map(7);
             for (name, text) in [("server", "redis"), ("version", REDIS_VERSION)] {
@@ -227,7 +227,7 @@ impl Connection {
             }
             for (name, number) in [("proto", proto), ("id", id)] {
                 w.bulk(name.as_bytes());
-                w.integer(number);
+                w.count(number);
             }
             for (name, text) in [("mode", "standalone"), ("role", "master")] {
                 w.bulk(name.as_bytes());

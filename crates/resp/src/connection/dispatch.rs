@@ -2,6 +2,7 @@
 
 use super::Connection;
 use crate::effects::Effects;
+use crate::limits::Who;
 use crate::parse::Args;
 use crate::table::{self, Command, Verb};
 
@@ -20,7 +21,7 @@ impl Connection {
             };
             (sub, format!("{}|{}", command.name, sub.name))
         };
-        if !self.session.known && !command.flags().contains(&"no_auth") {
+        if self.session.who == Who::Stranger && !command.flags().contains(&"no_auth") {
             return self.error("NOAUTH Authentication required.", effects);
         }
         if !command.takes(args.len()) {
@@ -72,7 +73,7 @@ impl Connection {
     fn not_offered(&mut self, args: &Args<'_>, effects: &mut Effects) {
         effects.counts.refused += 1;
         let name = args.at(0);
-        if !self.session.known {
+        if self.session.who == Who::Stranger {
             return self.error("NOAUTH Authentication required.", effects);
         }
         if let Some(why) = table::refused(name) {
@@ -85,7 +86,7 @@ impl Connection {
                 break;
             }
             let left = REPEATED_BYTES_MAX - beginning.len();
-            beginning.push_str(&format!("'{}' ", clipped(args.at(at), left)));
+            beginning.extend(["'", &clipped(args.at(at), left), "' "]);
         }
         let name = clipped(name, REPEATED_BYTES_MAX);
         self.error(&format!("ERR unknown command '{name}', with args beginning with: {beginning}"), effects);
@@ -94,7 +95,7 @@ impl Connection {
     #[cold]
     fn no_subcommand(&mut self, command: &Command, args: &Args<'_>, effects: &mut Effects) {
         effects.counts.refused += 1;
-        if !self.session.known {
+        if self.session.who == Who::Stranger {
             return self.error("NOAUTH Authentication required.", effects);
         }
         let (sub, name) = (clipped(args.at(1), REPEATED_BYTES_MAX), command.name.to_uppercase());

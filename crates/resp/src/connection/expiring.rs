@@ -8,6 +8,9 @@ use crate::parse::Args;
 use crate::part::Shape;
 use crate::table::{ExpireUnit, TimeUnit};
 
+/// An error was replied: there is nothing more to do.
+pub(super) struct Replied;
+
 /// A positive time to live.
 pub(super) fn ttl(time: i64, unit: TimeUnit) -> Option<ExpiryRequest> {
     positive(time, unit).map(ExpiryRequest::TtlMs)
@@ -34,37 +37,37 @@ impl Connection {
     }
 
     /// The options from argument `from` on: `EX`, `PX`, `EXAT`, `PXAT`, `KEEPTTL` or `PERSIST`, one of them at most.
-    /// `None`: an error was replied.
     pub(super) fn expiry_options(
         &mut self,
         args: &Args<'_>,
         from: usize,
         name: &str,
         effects: &mut Effects,
-    ) -> Option<Option<ExpiryRequest>> {
+    ) -> Result<Option<ExpiryRequest>, Replied> {
         let word = |word: &str| args.is(from, word);
         let keeps = name != "getex" && from < args.len() && word("KEEPTTL");
         let persists = name == "getex" && from < args.len() && word("PERSIST");
         match args.len().checked_sub(from) {
-            Some(0) => return Some(None),
-            Some(1) if keeps => return Some(Some(ExpiryRequest::Keep)),
-            Some(1) if persists => return Some(Some(ExpiryRequest::Never)),
+            Some(0) => return Ok(None),
+            Some(1) if keeps => return Ok(Some(ExpiryRequest::Keep)),
+            Some(1) if persists => return Ok(Some(ExpiryRequest::Never)),
             Some(2) if ["EX", "PX", "EXAT", "PXAT"].iter().any(|option| word(option)) => {}
             _ => {
                 self.syntax_error(effects);
-                return None;
+                return Err(Replied);
             }
         }
         let Some(time) = args.integer(from + 1) else {
             self.not_a_number(effects);
-            return None;
+            return Err(Replied);
         };
         let unit = if word("EX") || word("EXAT") { TimeUnit::Seconds } else { TimeUnit::Milliseconds };
         let expiry = if word("EX") || word("PX") { ttl(time, unit) } else { at(time, unit) };
         if expiry.is_none() {
             self.invalid_expire_time(name, effects);
+            return Err(Replied);
         }
-        expiry.map(Some)
+        Ok(expiry)
     }
 
     pub(super) fn expire(&mut self, unit: ExpireUnit, args: &Args<'_>, effects: &mut Effects) {
@@ -111,7 +114,7 @@ impl Connection {
     }
 
     pub(super) fn get_ex(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        let Some(expiry) = self.expiry_options(args, 2, "getex", effects) else { return };
+        let Ok(expiry) = self.expiry_options(args, 2, "getex", effects) else { return };
         let Some(expiry) = expiry else { return self.get(args, effects) };
         let (key, terms) = (args.bytes(1), self.terms());
         let body = terms.get(key.clone());

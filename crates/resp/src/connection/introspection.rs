@@ -16,12 +16,16 @@ impl Connection {
         match verb {
             Verb::Command => self.reply(|w| {
                 w.array(OFFERED.len());
-                OFFERED.iter().for_each(|command| about(command, command.name, w));
+                for command in OFFERED {
+                    about(command, command.name, w);
+                }
             }),
-            Verb::CommandCount => self.reply(|w| w.integer(OFFERED.len() as i64)),
+            Verb::CommandCount => self.reply(|w| w.count(OFFERED.len() as u64)),
             Verb::CommandInfo if args.len() == 2 => self.reply(|w| {
                 w.array(OFFERED.len());
-                OFFERED.iter().for_each(|command| about(command, command.name, w));
+                for command in OFFERED {
+                    about(command, command.name, w);
+                }
             }),
             Verb::CommandInfo => self.reply(|w| {
                 w.array(args.len() - 2);
@@ -35,7 +39,9 @@ impl Connection {
             Verb::CommandDocs => self.docs(args),
             Verb::CommandList if args.len() == 2 => self.reply(|w| {
                 w.array(OFFERED.len());
-                OFFERED.iter().for_each(|command| w.bulk(command.name.as_bytes()));
+                for command in OFFERED {
+                    w.bulk(command.name.as_bytes());
+                }
             }),
             Verb::CommandGetKeys => self.get_keys(args, effects),
             _ => self.syntax_error(effects),
@@ -77,7 +83,9 @@ impl Connection {
         }
         self.reply(|w| {
             w.array(keys.len());
-            keys.iter().for_each(|&at| w.bulk(args.at(at + 2)));
+            for at in keys {
+                w.bulk(args.at(at + 2));
+            }
         });
     }
 
@@ -156,7 +164,9 @@ fn about(command: &Command, name: &str, w: &mut Writer<'_>) {
     w.integer(i64::from(command.arity));
     let flags = command.flags();
     w.set(flags.len());
-    flags.iter().for_each(|flag| w.status(flag));
+    for flag in flags {
+        w.status(flag);
+    }
     for position in [command.keys.first, command.keys.last, command.keys.step] {
         w.integer(i64::from(position));
     }

@@ -51,7 +51,7 @@ impl Connection {
             let why = crate::table::Why::ReadModifyWrite.sentence();
             return self.error(&format!("ERR SET {option} is not offered: {why}."), effects);
         }
-        let Some(expiry) = self.expiry_options(args, 3, "set", effects) else { return };
+        let Ok(expiry) = self.expiry_options(args, 3, "set", effects) else { return };
         let expiry = expiry.unwrap_or(ExpiryRequest::Never);
         self.put(Shape::Set, (args.bytes(1), args.bytes(2)), expiry, effects);
     }
@@ -109,7 +109,7 @@ impl Connection {
     }
 
     pub(super) fn mset(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        if args.len() % 2 == 0 {
+        if args.len().is_multiple_of(2) {
             return self.wrong_arity("mset", effects);
         }
         let (terms, pairs) = (self.terms(), args.len() / 2);

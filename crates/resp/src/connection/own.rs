@@ -1,13 +1,15 @@
 //! Our own commands: levels per command and per connection, receipts.
 
-use quorate_types::Level;
+use quorate_types::{Level, LevelInvalid};
 use quorate_wire::ExpiryRequest;
 
 use super::Connection;
+use super::expiring::Replied;
 use crate::effects::Effects;
 use crate::parse::Args;
 use crate::part::Shape;
 use crate::pending::{Before, Work};
+use crate::table::Access;
 
 /// The options behind the fixed arguments of a `KV.` command.
 struct Options {
@@ -17,14 +19,14 @@ struct Options {
 }
 
 impl Connection {
-    /// The options from argument `from` on; `None`: an error was replied.
+    /// The options from argument `from` on.
     fn kv_options(
         &mut self,
         args: &Args<'_>,
         from: usize,
-        writes: bool,
+        access: Access,
         effects: &mut Effects,
-    ) -> Option<Options> {
+    ) -> Result<Options, Replied> {
         let mut options = Options { level: None, expiry: None, meta: false };
         let mut at = from;
         while at < args.len() {
@@ -35,31 +37,28 @@ impl Connection {
             } else if args.is(at, "LEVEL") && has_more {
                 options.level = Some(self.level(args, at + 1, effects)?);
                 at += 2;
-            } else if writes && options.expiry.is_none() {
+            } else if access == Access::Write && options.expiry.is_none() {
                 let len = if args.is(at, "KEEPTTL") { 1 } else { 2 };
                 let upto = args.upto(at + len);
                 options.expiry = self.expiry_options(&upto, at, "kv.put", effects)?;
                 at += len;
             } else {
                 self.syntax_error(effects);
-                return None;
+                return Err(Replied);
             }
         }
-        Some(options)
+        Ok(options)
     }
 
-    fn level(&mut self, args: &Args<'_>, at: usize, effects: &mut Effects) -> Option<Level> {
-        match args.text(at).parse::<Level>() {
-            Ok(level) => Some(level),
-            Err(invalid) => {
-                self.error(&format!("ERR {invalid}"), effects);
-                None
-            }
-        }
+    fn level(&mut self, args: &Args<'_>, at: usize, effects: &mut Effects) -> Result<Level, Replied> {
+        args.text(at).parse().map_err(|invalid: LevelInvalid| {
+            self.error(&format!("ERR {invalid}"), effects);
+            Replied
+        })
     }
 
     pub(super) fn kv_get(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        let Some(options) = self.kv_options(args, 2, false, effects) else { return };
+        let Ok(options) = self.kv_options(args, 2, Access::Read, effects) else { return };
         let (key, mut terms) = (args.bytes(1), self.terms());
         terms.read = options.level.or(terms.read);
         let shape = if options.meta { Shape::GetMeta } else { Shape::Get };
@@ -68,7 +67,7 @@ impl Connection {
     }
 
     pub(super) fn kv_put(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        let Some(options) = self.kv_options(args, 3, true, effects) else { return };
+        let Ok(options) = self.kv_options(args, 3, Access::Write, effects) else { return };
         let (key, mut terms) = (args.bytes(1), self.terms());
         terms.write = options.level.or(terms.write);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };
@@ -77,7 +76,7 @@ impl Connection {
     }
 
     pub(super) fn kv_del(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        let Some(options) = self.kv_options(args, 2, false, effects) else { return };
+        let Ok(options) = self.kv_options(args, 2, Access::Read, effects) else { return };
         let (key, mut terms) = (args.bytes(1), self.terms());
         terms.write = options.level.or(terms.write);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };
@@ -91,7 +90,7 @@ impl Connection {
             if at + 1 == args.len() || !(args.is(at, "READ") || args.is(at, "WRITE")) {
                 return self.syntax_error(effects);
             }
-            let Some(level) = self.level(args, at + 1, effects) else { return };
+            let Ok(level) = self.level(args, at + 1, effects) else { return };
             if args.is(at, "READ") { read = Some(level) } else { write = Some(level) }
         }
         (self.session.read, self.session.write) = (read, write);

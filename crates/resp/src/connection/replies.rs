@@ -76,7 +76,7 @@ impl Connection {
         match reply {
             StatusReply::DbSize => {
                 let keys = self.estimated_keys(status);
-                writer(&mut self.output, proto).integer(keys as i64);
+                writer(&mut self.output, proto).count(keys);
             }
             StatusReply::Info(sections) => {
                 let looked = self.past.looked.replace((info::commands(status), self.now.wall_ms));

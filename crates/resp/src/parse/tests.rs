@@ -7,19 +7,14 @@ use super::*;
 type Command = Vec<Vec<u8>>;
 
 /// The commands in `input` when it comes in pieces cut at `cuts`, and what ended the parsing.
-fn parsed(
-    input: &[u8],
-    cuts: &[usize],
-    limits: &Limits,
-    stranger: bool,
-) -> (Vec<Command>, Option<ProtocolError>) {
+fn parsed(input: &[u8], cuts: &[usize], limits: &Limits, who: Who) -> (Vec<Command>, Option<ProtocolError>) {
     let (mut parser, mut commands, mut start, mut wanted) = (Parser::default(), Vec::new(), 0, 1);
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (input.len() + 1)).chain([input.len()]).collect();
     ends.sort_unstable();
     for end in ends {
         while start < end && end - start >= wanted {
             let frame = Bytes::copy_from_slice(&input[start..end]);
-            match parser.step(&frame, limits, stranger) {
+            match parser.step(&frame, limits, who) {
                 Err(error) => return (commands, Some(error)),
                 Ok(Step::Incomplete { wanted: more }) => {
                     assert!(more > end - start, "it asks for what it has");
@@ -44,7 +39,7 @@ fn parsed(
 }
 
 fn whole(input: &[u8]) -> (Vec<Command>, Option<ProtocolError>) {
-    parsed(input, &[], &Limits::default(), false)
+    parsed(input, &[], &Limits::default(), Who::Known)
 }
 
 fn encoded(commands: &[Command]) -> Vec<u8> {
@@ -97,10 +92,11 @@ proptest! {
         cuts in prop::collection::vec(any::<usize>(), 0..8),
         stranger: bool,
     ) {
+        let who = if stranger { Who::Stranger } else { Who::Known };
         let limits = Limits { arguments_max: 6, argument_bytes_max: 9, inline_bytes_max: 30, ..Limits::default() };
-        prop_assert_eq!(parsed(&input, &cuts, &limits, stranger), parsed(&input, &[], &limits, stranger));
+        prop_assert_eq!(parsed(&input, &cuts, &limits, who), parsed(&input, &[], &limits, who));
         let each: Vec<usize> = (0..input.len()).collect();
-        prop_assert_eq!(parsed(&input, &each, &limits, stranger), parsed(&input, &[], &limits, stranger));
+        prop_assert_eq!(parsed(&input, &each, &limits, who), parsed(&input, &[], &limits, who));
     }
 
     #[test]
@@ -139,19 +135,25 @@ fn lines_are_split_as_a_shell_would() {
 #[test]
 fn a_length_beyond_its_limit_is_refused_before_anything_of_it_has_come() {
     let limits = Limits::default();
-    let refused = |input: &str, limits: &Limits, stranger| parsed(input.as_bytes(), &[], limits, stranger).1;
+    let refused = |input: &str, limits: &Limits, who| parsed(input.as_bytes(), &[], limits, who).1;
     let max = limits.arguments_max;
-    assert_eq!(refused("*16385\r\n", &limits, false), Some(ProtocolError::ArgumentCount { max }));
-    assert_eq!(refused("*1\r\n$-1\r\n", &limits, false), refused("*1\r\n$2000000\r\n", &limits, false));
+    assert_eq!(refused("*16385\r\n", &limits, Who::Known), Some(ProtocolError::ArgumentCount { max }));
+    assert_eq!(
+        refused("*1\r\n$-1\r\n", &limits, Who::Known),
+        refused("*1\r\n$2000000\r\n", &limits, Who::Known)
+    );
     let strange = limits.of_a_stranger();
-    assert_eq!(refused("*11\r\n", &strange, true), Some(ProtocolError::StrangerArgumentCount { max: 10 }));
+    assert_eq!(
+        refused("*11\r\n", &strange, Who::Stranger),
+        Some(ProtocolError::StrangerArgumentCount { max: 10 })
+    );
     let bytes = ProtocolError::StrangerArgumentBytes { max: 16_384 };
-    assert_eq!(refused("*1\r\n$16385\r\n", &strange, true), Some(bytes));
+    assert_eq!(refused("*1\r\n$16385\r\n", &strange, Who::Stranger), Some(bytes));
     let small = Limits { command_bytes_max: 100, ..limits };
     let error = Some(ProtocolError::CommandBytes { max: 100 });
-    assert_eq!(refused("*2\r\n$3\r\nGET\r\n$99\r\n", &small, false), error);
+    assert_eq!(refused("*2\r\n$3\r\nGET\r\n$99\r\n", &small, Who::Known), error);
     assert_eq!(
-        refused(&"x".repeat(65_536), &limits, false),
+        refused(&"x".repeat(65_536), &limits, Who::Known),
         Some(ProtocolError::LineTooLong { max: 65_536 })
     );
 }

@@ -1,5 +1,6 @@
 //! Redis clients over real sockets.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -76,8 +77,8 @@ fn a_pipeline_over_both_shards_is_replied_to_in_order_and_sees_its_own_writes() 
     let (mut sent, mut expected) = (String::new(), String::new());
     for k in 0..2_000 {
         let key = k % 37;
-        sent += &format!("SET k{key} {k}\r\nGET k{key}\r\nPING\r\n");
-        expected += &format!("+OK\r\n${}\r\n{k}\r\n+PONG\r\n", k.to_string().len());
+        write!(sent, "SET k{key} {k}\r\nGET k{key}\r\nPING\r\n").unwrap();
+        write!(expected, "+OK\r\n${}\r\n{k}\r\n+PONG\r\n", k.to_string().len()).unwrap();
     }
     let mut writer = client.0.try_clone().unwrap();
     let sending = std::thread::spawn(move || writer.write_all(sent.as_bytes()));

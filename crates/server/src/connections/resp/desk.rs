@@ -156,7 +156,7 @@ impl RespDesk {
             self.common.resp_clients.set(id, open.machine.facts());
         }
         let Some(open) = self.open.get(&id.0) else { return };
-        open.gate.set(open.machine.wants_bytes());
+        open.gate.follow(&open.machine);
         if !open.blocked && !open.machine.is_idle_or_waiting() {
             self.mark(id);
         }

@@ -23,7 +23,7 @@ use crate::shard::item::Item;
 /// The pause after an accept failed, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Silence after which the system asks whether the client's machine is still there.
-const KEEPALIVE: Duration = Duration::from_secs(300);
+const KEEPALIVE: Duration = Duration::from_mins(5);
 /// What one client too many is told.
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 

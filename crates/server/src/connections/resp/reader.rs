@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
 use quorate_node::LinkLoss;
+use quorate_resp::Connection;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
@@ -34,7 +35,9 @@ impl ReadGate {
         ReadGate { open: AtomicBool::new(true), opened: Notify::new() }
     }
 
-    pub(super) fn set(&self, open: bool) {
+    /// Lets the reader go on, or not, as `machine` has use for more.
+    pub(super) fn follow(&self, machine: &Connection) {
+        let open = machine.wants_bytes();
         if self.open.swap(open, Ordering::Relaxed) != open && open {
             self.opened.notify_one();
         }
