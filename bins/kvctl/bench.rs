@@ -3,6 +3,7 @@
 mod draw;
 mod load;
 mod pace;
+mod record;
 mod report;
 mod tally;
 
@@ -12,11 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_client::{Client, ClientConfig, Options};
+use quorate_server::config::Config;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Screen};
 use crate::bench::load::{Lane, Plan, Work};
 use crate::bench::pace::Pace;
+use crate::bench::record::{Recorder, UNIQUE_BYTES};
 use crate::bench::report::{Run, cpu_time};
 use crate::bench::tally::Tally;
 use crate::cli::{Bench, Global, Preset};
@@ -36,9 +39,12 @@ pub fn run(args: &Bench, global: &Global, here: &Path, screen: &mut Screen<'_>) 
         Ok(found) => found,
         Err(error) => return screen.show(&refused(&error)),
     };
-    let progress = io::stderr().is_terminal();
-    let measured =
-        runtime()?.block_on(measure(args, global, found, Progress { shown: progress, err: screen.err }));
+    // What clients are not told of the keyspace stands in the configuration, if the nodes were found by one.
+    let config = found.cluster.is_some().then(|| endpoints::config_file(global, here)).flatten();
+    let config = config.and_then(|file| Config::load(&file).ok());
+    let progress = Progress { shown: io::stderr().is_terminal(), err: screen.err };
+    let bench = Setting { args, global, config };
+    let measured = runtime()?.block_on(measure(&bench, found, progress));
     match measured {
         Ok(run) => screen.show(&report::told(args, &run)),
         Err(answer) => screen.show(&answer),
@@ -79,14 +85,19 @@ impl Progress<'_> {
     }
 }
 
-async fn measure(
-    args: &Bench,
-    global: &Global,
-    found: Endpoints,
-    mut progress: Progress<'_>,
-) -> Result<Run, Answer> {
-    let lanes = lanes(args, global, found).await?;
-    let plan = Arc::new(Plan::new(args));
+/// What a bench was told.
+struct Setting<'a> {
+    args: &'a Bench,
+    global: &'a Global,
+    config: Option<Config>,
+}
+
+async fn measure(setting: &Setting<'_>, found: Endpoints, mut progress: Progress<'_>) -> Result<Run, Answer> {
+    let Setting { args, global, .. } = setting;
+    let first = Session::open(found.clone(), global.timeout).await?;
+    let recorder = recorder(setting, &first)?;
+    let lanes = lanes(args, global, (first, found)).await?;
+    let plan = Arc::new(Plan::new(args, recorder));
     if !args.no_load && args.preset != Preset::Write {
         let work = Work::Load { keys: args.keys };
         let (tally, ..) = drive(&lanes, &plan, work, ("loading", None), &mut progress).await;
@@ -105,13 +116,30 @@ async fn measure(
     }
     let workers = lanes.iter().map(|lane| lane.workers).sum();
     let cpu = cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
-    Ok(Run { tally, elapsed, cpu, clients: lanes.len(), workers })
+    let history = plan.recorder().map(Recorder::finish).transpose();
+    let history = history.map_err(|error| report::not_recorded(args, &error))?;
+    Ok(Run { tally, elapsed, cpu, clients: lanes.len(), workers, history })
+}
+
+/// What records the run, if that is asked for.
+fn recorder(setting: &Setting<'_>, session: &Session) -> Result<Option<Recorder>, Answer> {
+    let Setting { args, config, .. } = setting;
+    let Some(file) = &args.history else { return Ok(None) };
+    if (args.value_size as usize) < UNIQUE_BYTES {
+        return Err(report::too_small(UNIQUE_BYTES));
+    }
+    let header = session.view.as_ref().and_then(|view| record::header(args, view, config.as_ref()));
+    let Some((header, levels)) = header else { return Err(report::no_ring()) };
+    Recorder::create(file, &header, levels).map(Some).map_err(|error| report::not_recorded(args, &error))
 }
 
 /// As many clients as it takes for the connections, each with one to each node; or, if there are fewer connections
 /// than nodes, one client for each, which asks one node only.
-async fn lanes(args: &Bench, global: &Global, found: Endpoints) -> Result<Vec<Lane>, Answer> {
-    let first = Session::open(found.clone(), global.timeout).await?;
+async fn lanes(
+    args: &Bench,
+    global: &Global,
+    (first, found): (Session, Endpoints),
+) -> Result<Vec<Lane>, Answer> {
     let options = |level| first.options(&args.manner, level);
     let (read, write) = (options(args.manner.read_level())?, options(args.manner.write_level())?);
     let nodes = first.client.nodes();
@@ -168,7 +196,12 @@ async fn drive(
         tokio::select! {
             () = tokio::time::sleep_until(end) => shared.stop(),
             _ = tokio::signal::ctrl_c() => shared.stop(),
-            _ = ticks.tick() => progress.line(what, started.elapsed(), &shared.tally()),
+            _ = ticks.tick() => {
+                progress.line(what, started.elapsed(), &shared.tally());
+                if plan.recorder().is_some_and(Recorder::has_failed) {
+                    shared.stop();
+                }
+            }
             done = workers.join_next() => if done.is_none() { break },
         }
         if shared.is_stopped() {

@@ -52,10 +52,10 @@ pub enum Format {
 /// How many replicas, which keyspace, which coordinator.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Manner {
-    /// Replicas that must answer a read: one, two, three, quorum, all or a number
+    /// Replicas that must answer a read: one, two, three, quorum, all, linearizable or a number
     #[arg(short, long, value_parser = level, value_name = "LEVEL")]
     pub read: Option<Level>,
-    /// Replicas that must have a write on disk
+    /// Replicas that must have a write on disk; linearizable asks a majority for the newest version first
     #[arg(short, long, value_parser = level, value_name = "LEVEL")]
     pub write: Option<Level>,
     /// Both
@@ -94,6 +94,8 @@ pub enum Verb {
     Request(Request),
     /// Measures the cluster under load
     Bench(Bench),
+    /// Judges a recorded history against what was promised; needs no cluster
+    Check(Check),
     /// Reads and writes configurations; needs no cluster
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -256,6 +258,9 @@ pub struct Bench {
     /// Don't write the keys first: they are there
     #[arg(long)]
     pub no_load: bool,
+    /// Record what was asked and answered in this new file, for `kvctl check`; keys and values are new in each run then
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
     #[command(flatten)]
     pub manner: Manner,
 }
@@ -275,6 +280,33 @@ pub enum Preset {
     C,
     /// Half gets, half read-modify-writes (a get, then a put of the same key), zipfian keys
     F,
+}
+
+/// `check`
+#[derive(Args, Debug)]
+pub struct Check {
+    /// The history, JSON lines; - reads standard input
+    pub file: PathBuf,
+    /// Judge by this read repair, whatever the history says
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub read_repair: Option<Repair>,
+    /// Judge these levels as linearizable, whatever the history says
+    #[arg(long, value_parser = level, value_delimiter = ',', value_name = "LEVEL")]
+    pub linearizable: Vec<Level>,
+    /// Keys may have held anything before the history began
+    #[arg(long)]
+    pub initial_unknown: bool,
+}
+
+/// What reads do about replicas that are behind.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Write to them before answering
+    Blocking,
+    /// Write to them after answering
+    Background,
+    /// Nothing
+    Off,
 }
 
 /// `config`
@@ -386,6 +418,7 @@ mod tests {
             "hints",
             "explain",
             "bench",
+            "check",
             "config",
             "wal",
             "completions",
@@ -407,7 +440,9 @@ mod tests {
         let level = error(&["kvctl", "get", "k", "-r", "most"]);
         assert_eq!(level.exit_code(), i32::from(Exit::Usage.code()));
         assert!(
-            level.to_string().contains("unknown level \"most\"; levels are one, two, three, quorum, all")
+            level
+                .to_string()
+                .contains("unknown level \"most\"; levels are one, two, three, quorum, all, linearizable")
         );
         assert!(error(&["kvctl", "stauts"]).to_string().contains("similar"));
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::cli::{Del, Get, Put};
 use crate::exit::Exit;
-use crate::failure::{Asked, receipt_json};
+use crate::failure::{Asked, receipt_json, timings_text};
 use crate::session::Session;
 use crate::text::{Names, bytes, elapsed, json_bytes, micros, plain, quoted, time};
 
@@ -166,24 +166,23 @@ fn written(verb: &'static str, key: &[u8], reply: &Reply<Written>, names: &Names
     Answer::new(Exit::Ok, written_text(reply, names, us), fields).with_raw("")
 }
 
-/// `ok  2/3 acks in 1.2ms by n1 (n1 0.4ms, n4 1.1ms; hint for n3)`
+/// `ok  2/3 acks in 1.2ms by n1 (n1 0.4ms, n4 1.1ms; hint for n3)`, at LINEARIZABLE with `asked n1 0.1ms, n4 0.5ms; `
+/// before the acks
 fn written_text(reply: &Reply<Written>, names: &Names, us: u64) -> String {
     let Written { acked, required, .. } = reply.value;
     let Some(receipt) = reply.receipt.as_deref() else {
         return format!("ok  {acked} acks ({required} needed) in {}\n", elapsed(us));
     };
-    let timings = receipt.answered.iter();
-    let timings: Vec<String> = timings
-        .map(|timing| format!("{} {}", names.name(timing.node), elapsed(timing.elapsed_us.into())))
-        .collect();
+    let queried = timings_text(&receipt.queried, names);
+    let asked = if queried.is_empty() { String::new() } else { format!("asked {queried}; ") };
     let hinted = names.list(receipt.hinted.iter().copied());
     let hints = if hinted.is_empty() { String::new() } else { format!("; hint for {hinted}") };
     format!(
-        "ok  {acked}/{} acks in {} by {} ({}{hints})\n",
+        "ok  {acked}/{} acks in {} by {} ({asked}{}{hints})\n",
         receipt.replicas.len(),
         elapsed(us),
         names.name(reply.coordinator),
-        timings.join(", "),
+        timings_text(&receipt.answered, names),
     )
 }
 
@@ -247,6 +246,7 @@ mod tests {
         let receipt = Receipt {
             coordinator: NodeId(1),
             replicas: vec![NodeId(1), NodeId(4), NodeId(3)],
+            queried: Vec::new(),
             answered: vec![timing(1, 400), timing(4, 1_100)],
             hinted: vec![NodeId(3)],
             refused: Vec::new(),
@@ -312,6 +312,15 @@ mod tests {
             "ok  2/3 acks in 1.2ms by 00000001 (00000001 400us, 00000004 1.1ms; hint for 00000003)\n"
         );
         assert_eq!(answer.json["receipt"]["hinted"], json!(["00000003"]));
+        let mut in_two_phases = reply(value);
+        let timing = NodeTiming { node: NodeId(4), elapsed_us: 700, version: Some(version()) };
+        in_two_phases.receipt.as_mut().unwrap().queried = vec![timing];
+        let answer = written("put", b"k", &in_two_phases, &Names::default(), 1_200);
+        assert_eq!(
+            answer.text,
+            "ok  2/3 acks in 1.2ms by 00000001 (asked 00000004 700us; 00000001 400us, 00000004 1.1ms; hint for 00000003)\n"
+        );
+        assert_eq!(answer.json["receipt"]["queried"][0]["version"]["node"], json!("00000001"));
         assert_eq!(shown(&answer, Format::Raw).0, "");
     }
 

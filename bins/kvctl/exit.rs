@@ -26,13 +26,17 @@ pub enum Exit {
     Deleted,
     /// A log that can't be trusted.
     Corrupt,
+    /// A promise was broken.
+    Violated,
+    /// Not everything could be judged.
+    Undecided,
     /// A defect of kvctl.
     Bug,
     /// Ctrl-C.
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 12] = [
+const TABLE: [(Exit, u8, &str); 14] = [
     (Exit::Ok, 0, "done; get: the key has a value, which may be empty"),
     (Exit::No, 1, "get: not found"),
     (Exit::Usage, 2, "usage or configuration error, or the request was rejected; nothing was applied"),
@@ -43,6 +47,12 @@ const TABLE: [(Exit, u8, &str); 12] = [
     (Exit::Unhealthy, 9, "status --exit-code: the cluster is not healthy"),
     (Exit::Deleted, 10, "get: the key was deleted"),
     (Exit::Corrupt, 12, "wal: the log is corrupt or not a log"),
+    (Exit::Violated, 13, "check: the history breaks a promise"),
+    (
+        Exit::Undecided,
+        14,
+        "check: no promise is broken as far as it was judged, but not everything could be decided",
+    ),
     (Exit::Bug, 70, "a defect of kvctl; please report it"),
     (Exit::Interrupted, 130, "interrupted by Ctrl-C"),
 ];

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use quorate_client::{Aftermath, Attempt, ClientError, Fate, Trail};
-use quorate_types::{Level, Receipt, Refusal};
+use quorate_types::{Level, NodeTiming, Receipt, Refusal};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -39,7 +39,9 @@ pub fn answer(asked: Asked<'_>, error: &ClientError, names: &Names, down: &Down)
 pub fn exit(error: &ClientError) -> Exit {
     match error {
         ClientError::NotConnected { .. } => Exit::NotConnected,
-        ClientError::Unavailable { .. } | ClientError::Overloaded { .. } => Exit::Unavailable,
+        ClientError::Unavailable { .. }
+        | ClientError::Overloaded { .. }
+        | ClientError::Rejected { reason: Refusal::NewestUnknown { .. }, .. } => Exit::Unavailable,
         ClientError::Indeterminate { .. }
         | ClientError::Unheard { .. }
         | ClientError::ReadTimedOut { .. }
@@ -102,21 +104,24 @@ fn tell_trail(trail: &Trail, names: &Names, note: &mut String) {
         let _ = writeln!(note, "  tried: {}", attempt_text(attempt, names));
     }
     let Some(receipt) = &trail.receipt else { return };
-    let answered: Vec<String> = receipt
-        .answered
-        .iter()
-        .map(|timing| format!("{} {}", names.name(timing.node), elapsed(timing.elapsed_us.into())))
-        .collect();
     let told = |label: &str, what: String, note: &mut String| {
         if !what.is_empty() {
             let _ = writeln!(note, "  {label}: {what}");
         }
     };
-    told("answered", answered.join(", "), note);
+    told("asked", timings_text(&receipt.queried, names), note);
+    told("answered", timings_text(&receipt.answered, names), note);
     told("hinted", names.list(receipt.hinted.iter().copied()), note);
     for (node, refusal) in &receipt.refused {
         let _ = writeln!(note, "  refused: {}: {refusal}", names.name(*node));
     }
+}
+
+/// `n1 0.4ms, n4 1.1ms`
+pub fn timings_text(timings: &[NodeTiming], names: &Names) -> String {
+    let one =
+        |timing: &NodeTiming| format!("{} {}", names.name(timing.node), elapsed(timing.elapsed_us.into()));
+    timings.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn attempt_text(attempt: &Attempt, names: &Names) -> String {
@@ -182,6 +187,14 @@ fn advice(asked: Asked<'_>, error: &ClientError) -> String {
         ClientError::Rejected { reason: Refusal::UnknownKeyspace, .. } => {
             "one of the keyspaces that `kvctl status` shows".to_owned()
         }
+        ClientError::Rejected { reason: Refusal::NewestUnknown { .. }, .. } => {
+            "again, with a longer --timeout; `kvctl status` shows who is down".to_owned()
+        }
+        ClientError::Rejected { reason: Refusal::ClockBehind { .. } | Refusal::ClockSkew { .. }, .. } => {
+            "another node (--coordinator NODE), and look at the clocks: that node's, and whose wrote last \
+             (`kvctl explain`)"
+                .to_owned()
+        }
         ClientError::Rejected { .. } | ClientError::Key(_) | ClientError::Unencodable(_) => {
             "a request within the limits; `kvctl config show` prints those of the configuration".to_owned()
         }
@@ -234,7 +247,7 @@ fn fields(asked: Asked<'_>, error: &ClientError, names: &Names) -> Value {
 /// Who did what, for programs.
 pub fn receipt_json(receipt: &Receipt, names: &Names) -> Value {
     let name = |node: &quorate_types::NodeId| json!(names.name(*node));
-    let answered = |timing: &quorate_types::NodeTiming| {
+    let timing = |timing: &NodeTiming| {
         json!({
             "node": names.name(timing.node),
             "elapsed_us": timing.elapsed_us,
@@ -248,7 +261,8 @@ pub fn receipt_json(receipt: &Receipt, names: &Names) -> Value {
     json!({
         "coordinator": names.name(receipt.coordinator),
         "replicas": receipt.replicas.iter().map(name).collect::<Vec<_>>(),
-        "answered": receipt.answered.iter().map(answered).collect::<Vec<_>>(),
+        "queried": receipt.queried.iter().map(timing).collect::<Vec<_>>(),
+        "answered": receipt.answered.iter().map(timing).collect::<Vec<_>>(),
         "hinted": receipt.hinted.iter().map(name).collect::<Vec<_>>(),
         "refused": receipt.refused.iter().map(|(node, why)| json!({ "node": names.name(*node), "reason": why.to_string() })).collect::<Vec<_>>(),
         "repaired": repaired,

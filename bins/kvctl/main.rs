@@ -2,6 +2,7 @@
 
 mod answer;
 mod bench;
+mod check;
 mod cli;
 mod config_verbs;
 mod data;
@@ -57,6 +58,7 @@ fn run(cli: &Cli, screen: &mut Screen<'_>) -> io::Result<Exit> {
         Verb::Config(verb) => screen.show(&config_verbs::run(verb, &cli.global, here)),
         Verb::Wal(verb) => wal_verbs::run(verb, screen),
         Verb::Demo(args) => demo::run(args, &cli.global, screen),
+        Verb::Check(args) => screen.show(&check::run(args)),
         Verb::Bench(args) => bench::run(args, &cli.global, here, screen),
         Verb::Request(request) => verbs::run(request, &cli.global, here, screen),
     }

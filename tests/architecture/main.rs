@@ -51,6 +51,7 @@ const CRATES: &[Crate] = &[
         Kind::Driver,
         &["types", "wal", "ring", "wire", "resp", "store", "coordinator", "node", "transport"],
     ),
+    house("sim", Kind::Disk, &["types", "wal", "ring", "wire", "store", "coordinator", "node", "transport"]),
 ];
 
 fn root() -> &'static Path {

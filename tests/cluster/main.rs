@@ -5,5 +5,6 @@ mod bad_input;
 mod configs;
 mod harness;
 mod hints;
+mod history;
 mod kvctl;
 mod one_killed;

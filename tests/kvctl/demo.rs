@@ -104,3 +104,17 @@ fn a_damaged_log_exits_with_12_and_names_file_and_offset_and_changes_nothing() {
     assert!(dumped.code == 12 && dumped.out.contains("clock  ceiling"), "{}", dumped.out);
     assert_eq!(std::fs::read(&segment).unwrap(), bytes);
 }
+
+#[test]
+fn at_linearizable_a_put_tells_both_of_its_phases_and_a_scan_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "put reg 1 -w linearizable\nput reg 2 -w linearizable\nfault kill n3\nput reg 3 -w linearizable\n\
+                  get reg -r linearizable\nscan -r linearizable\n";
+    let ran = kvctl(dir.path(), &["demo", "--nodes", "3"], script);
+    let answers = answers(&ran.out);
+    for place in [0, 1, 3] {
+        assert!(answers[place].starts_with("ok  ") && answers[place].contains("(asked n"), "{answers:?}");
+    }
+    assert_eq!(answers[4], "3", "{answers:?} {}", ran.err);
+    assert!(ran.err.contains("a page at LINEARIZABLE; read it at QUORUM"), "{}", ran.err);
+}

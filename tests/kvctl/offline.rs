@@ -35,7 +35,10 @@ fn usage_errors_exit_with_2_and_name_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let cases: [(&[&str], &str); 5] = [
         (&["get"], "<KEY>"),
-        (&["get", "k", "-r", "most"], "unknown level \"most\"; levels are one, two, three, quorum, all"),
+        (
+            &["get", "k", "-r", "most"],
+            "unknown level \"most\"; levels are one, two, three, quorum, all, linearizable",
+        ),
         (&["stauts"], "'status'"),
         (&["get", "k", "--timeout", "5"], "write a number and a unit"),
         (&["demo", "--nodes", "0"], "1..=9"),
@@ -95,4 +98,61 @@ fn a_folder_without_a_log_is_a_usage_error() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{verb}: {}", ran.err);
         assert!(ran.err.contains("no log in ."), "{verb}: {}", ran.err);
     }
+}
+
+#[test]
+fn a_history_that_can_t_be_read_is_a_usage_error_that_names_the_line_and_nothing_was_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let header = "{\"history\":{\"version\":1,\"made_by\":\"a test\",\"keyspaces\":[{\"name\":\"default\",\"n\":3}]}}\n";
+    let cases = [
+        ("", "line 1 is no header of a history"),
+        ("hello\n", "line 1 is no header of a history"),
+        (&format!("{header}{{\"invoke\":{{}}}}\n"), "line 2 is no event of a history: missing field `at_ns`"),
+        ("{\"history\":{\"version\":9}}\n", "format version 9"),
+    ];
+    for (text, named) in cases {
+        std::fs::write(dir.path().join("h.jsonl"), text).unwrap();
+        let ran = kvctl(dir.path(), &["check", "h.jsonl"], "");
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{text}");
+        assert!(ran.err.starts_with("error: h.jsonl: ") && ran.err.contains(named), "{text}: {}", ran.err);
+        assert!(ran.err.contains("\n  state: nothing was judged\n  try:   "), "{}", ran.err);
+    }
+    let missing = kvctl(dir.path(), &["check", "nope.jsonl"], "");
+    assert!(missing.code == 2 && missing.err.contains("nope.jsonl: line 1: No such file"), "{}", missing.err);
+
+    // Nothing to judge is not fine.
+    let empty = kvctl(dir.path(), &["check", "-"], header);
+    assert_eq!(empty.code, 14, "{}", empty.err);
+    assert!(
+        empty.out.ends_with("undecided: the history shows nothing that could be judged\n"),
+        "{}",
+        empty.out
+    );
+    let small = kvctl(dir.path(), &["bench", "--help"], "");
+    assert!(small.out.contains("--history <FILE>"), "{}", small.out);
+}
+
+#[test]
+fn what_a_history_is_judged_by_can_be_given_on_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let op = |id: u64, ask: &str, outcome: &str| {
+        format!(
+            "{{\"invoke\":{{\"at_ns\":{id}0,\"id\":{id},\"client\":1,\"level\":\"QUORUM\",\"ask\":{{{ask}}}}}}}\n\
+             {{\"complete\":{{\"at_ns\":{id}5,\"id\":{id},\"outcome\":{{{outcome}}}}}}}\n"
+        )
+    };
+    let get = "\"get\":{\"key\":\"k\"}";
+    let found = "\"found\":{\"version\":\"1.0@00000001\",\"value\":\"v\"}";
+    let text = "{\"history\":{\"version\":1,\"made_by\":\"a test\",\"keyspaces\":[{\"name\":\"default\",\"n\":3}]}}\n".to_owned()
+        + &op(1, get, found)
+        + &op(2, get, "\"not_found\":{}");
+    let code = |args: &[&str]| kvctl(dir.path(), &[&["check", "-"], args].concat(), &text).code;
+    assert_eq!(code(&[]), 13, "nobody wrote it");
+    assert_eq!(code(&["--initial-unknown"]), 0, "somebody may have, before");
+    assert_eq!(
+        code(&["--initial-unknown", "--read-repair", "blocking"]),
+        13,
+        "and then it may not disappear"
+    );
+    assert_eq!(code(&["--initial-unknown", "--linearizable", "quorum"]), 13, "nor from a register");
 }

@@ -9,6 +9,7 @@ use quorate_client::{Client, ClientError, Options, Read};
 
 use crate::bench::draw::{Chance, Keys, Zipfian};
 use crate::bench::pace::Pace;
+use crate::bench::record::Recorder;
 use crate::bench::tally::{Op, Tally};
 use crate::cli::{Bench, Preset};
 
@@ -29,17 +30,27 @@ pub struct Plan {
     value_bytes: usize,
     values: Bytes,
     seed: u64,
+    recorder: Option<Recorder>,
 }
 
 impl Plan {
     /// The plan that `args` ask for.
-    pub fn new(args: &Bench) -> Plan {
+    pub fn new(args: &Bench, recorder: Option<Recorder>) -> Plan {
         let uniform = matches!(args.preset, Preset::Write | Preset::Read);
         let keys = if uniform { Keys::Uniform(args.keys) } else { Keys::Zipfian(Zipfian::new(args.keys)) };
         let value_bytes = args.value_size as usize;
         let mut values = vec![0; value_bytes + VALUE_OFFSETS as usize];
         Chance::new(args.seed, u64::MAX).fill(&mut values);
-        Plan { keys, value_bytes, values: values.into(), seed: args.seed }
+        Plan { keys, value_bytes, values: values.into(), seed: args.seed, recorder }
+    }
+
+    /// What is recorded of it, if anything.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
+    }
+
+    fn key(&self, number: u64) -> Bytes {
+        self.recorder.as_ref().map_or_else(|| key(number), |recorder| recorder.key(number))
     }
 
     fn value(&self, chance: &mut Chance) -> Bytes {
@@ -132,7 +143,7 @@ impl Worker {
         let (mut number, step) = self.place;
         while number < keys && !self.shared.is_stopped() {
             let started = Instant::now();
-            let outcome = self.put(key(number)).await;
+            let outcome = self.put(self.plan.key(number)).await;
             self.note(Op::Put, started, outcome);
             number += step;
         }
@@ -147,7 +158,7 @@ impl Worker {
                     None => return,
                 },
             };
-            let (op, key) = (self.draw(preset), key(self.plan.keys.draw(&mut self.chance)));
+            let (op, key) = (self.draw(preset), self.plan.key(self.plan.keys.draw(&mut self.chance)));
             let outcome = self.perform(op, key).await;
             self.note(op, due, outcome);
         }
@@ -194,7 +205,12 @@ impl Worker {
     }
 
     async fn get(&self, key: Bytes) -> Result<&'static str, ClientError> {
-        Ok(match self.client.get(key, &self.read).await?.value {
+        let recorded = self.plan.recorder().map(|recorder| (recorder, recorder.get(self.place.0, &key)));
+        let reply = self.client.get(key, &self.read).await;
+        if let Some((recorder, id)) = recorded {
+            recorder.got(id, &reply);
+        }
+        Ok(match reply?.value {
             Read::Found(_) => "found",
             Read::Deleted { .. } => "deleted",
             Read::NotFound { .. } => "not_found",
@@ -203,7 +219,13 @@ impl Worker {
 
     async fn put(&mut self, key: Bytes) -> Result<&'static str, ClientError> {
         let value = self.plan.value(&mut self.chance);
-        self.client.put(key, value, &self.write).await.map(|_| "written")
+        let Some(recorder) = self.plan.recorder() else {
+            return self.client.put(key, value, &self.write).await.map(|_| "written");
+        };
+        let (id, value) = recorder.put(self.place.0, &key, &value);
+        let reply = self.client.put(key, value, &self.write).await;
+        recorder.put_done(id, &reply);
+        reply.map(|_| "written")
     }
 
     fn note(&self, op: Op, since: Instant, outcome: Result<&'static str, ClientError>) {

@@ -1,5 +1,7 @@
 //! What a bench says in the end.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -24,6 +26,8 @@ pub struct Run {
     pub cpu: Option<Duration>,
     pub clients: usize,
     pub workers: usize,
+    /// The file with its history, and how many operations are in it.
+    pub history: Option<(PathBuf, u64)>,
 }
 
 /// The report.
@@ -97,7 +101,14 @@ fn foot(args: &Bench, run: &Run) -> String {
     } else {
         "latencies corrected for coordinated omission"
     };
-    format!("outcomes: {}\n{failure}{how}{cpu}\n", outcomes.join(", "))
+    let history = run.history.as_ref().map_or_else(String::new, |(file, operations)| {
+        let file = file.display();
+        format!(
+            "history: {} operations in {file}; judge them with `kvctl check {file}`\n",
+            count(*operations)
+        )
+    });
+    format!("outcomes: {}\n{failure}{how}{cpu}\n{history}", outcomes.join(", "))
 }
 
 fn cpu_us_per_op(run: &Run) -> Option<f64> {
@@ -145,6 +156,9 @@ fn fields(args: &Bench, run: &Run, ops: &[Value]) -> Value {
         "failed": run.tally.failed(),
         "outcomes": Value::Object(outcomes.collect()),
         "client_cpu_us_per_op": cpu_us_per_op(run),
+        "history": run.history.as_ref().map(|(file, operations)| {
+            json!({ "file": file.display().to_string(), "operations": operations })
+        }),
     })
 }
 
@@ -159,6 +173,34 @@ pub fn load_failed(tally: &Tally) -> Answer {
     let exit = if tally.ops() == 0 { tally.exit() } else { Exit::Partial };
     let fields = json!({ "verb": "bench", "result": "load_failed", "failed": tally.failed() });
     Answer::new(exit, "", fields).with_note(note)
+}
+
+/// The history could not be written: what was measured is not told, as the disk slowed it down.
+pub fn not_recorded(args: &Bench, error: &io::Error) -> Answer {
+    let file = args.history.as_ref().map_or_else(String::new, |file| file.display().to_string());
+    let note = format!(
+        "error: the history can't be written to {file}: {error}\n  state: the cluster holds what was written up to then; the file, if it is new, ends there\n  try:   another file: it must not be there yet, and its disk must have room\n"
+    );
+    let fields =
+        json!({ "verb": "bench", "result": "not_recorded", "file": file, "error": error.to_string() });
+    Answer::new(Exit::Usage, "", fields).with_note(note)
+}
+
+/// Values that can't all differ.
+pub fn too_small(bytes: usize) -> Answer {
+    let note = format!(
+        "error: with --history every value differs, which takes {bytes} bytes\n  state: nothing was sent\n  try:   --value-size {bytes} or more\n"
+    );
+    let fields =
+        json!({ "verb": "bench", "result": "rejected", "error": "value_size", "state": "nothing_sent" });
+    Answer::new(Exit::Usage, "", fields).with_note(note)
+}
+
+/// A history without the ring could not say what was promised.
+pub fn no_ring() -> Answer {
+    let note = "error: no node described the ring or the keyspace, so the history could not say what was promised\n  state: nothing was sent\n  try:   again, or `kvctl ring`\n";
+    let fields = json!({ "verb": "bench", "result": "no_ring", "state": "nothing_sent" });
+    Answer::new(Exit::NotConnected, "", fields).with_note(note)
 }
 
 /// CPU time of the calling thread so far, on Linux.
@@ -194,6 +236,7 @@ mod tests {
             cpu: Some(Duration::from_millis(1)),
             clients: 16,
             workers: 1024,
+            history: None,
         };
         let answer = told(&bench(&["--preset", "a", "-w", "quorum", "--rate", "100"]), &run);
         assert_eq!(

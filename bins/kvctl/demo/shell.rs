@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 const HELP: &str =
     "  get KEY            put KEY VALUE [--ttl 30s]       del KEY...      scan [--prefix P] [--keys-only]
-                     -r LEVEL and -w LEVEL: one, two, three, quorum, all; --coordinator NODE; -o json
+                     -r LEVEL and -w LEVEL: one, two, three, quorum, all, linearizable; --coordinator NODE; -o json
   explain KEY        where it lives, what each replica has
   status  nodes  ring  hints
   fault kill NODE    its threads stop, nothing is flushed, its sockets are reset

@@ -141,13 +141,11 @@ fn intent(dir: &Path, cut: &Cut) -> String {
         dir.display(),
         cut.last_lsn
     );
-    let stays = cut
-        .at
-        .iter()
-        .map(|(path, offset)| format!("  {} counts up to byte {offset}; its bytes stay\n", path.display()));
+    let (path, offset) = &cut.at;
+    let stays = format!("  {} counts up to byte {offset}; its bytes stay\n", path.display());
     let goes =
         cut.aside.iter().map(|(from, to)| format!("  {} is put aside as {}\n", from.display(), to.display()));
-    std::iter::once(what).chain(stays).chain(goes).collect()
+    [what, stays].into_iter().chain(goes).collect()
 }
 
 fn refused(why: &str) -> Answer {

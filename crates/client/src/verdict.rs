@@ -105,12 +105,13 @@ fn timed_out(answered: u8, required: u8) -> Verdict {
 fn of_refusal(refusal: &Refusal) -> Verdict {
     let fate = Fate::Refused(refusal.clone());
     match refusal {
-        Refusal::Overloaded { .. } => Verdict::Again(Again::AfterPause, fate),
+        Refusal::Overloaded { .. } | Refusal::NewestUnknown { .. } => Verdict::Again(Again::AfterPause, fate),
         Refusal::ShuttingDown
         | Refusal::LogFailed
         | Refusal::RingMismatch { .. }
         | Refusal::NotReplica
-        | Refusal::ClockSkew { .. } => Verdict::Again(Again::Elsewhere, fate),
+        | Refusal::ClockSkew { .. }
+        | Refusal::ClockBehind { .. } => Verdict::Again(Again::Elsewhere, fate),
         _ => Verdict::End(fate),
     }
 }
@@ -170,6 +171,11 @@ mod tests {
         let full = Refusal::Overloaded { limit: "requests_max".into() };
         assert_eq!(again(&of_refusal(&full)), Some(Again::AfterPause));
         assert_eq!(again(&of_refusal(&Refusal::ShuttingDown)), Some(Again::Elsewhere));
+        let behind = Refusal::ClockBehind { newest_ms: 9, ours_ms: 1, skew_max_ms: 5 };
+        assert_eq!(again(&of_refusal(&behind)), Some(Again::Elsewhere), "another clock may be right");
+        let unknown = Refusal::NewestUnknown { answered: 1, required: 2 };
+        let rejected = WriteOutcome::Rejected { reason: unknown };
+        assert_eq!(again(&of_write(&rejected)), Some(Again::AfterPause), "nothing was written");
         let unavailable = WriteOutcome::Unavailable { required: 3, alive: 2 };
         assert_eq!(again(&of_write(&unavailable)), Some(Again::SecondOpinion));
     }

@@ -4,19 +4,20 @@
 //! cargo run --release -p quorate-coordinator --example cost
 //! ```
 //!
-//! Three replicas, QUORUM, keys of 16 and values of 100 bytes; in steady state with 1,024 requests in flight.
-//! The write includes its three sends, three acknowledgements and the answer; the effects are dropped.
+//! Three replicas, QUORUM beside LINEARIZABLE, keys of 16 and values of 100 bytes; in steady state with 1,024 requests
+//! in flight. The write includes its three sends, three acknowledgements and the answer, and at LINEARIZABLE the three
+//! questions before them, their answers and the stamp; the effects are dropped. Replicas agree, so reads repair nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_coordinator::{
-    Attempt, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness,
-    Origin, Part, ReadReply,
+    Attempt, ClientRead, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part,
+    ReadReply, UnstampedWrite,
 };
 use quorate_ring::{Member, Ring};
-use quorate_types::{KeyspaceId, Mono, NodeId, Now, Record, SessionId, Timestamp, Version};
+use quorate_types::{KeyspaceId, Level, Mono, NodeId, Now, Record, SessionId, Timestamp, Version};
 use quorate_wire::ReadResult;
 
 const KEYSPACE: KeyspaceId = KeyspaceId(1);
@@ -71,39 +72,52 @@ impl Bench {
         Version::new(Timestamp(self.number), NodeId(1))
     }
 
-    fn write(&mut self, (key, value): (&Bytes, &Bytes)) {
-        let write = ClientWrite {
+    fn unstamped(&mut self, (key, value): (&Bytes, &Bytes), level: Level) -> UnstampedWrite {
+        UnstampedWrite {
             origin: self.origin(),
             keyspace: KEYSPACE,
             key: key.clone(),
             token: self.ring.token(key),
             value: Some(value.clone()),
-            version: self.version(),
             part: Part::Both,
-            attempt: Attempt::First,
             expires_at_ms: None,
-            level: None,
+            level: Some(level),
             deadline: self.now.mono + Duration::from_secs(2),
             want_receipt: false,
-        };
+        }
+    }
+
+    fn write(&mut self, what: (&Bytes, &Bytes)) {
+        let write = self.unstamped(what, Level::Quorum).stamped(self.version(), Attempt::First);
         self.coordinator.start_write(self.now, &AllUp, write, &mut self.out);
     }
 
-    fn read(&mut self, key: &Bytes) {
+    fn write_in_two_phases(&mut self, what: (&Bytes, &Bytes)) {
+        let write = self.unstamped(what, Level::Linearizable);
+        self.coordinator.start_unstamped_write(self.now, &AllUp, write, &mut self.out);
+    }
+
+    fn read(&mut self, key: &Bytes, level: Level) {
         let read = ClientRead {
             origin: self.origin(),
             keyspace: KEYSPACE,
             key: key.clone(),
             token: self.ring.token(key),
-            level: None,
+            level: Some(level),
             deadline: self.now.mono + Duration::from_secs(2),
             want_receipt: false,
         };
         self.coordinator.start_read(self.now, &AllUp, read, &mut self.out);
     }
 
-    /// All replicas answer everything that was sent, in an order that mixes the requests.
+    /// All replicas answer everything that was sent, in an order that mixes the requests; then time passes.
     fn settle(&mut self, record: &Record) {
+        self.reply(record);
+        self.now.mono = self.now.mono + Duration::from_millis(3);
+        self.coordinator.on_tick(self.now, &AllUp, &mut self.out);
+    }
+
+    fn reply(&mut self, record: &Record) {
         std::mem::swap(&mut self.out, &mut self.sent);
         let mut sent = std::mem::take(&mut self.sent);
         for effect in sent.drain(..) {
@@ -116,13 +130,20 @@ impl Bench {
                     let reply = ReadReply { from: to, handle, result };
                     self.coordinator.on_read_reply(self.now, &AllUp, reply, &mut self.out);
                 }
-                Effect::ReadPage { .. } | Effect::Answer { .. } | Effect::Hint { .. } => {}
+                Effect::Stamp { handle, .. } => {
+                    self.number += 1;
+                    let stamp = (handle, Ok(self.version()));
+                    self.coordinator.on_stamp(self.now, &AllUp, stamp, &mut self.out);
+                }
+                Effect::Answer { .. } => self.answers += 1,
+                Effect::ReadPage { .. } | Effect::Hint { .. } => {}
             }
         }
         self.sent = sent;
-        self.answers += self.out.drain(..).filter(|e| matches!(e, Effect::Answer { .. })).count();
-        self.now.mono = self.now.mono + Duration::from_millis(3);
-        self.coordinator.on_tick(self.now, &AllUp, &mut self.out);
+        if self.out.iter().any(|effect| !matches!(effect, Effect::Answer { .. })) {
+            return self.reply(record);
+        }
+        self.answers += self.out.drain(..).count();
     }
 }
 
@@ -154,12 +175,26 @@ fn main() {
         }
         bench.settle(&record);
     });
-    let read = measured(&mut bench, |bench| {
+    let write_in_two_phases = measured(&mut bench, |bench| {
         for key in &keys {
-            bench.read(key);
+            bench.write_in_two_phases((key, &value));
         }
         bench.settle(&record);
     });
-    println!("coordinator/write/n=3/level=QUORUM/in_flight={IN_FLIGHT}  {write:.0} ns");
-    println!("coordinator/read/n=3/level=QUORUM/in_flight={IN_FLIGHT}   {read:.0} ns");
+    let mut read = |level| {
+        measured(&mut bench, |bench| {
+            for key in &keys {
+                bench.read(key, level);
+            }
+            bench.settle(&record);
+        })
+    };
+    let (read, read_linearizable) = (read(Level::Quorum), read(Level::Linearizable));
+    let tell = |what: &str, level: Level, ns: f64| {
+        println!("coordinator/{what}/n=3/level={level}/in_flight={IN_FLIGHT}  {ns:.0} ns");
+    };
+    tell("write", Level::Quorum, write);
+    tell("write", Level::Linearizable, write_in_two_phases);
+    tell("read", Level::Quorum, read);
+    tell("read", Level::Linearizable, read_linearizable);
 }

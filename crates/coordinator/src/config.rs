@@ -27,10 +27,22 @@ pub struct KeyspacePolicy {
     pub read_level: Level,
     /// The level of writes that name none.
     pub write_level: Level,
-    /// What reads do about replicas that are behind.
+    /// What reads do about replicas that are behind; those at LINEARIZABLE repair before they answer, whatever it says.
     pub read_repair: ReadRepairPolicy,
     /// Whether a replica that did not acknowledge a write gets a hint.
     pub hinted_handoff: bool,
+}
+
+impl KeyspacePolicy {
+    /// The level of pages that name none. A page is no register: where reads are LINEARIZABLE, pages are at QUORUM.
+    pub fn page_level(&self) -> Level {
+        if self.read_level == Level::Linearizable { Level::Quorum } else { self.read_level }
+    }
+
+    /// What a read at `level` does about replicas that are behind: at LINEARIZABLE it always repairs before it answers.
+    pub fn read_repair_at(&self, level: Level) -> ReadRepairPolicy {
+        if level == Level::Linearizable { ReadRepairPolicy::Blocking } else { self.read_repair }
+    }
 }
 
 impl Default for KeyspacePolicy {

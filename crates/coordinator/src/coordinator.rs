@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_ring::Ring;
-use quorate_types::{Mono, NodeId, Now, ReadOutcome, Refusal, WriteOutcome};
+use quorate_types::{KeyspaceId, Level, Mono, NodeId, Now, ReadOutcome, Refusal, Version, WriteOutcome};
 use quorate_wire::{PageOutcome, ResponseBody};
 
-use crate::config::CoordinatorConfig;
+use crate::config::{CoordinatorConfig, KeyspacePolicy};
 use crate::counters::Counters;
 use crate::deadlines::Deadlines;
 use crate::effect::Effect;
@@ -15,10 +15,12 @@ use crate::explain::Explains;
 use crate::latency::Latencies;
 use crate::limits::{HedgeBudget, Load};
 use crate::page::Pages;
-use crate::plan::{Asked, Declined, plan};
+use crate::plan::{Asked, Declined, Unplanned, plan};
+use crate::query::Queries;
 use crate::read::Reads;
 use crate::request::{
-    ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, PageReply, ReadReply, WriteHandle,
+    ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, PageReply, ReadReply, StampHandle,
+    UnstampedWrite, WriteHandle,
 };
 use crate::slab::{Kind, Slot};
 use crate::turn::{Shared, Turn};
@@ -33,6 +35,8 @@ pub struct InFlight {
     pub writes: usize,
     /// Of those, the answered ones.
     pub stragglers: usize,
+    /// LINEARIZABLE writes in their first phase.
+    pub queries: usize,
     /// Reads, answered ones that still compare or repair replicas included.
     pub reads: usize,
     /// Pages.
@@ -56,6 +60,7 @@ impl InFlight {
 pub struct Coordinator {
     shared: Shared,
     writes: Writes,
+    queries: Queries,
     reads: Reads,
     pages: Pages,
     explains: Explains,
@@ -77,6 +82,7 @@ impl Coordinator {
         Coordinator {
             shared,
             writes: Writes::new(),
+            queries: Queries::new(),
             reads: Reads::new(),
             pages: Pages::new(),
             explains: Explains::new(),
@@ -102,15 +108,55 @@ impl Coordinator {
         self.writes.make_room(&mut turn, asked.bytes);
         match plan(&turn, live, &asked) {
             Ok(plan) => self.writes.start(&mut turn, write, &plan),
-            Err(why) => turn.decline(write.origin, why, |declined| {
-                ResponseBody::Write(match declined {
-                    Declined::Rejected(reason) => WriteOutcome::Rejected { reason },
-                    Declined::Unavailable { required, alive } => {
-                        WriteOutcome::Unavailable { required, alive }
-                    }
-                })
-            }),
+            Err(why) => turn.decline(write.origin, why, declined_write),
         }
+    }
+
+    /// Whether a write at `level` (`None`: the keyspace's default) is LINEARIZABLE: it begins with
+    /// [`Self::start_unstamped_write`], unless it is a retry that carries its version.
+    pub fn stamps_later(&self, keyspace: KeyspaceId, level: Option<Level>) -> bool {
+        let default = || self.shared.config.keyspaces.get(&keyspace).map(|policy| policy.write_level);
+        level.or_else(default) == Some(Level::Linearizable)
+    }
+
+    /// Begins a LINEARIZABLE write: asks all replicas believed alive for the newest version that they hold. Once a
+    /// majority has said it, [`Effect::Stamp`] asks for a larger one; [`Self::on_stamp`] begins the second phase.
+    ///
+    /// Answered at once, with nothing sent: as [`Self::start_write`].
+    pub fn start_unstamped_write(
+        &mut self,
+        now: Now,
+        live: &impl Liveness,
+        write: UnstampedWrite,
+        out: &mut Vec<Effect>,
+    ) {
+        let asked = Asked {
+            keyspace: write.keyspace,
+            partition: write.token.partition(),
+            level: write.level,
+            default_level: |policy| policy.write_level,
+            deadline: write.deadline,
+            bytes: write.bytes(),
+        };
+        let mut turn = Turn { now, shared: &mut self.shared, out };
+        self.writes.make_room(&mut turn, asked.bytes);
+        match plan(&turn, live, &asked) {
+            Ok(plan) => self.queries.start(&mut turn, write, &plan),
+            Err(why) => turn.decline(write.origin, why, declined_write),
+        }
+    }
+
+    /// What became of an [`Effect::Stamp`]: a version larger than `above` and than all that the clock issued before,
+    /// or why there is none.
+    pub fn on_stamp(
+        &mut self,
+        now: Now,
+        live: &impl Liveness,
+        (handle, stamp): (StampHandle, Result<Version, Refusal>),
+        out: &mut Vec<Effect>,
+    ) {
+        let mut turn = Turn { now, shared: &mut self.shared, out };
+        self.queries.on_stamp((&mut turn, live), handle.slot(), stamp, &mut self.writes);
     }
 
     /// Begins a read: asks as many replicas as the level needs, the nearest for the value itself.
@@ -140,19 +186,26 @@ impl Coordinator {
 
     /// Begins the reading of one page: asks as many replicas as the level needs and merges what they hold.
     ///
-    /// Answered at once, with nothing sent: as [`Self::start_write`].
+    /// Answered at once, with nothing sent: as [`Self::start_write`]; `Rejected` at LINEARIZABLE too, which is a
+    /// promise about single keys that a page, which repairs nothing, can't keep.
     pub fn start_page(&mut self, now: Now, live: &impl Liveness, page: ClientPage, out: &mut Vec<Effect>) {
         let asked = Asked {
             keyspace: page.keyspace,
             partition: page.partition,
             level: page.level,
-            default_level: |policy| policy.read_level,
+            default_level: KeyspacePolicy::page_level,
             deadline: page.deadline,
             bytes: page.start.key_bytes() as u64,
         };
         let mut turn = Turn { now, shared: &mut self.shared, out };
         self.writes.make_room(&mut turn, asked.bytes);
-        match plan(&turn, live, &asked) {
+        let planned = match page.level {
+            Some(Level::Linearizable) => {
+                Err(Unplanned::unsupported("a page at LINEARIZABLE; read it at QUORUM"))
+            }
+            _ => plan(&turn, live, &asked),
+        };
+        match planned {
             Ok(plan) => self.pages.start(&mut turn, live, page, &plan),
             Err(why) => turn.decline(page.origin, why, |declined| {
                 ResponseBody::Page(match declined {
@@ -216,13 +269,14 @@ impl Coordinator {
         }
     }
 
-    /// A replica answered a read or an explain.
+    /// A replica answered a read, an explain or the first phase of a LINEARIZABLE write.
     pub fn on_read_reply(&mut self, now: Now, live: &impl Liveness, reply: ReadReply, out: &mut Vec<Effect>) {
         let slot = reply.handle.slot();
         let mut turn = Turn { now, shared: &mut self.shared, out };
         match slot.kind() {
             Some(Kind::Read) => self.reads.on_reply(&mut turn, live, reply),
             Some(Kind::Explain) => self.explains.on_reply(&mut turn, reply),
+            Some(Kind::Query) => self.queries.on_reply(&mut turn, reply),
             _ => turn.counters().answers_stale += 1,
         }
     }
@@ -234,9 +288,10 @@ impl Coordinator {
 
     /// `node` will not answer what it was asked: reads ask another replica, or fail at once if there is none.
     ///
-    /// Writes to it are told one by one ([`Self::on_write_lost`]). O(reads in flight).
+    /// Writes to it are told one by one ([`Self::on_write_lost`]). O(reads and first phases in flight).
     pub fn on_peer_down(&mut self, now: Now, live: &impl Liveness, node: NodeId, out: &mut Vec<Effect>) {
         let mut turn = Turn { now, shared: &mut self.shared, out };
+        self.queries.on_peer_down(&mut turn, node);
         self.reads.on_peer_down(&mut turn, live, node);
         self.pages.on_peer_down(&mut turn, live, node);
         self.explains.on_peer_down(&mut turn, node);
@@ -253,6 +308,7 @@ impl Coordinator {
                 Some(Kind::Read) => self.reads.on_timer(&mut turn, live, slot),
                 Some(Kind::Explain) => self.explains.on_timer(&mut turn, slot),
                 Some(Kind::Page) => self.pages.on_timer(&mut turn, slot),
+                Some(Kind::Query) => self.queries.on_timer(&mut turn, slot),
                 None => {}
             }
         }
@@ -270,6 +326,7 @@ impl Coordinator {
             load: self.shared.load,
             writes: self.writes.len(),
             stragglers: self.writes.straggling(),
+            queries: self.queries.len(),
             reads: self.reads.len(),
             pages: self.pages.len(),
             explains: self.explains.len(),
@@ -285,4 +342,11 @@ impl Coordinator {
     pub fn config(&self) -> &CoordinatorConfig {
         &self.shared.config
     }
+}
+
+fn declined_write(declined: Declined) -> ResponseBody {
+    ResponseBody::Write(match declined {
+        Declined::Rejected(reason) => WriteOutcome::Rejected { reason },
+        Declined::Unavailable { required, alive } => WriteOutcome::Unavailable { required, alive },
+    })
 }

@@ -30,6 +30,10 @@ counters! {
     writes_indeterminate,
     /// Writes answered `Rejected`.
     writes_rejected,
+    /// LINEARIZABLE writes that asked for the newest version before they were stamped.
+    queries,
+    /// Of those, the ones that were never stamped: too few replicas answered, or the clock may not follow.
+    queries_failed,
     /// Requests answered `Unavailable`: nothing was sent.
     unavailable,
     /// Requests refused at once because a limit was reached or their deadline had passed: nothing was sent.

@@ -1,10 +1,10 @@
 //! What goes out: the only way in which a coordinator acts.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Mono, NodeId, PageStart, PartitionId, Record};
+use quorate_types::{KeyspaceId, Mono, NodeId, PageStart, PartitionId, Record, Version};
 use quorate_wire::{FullIf, ReplicaWrite, Response};
 
-use crate::{Origin, PageHandle, ReadHandle, WriteHandle};
+use crate::{Origin, PageHandle, ReadHandle, StampHandle, WriteHandle};
 
 /// A write that a replica missed, to be kept until it can be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,13 @@ pub enum Effect {
         handle: PageHandle,
         /// The page.
         ask: PageAsk,
+    },
+    /// Issue a version larger than `above`, and tell `on_stamp` which, or why there is none: the clock may not follow.
+    Stamp {
+        /// What to name it by.
+        handle: StampHandle,
+        /// The newest version that a majority of the replicas told of; none of them has the key if it is `None`.
+        above: Option<Version>,
     },
     /// Answer a client. Exactly one per request that was started.
     Answer {

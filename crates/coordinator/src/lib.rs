@@ -6,7 +6,7 @@
 //! same effects.
 //!
 //! It is not a replica: it holds no data, and reaches the replica on its own node by effects like any other. It
-//! stamps nothing (versions come with the request), keeps no hints (it says which ones to keep), does not remember
+//! stamps nothing (versions come with the request, or are asked for by an effect), keeps no hints (it says which ones to keep), does not remember
 //! sessions, and finds out about nobody's health but by [`Liveness`].
 //!
 //! ```
@@ -65,7 +65,7 @@
 //! # Ok::<(), quorate_ring::RingError>(())
 //! ```
 //!
-//! The state diagrams are at the heads of `write.rs` and `read.rs`.
+//! The state diagrams are at the heads of `write.rs`, `query.rs` (the first phase of LINEARIZABLE writes) and `read.rs`.
 //!
 //! # Guaranteed
 //! - Exactly one [`Effect::Answer`] per request, at the latest two ticks (2.1 ms) after its deadline if
@@ -75,14 +75,18 @@
 //! - `Unavailable` and `Refused`: nothing was sent. `Rejected`: no replica has the write and none will get it.
 //! - With R + W > n, a read returns a version no older than any write acknowledged before it began.
 //! - With `read_repair = "blocking"`, quorum reads of one key never go back, across clients.
+//! - Requests at LINEARIZABLE make each key a linearizable register among themselves, whatever the clocks say, given
+//!   that replicas keep what they acknowledged and that stamps are as [`Effect::Stamp`] demands.
 //! - With handoff on, each replica of a write that may exist has acknowledged it or gets one hint.
 //!
 //! # Not guaranteed
-//! - Linearizability: versions order writes only as well as the nodes' clocks agree.
+//! - Linearizability at other levels: versions order writes only as well as the nodes' clocks agree. A write at another
+//!   level may be stamped below a LINEARIZABLE one that was acknowledged before it, and is then lost unseen.
+//! - A compare-and-set: between its two phases a LINEARIZABLE write holds nothing back.
 //! - That an `Indeterminate` write appears, or that it does not; it may do so at any later time.
 //! - Monotonic pages: a page merges what its replicas hold and repairs nothing.
 //!
-//! Sources: Dynamo (SOSP 2007) §4–5; riak_kv's get and put FSMs; Cassandra's read repair (CASSANDRA-10726).
+//! Sources: Dynamo (SOSP 2007) §4–5; Attiya, Bar-Noy, Dolev (1995); riak_kv's get and put FSMs; Cassandra's read repair (CASSANDRA-10726).
 
 #![forbid(unsafe_code)]
 
@@ -96,6 +100,7 @@ mod latency;
 mod limits;
 mod page;
 mod plan;
+mod query;
 mod read;
 mod replicas;
 mod request;
@@ -110,5 +115,5 @@ pub use effect::{Effect, HintedWrite, PageAsk};
 pub use limits::Load;
 pub use request::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, Origin, PageHandle, PageReply,
-    Part, ReadHandle, ReadReply, WriteHandle,
+    Part, ReadHandle, ReadReply, StampHandle, UnstampedWrite, WriteHandle,
 };

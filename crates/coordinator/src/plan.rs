@@ -19,8 +19,10 @@ pub(crate) struct Asked {
 }
 
 /// A request that may begin.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) policy: KeyspacePolicy,
+    pub(crate) level: Level,
     pub(crate) required: u8,
     /// Nearest first on the ring.
     pub(crate) replicas: Replicas,
@@ -48,6 +50,10 @@ impl Unplanned {
     fn rejected(reason: Refusal) -> Unplanned {
         Unplanned::Declined(Declined::Rejected(reason))
     }
+
+    pub(crate) fn unsupported(what: &str) -> Unplanned {
+        Unplanned::rejected(Refusal::Unsupported { what: what.to_owned() })
+    }
 }
 
 pub(crate) fn plan(turn: &Turn, live: &dyn Liveness, asked: &Asked) -> Result<Plan, Unplanned> {
@@ -65,7 +71,7 @@ pub(crate) fn plan(turn: &Turn, live: &dyn Liveness, asked: &Asked) -> Result<Pl
     if alive.len() < required {
         return Err(Unplanned::Declined(Declined::Unavailable { required, alive: alive.len() }));
     }
-    Ok(Plan { policy, required, replicas, alive })
+    Ok(Plan { policy, level, required, replicas, alive })
 }
 
 /// Who the `n` replicas of an explained key are; anything but overload, lateness and an unknown keyspace will do.

@@ -49,6 +49,10 @@ handle!(
     ReadHandle
 );
 handle!(
+    /// Names a LINEARIZABLE write that waits for its stamp.
+    StampHandle
+);
+handle!(
     /// Names the reading of a page in what the coordinator is told about it.
     PageHandle
 );
@@ -144,6 +148,67 @@ impl ClientWrite {
                 Record { version: of, value: Some(value), expiry: Expiry { version, at_ms: expires_at_ms } }
             }
         }
+    }
+}
+
+/// A put, a delete or a change of the expiry, checked, and not stamped: at LINEARIZABLE the stamp comes after the first phase.
+#[derive(Clone, Debug)]
+pub struct UnstampedWrite {
+    /// Where the answer goes.
+    pub origin: Origin,
+    /// The keyspace.
+    pub keyspace: KeyspaceId,
+    /// The key, of a legal length.
+    pub key: Bytes,
+    /// The key's token.
+    pub token: Token,
+    /// The value, of a legal length; `None` deletes.
+    pub value: Option<Bytes>,
+    /// What the stamp will be of.
+    pub part: Part,
+    /// When the value expires, wall milliseconds.
+    pub expires_at_ms: Option<u64>,
+    /// How many replicas must have it on disk; `None` = the keyspace's default.
+    pub level: Option<Level>,
+    /// When to stop waiting, for both phases.
+    pub deadline: Mono,
+    /// Whether the answer shall say who did what.
+    pub want_receipt: bool,
+}
+
+impl UnstampedWrite {
+    /// The write with its stamp.
+    pub fn stamped(self, version: Version, attempt: Attempt) -> ClientWrite {
+        let UnstampedWrite {
+            origin,
+            keyspace,
+            key,
+            token,
+            value,
+            part,
+            expires_at_ms,
+            level,
+            deadline,
+            want_receipt,
+        } = self;
+        ClientWrite {
+            origin,
+            keyspace,
+            key,
+            token,
+            value,
+            version,
+            part,
+            attempt,
+            expires_at_ms,
+            level,
+            deadline,
+            want_receipt,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.key.len() + self.value.as_ref().map_or(0, Bytes::len)) as u64
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) enum Kind {
     Read = 2,
     Explain = 3,
     Page = 4,
+    Query = 5,
 }
 
 /// `guard << 32 | kind << 28 | index`.
@@ -33,6 +34,7 @@ impl Slot {
             2 => Some(Kind::Read),
             3 => Some(Kind::Explain),
             4 => Some(Kind::Page),
+            5 => Some(Kind::Query),
             _ => None,
         }
     }

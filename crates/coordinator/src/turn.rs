@@ -98,6 +98,7 @@ impl Turn<'_> {
             Box::new(Receipt {
                 coordinator: self.shared.config.node,
                 replicas: replicas.as_slice().to_vec(),
+                queried: Vec::new(),
                 answered: Vec::new(),
                 hinted: Vec::new(),
                 refused: Vec::new(),

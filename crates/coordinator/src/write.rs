@@ -25,6 +25,7 @@ use quorate_types::{NodeId, Refusal};
 
 use self::task::WriteTask;
 use crate::plan::Plan;
+use crate::query::Found;
 use crate::request::ClientWrite;
 use crate::slab::{Kind, Slab, Slot};
 use crate::turn::Turn;
@@ -66,6 +67,22 @@ impl Writes {
 
     pub(crate) fn start(&mut self, turn: &mut Turn, write: ClientWrite, plan: &Plan) {
         let task = WriteTask::new(turn, write, plan);
+        self.begin(turn, task);
+    }
+
+    /// The second phase of a LINEARIZABLE write; the receipt goes on with what the first one found.
+    pub(crate) fn start_second(
+        &mut self,
+        turn: &mut Turn,
+        write: ClientWrite,
+        (plan, found): (&Plan, Found),
+    ) {
+        let mut task = WriteTask::new(turn, write, plan);
+        task.note_found(found);
+        self.begin(turn, task);
+    }
+
+    fn begin(&mut self, turn: &mut Turn, task: WriteTask) {
         turn.shared.load.enter(task.bytes());
         let deadline = task.deadline();
         let slot = self.tasks.insert(task);

@@ -28,7 +28,7 @@ use crate::stamps::Stamps;
 use crate::status::ShardStatus;
 
 use local::{ReadOrder, Waiting};
-use requests::WriteRequest;
+use requests::{Parked, WriteRequest};
 
 mod connections;
 mod hints;
@@ -71,8 +71,8 @@ struct Replica {
 #[derive(Debug)]
 struct Clients {
     sessions: Sessions,
-    /// Writes that wait for the clock's ceiling.
-    parked: VecDeque<WriteRequest>,
+    /// What waits for the clock's ceiling.
+    parked: VecDeque<Parked>,
     /// Writes whose key is being read first, by the number of that read.
     reading_first: BTreeMap<u64, WriteRequest>,
     read_first_number: u64,
@@ -221,10 +221,9 @@ impl Shard {
     /// Whether it drains and nothing is in flight any more: no request, no record on its way to the log, no hint on
     /// its way to the disk.
     pub fn quiescent(&self) -> bool {
-        let in_flight = self.coordinator.in_flight();
         self.clients.draining
             && self.clients.parked.is_empty()
-            && in_flight.writes + in_flight.reads + in_flight.pages + in_flight.explains == 0
+            && self.coordinator.in_flight().is_idle()
             && self.replica.log.len() == 0
             && self.replica.waiting.is_empty()
             && self.hints.pending == 0

@@ -53,6 +53,11 @@ impl Stamps {
         Ok(if far { Ahead::Far } else { Ahead::Little })
     }
 
+    /// The newest stamp issued or followed: the next one is larger.
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.hlc.latest()
+    }
+
     /// The ceiling to append to the log now as record `sequence`, if one is wanted.
     pub(crate) fn ceiling_to_log(&mut self, now: Now, sequence: u64) -> Option<Timestamp> {
         let idle = now.mono.since(self.used) > self.config.idle_after;

@@ -1,9 +1,21 @@
 //! Numbers that stand for names: nodes, clusters, keyspaces, and the incarnations of a process.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// A text that is not the number of a node, keyspace or cluster.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{text:?} is no number of {digits} hexadecimal digits")]
+pub struct NumberInvalid {
+    /// The text.
+    pub text: String,
+    /// How many digits it should have.
+    pub digits: usize,
+}
 
 macro_rules! name_hash {
     ($(#[$doc:meta])* $name:ident, $repr:ty) => {
@@ -21,6 +33,18 @@ macro_rules! name_hash {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{:0width$x}", self.0, width = size_of::<$repr>() * 2)
+            }
+        }
+
+        /// The inverse of `Display`.
+        impl FromStr for $name {
+            type Err = NumberInvalid;
+
+            fn from_str(text: &str) -> Result<Self, NumberInvalid> {
+                let digits = size_of::<$repr>() * 2;
+                let is_hex = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let number = is_hex.then(|| <$repr>::from_str_radix(text, 16).ok()).flatten();
+                number.map(Self).ok_or_else(|| NumberInvalid { text: text.to_owned(), digits })
             }
         }
     };
@@ -82,5 +106,14 @@ mod tests {
         assert_eq!(NodeId::of_name("n1").to_string().len(), 8);
         assert_eq!(NodeId::of_name("n1"), NodeId::of_name("n1"));
         assert_ne!(NodeId::of_name("n1"), NodeId::of_name("n2"));
+    }
+
+    #[test]
+    fn a_number_as_text_is_read_back_and_anything_else_is_named() {
+        assert_eq!("0000002a".parse(), Ok(NodeId(42)));
+        assert_eq!(NodeId::of_name("n1").to_string().parse(), Ok(NodeId::of_name("n1")));
+        for bad in ["", "2a", "+000002a", "0000002g", "00000002a"] {
+            assert_eq!(bad.parse::<NodeId>(), Err(NumberInvalid { text: bad.to_owned(), digits: 8 }));
+        }
     }
 }

@@ -23,6 +23,13 @@ pub enum Level {
     All,
     /// This many replicas, 1 to [`REPLICAS_MAX`].
     Exactly(u8),
+    /// More than half of the `n` replicas, twice: a write asks them for the newest version before it stamps a newer
+    /// one, a read makes sure that they hold what it answers. Among requests at this level each key is a linearizable
+    /// register, whatever the clocks say.
+    ///
+    /// Source: Attiya, Bar-Noy, Dolev, Sharing Memory Robustly in Message-Passing Systems (1995); for several
+    /// writers: Lynch and Shvartsman (1997).
+    Linearizable,
 }
 
 /// A level that asks for more replicas than a key has. Nothing was sent.
@@ -39,7 +46,9 @@ pub struct LevelUnmeetable {
 
 /// A text that names no level.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("unknown level {0:?}; levels are one, two, three, quorum, all, or a number from 1 to {REPLICAS_MAX}")]
+#[error(
+    "unknown level {0:?}; levels are one, two, three, quorum, all, linearizable, or a number from 1 to {REPLICAS_MAX}"
+)]
 pub struct LevelInvalid(pub String);
 
 impl Level {
@@ -49,7 +58,7 @@ impl Level {
             Level::One => 1,
             Level::Two => 2,
             Level::Three => 3,
-            Level::Quorum => n / 2 + 1,
+            Level::Quorum | Level::Linearizable => n / 2 + 1,
             Level::All => n,
             Level::Exactly(k) => usize::from(k),
         };
@@ -70,6 +79,7 @@ impl fmt::Display for Level {
             Level::Quorum => f.write_str("QUORUM"),
             Level::All => f.write_str("ALL"),
             Level::Exactly(k) => write!(f, "{k}"),
+            Level::Linearizable => f.write_str("LINEARIZABLE"),
         }
     }
 }
@@ -84,6 +94,7 @@ impl FromStr for Level {
             "three" => Level::Three,
             "quorum" => Level::Quorum,
             "all" => Level::All,
+            "linearizable" => Level::Linearizable,
             number => match number.parse::<u8>() {
                 Ok(k) if (1..=REPLICAS_MAX as u8).contains(&k) => Level::Exactly(k),
                 _ => return Err(LevelInvalid(text.to_owned())),
@@ -97,9 +108,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quorum_is_more_than_half() {
-        let quorums: Vec<_> = (1..=7).map(|n| Level::Quorum.required(n).unwrap()).collect();
-        assert_eq!(quorums, [1, 2, 2, 3, 3, 4, 4]);
+    fn a_quorum_is_more_than_half_and_so_is_what_linearizable_needs() {
+        for level in [Level::Quorum, Level::Linearizable] {
+            let quorums: Vec<_> = (1..=7).map(|n| level.required(n).unwrap()).collect();
+            assert_eq!(quorums, [1, 2, 2, 3, 3, 4, 4]);
+        }
     }
 
     #[test]
@@ -115,6 +128,7 @@ mod tests {
     fn levels_parse_in_any_case_and_bad_ones_are_named() {
         assert_eq!("Quorum".parse(), Ok(Level::Quorum));
         assert_eq!("5".parse(), Ok(Level::Exactly(5)));
+        assert_eq!(Level::Linearizable.to_string().parse(), Ok(Level::Linearizable));
         for bad in ["0", "8", "most", ""] {
             assert_eq!(bad.parse::<Level>(), Err(LevelInvalid(bad.to_owned())));
         }

@@ -41,7 +41,7 @@ mod token;
 mod version;
 
 pub use clock::{ClockSkew, Hlc, HlcExhausted};
-pub use ident::{ClusterId, Generation, KeyspaceId, NodeId, SessionId};
+pub use ident::{ClusterId, Generation, KeyspaceId, NodeId, NumberInvalid, SessionId};
 pub use key::{Key, KeyInvalid};
 pub use level::{Level, LevelInvalid, LevelUnmeetable};
 pub use outcome::{NodeTiming, ReadOutcome, ReadRepair, Receipt, Refusal, WriteOutcome};
@@ -49,4 +49,4 @@ pub use place::PageStart;
 pub use record::{Expiry, Merge, Record, RecordRef};
 pub use time::{Mono, Now};
 pub use token::{PARTITIONS, PartitionId, Token};
-pub use version::{Timestamp, Version};
+pub use version::{Timestamp, Version, VersionInvalid};

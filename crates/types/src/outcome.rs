@@ -85,6 +85,29 @@ pub enum Refusal {
     /// No link to the node's shard is up: nothing was sent to it, or its answer can't come any more.
     #[error("no link to the node's shard is up")]
     Unreachable,
+    /// A LINEARIZABLE write did not get to know the newest version of its key, so it stamped and wrote nothing.
+    #[error("{answered} of the {required} replicas needed said which version they hold; nothing was written")]
+    NewestUnknown {
+        /// Replicas that said it.
+        answered: u8,
+        /// Replicas that the level needs.
+        required: u8,
+    },
+    /// A LINEARIZABLE write must be newer than what its key holds, and the coordinator's clock may not follow that
+    /// far. Nothing was written.
+    #[error(
+        "the key's newest version is of {newest_ms} ms, the coordinator's clock says {ours_ms} ms: {} ms ahead, more \
+         than clock_skew_max = {skew_max_ms} ms; nothing was written",
+        newest_ms.saturating_sub(*ours_ms)
+    )]
+    ClockBehind {
+        /// The newest version's clock, milliseconds since the Unix epoch.
+        newest_ms: u64,
+        /// The coordinator's wall clock, milliseconds since the Unix epoch.
+        ours_ms: u64,
+        /// The bound, milliseconds.
+        skew_max_ms: u64,
+    },
 }
 
 /// What became of a put or a delete.
@@ -172,7 +195,7 @@ pub struct NodeTiming {
     pub node: NodeId,
     /// From the coordinator's sending to its hearing of it, microseconds.
     pub elapsed_us: u32,
-    /// The newest version that it returned (reads).
+    /// The newest version that it told of; none for an acknowledgement.
     pub version: Option<Version>,
 }
 
@@ -193,6 +216,8 @@ pub struct Receipt {
     pub coordinator: NodeId,
     /// The replicas of the key, nearest first on the ring.
     pub replicas: Vec<NodeId>,
+    /// LINEARIZABLE writes: those that said in the first phase which newest version they hold, in that order.
+    pub queried: Vec<NodeTiming>,
     /// Those that had answered or acknowledged, in that order.
     pub answered: Vec<NodeTiming>,
     /// Those for which a hint was taken before the answer was sent.

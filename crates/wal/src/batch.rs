@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::Lsn;
 use crate::frame::{Bare, BareKind, Binding, FrameFields, FrameKind};
 use crate::io::IoFile;
+use crate::mutants::{Mutant, planted};
 use crate::segment::SegmentHeader;
 use crate::staging::FrameBuf;
 
@@ -92,15 +93,15 @@ impl Batch {
                 kind: FrameKind::Records,
                 payload_bytes: placed.payload_bytes as u32,
                 first_lsn: frame.first_lsn,
-                durable_lsn: self.durable_lsn,
+                durable_lsn: mark(self.durable_lsn, frame.first_lsn),
                 count: frame.count,
             };
             self.last_crc = self.binding.seal(&mut frame.bytes, placed.offset, &fields);
             self.file.write_all_at(&frame.bytes, placed.offset)?;
         }
         if let Some(bare) = &self.bare {
-            let frame =
-                Bare { what: bare.what, next_lsn: self.last_lsn.next(), durable_lsn: self.durable_lsn };
+            let next_lsn = self.last_lsn.next();
+            let frame = Bare { what: bare.what, next_lsn, durable_lsn: mark(self.durable_lsn, next_lsn) };
             self.file.write_all_at(&self.binding.bare(bare.offset, frame), bare.offset)?;
         }
         Ok(())
@@ -108,8 +109,27 @@ impl Batch {
 
     /// Syncs, if due.
     pub fn sync(&self) -> io::Result<()> {
-        if self.syncs { self.file.sync_data() } else { Ok(()) }
+        if self.syncs && !planted(Mutant::AckBeforeSync) { sync(&*self.file) } else { Ok(()) }
     }
+}
+
+/// The durable mark of a frame before which `next` is the LSN that comes next.
+fn mark(durable: Lsn, next: Lsn) -> Lsn {
+    if planted(Mutant::MarkTooHigh) {
+        next.prev()
+    } else if planted(Mutant::MarkNeverWritten) {
+        Lsn::ZERO
+    } else {
+        durable
+    }
+}
+
+fn sync(file: &dyn IoFile) -> io::Result<()> {
+    let result = file.sync_data();
+    if result.is_err() && planted(Mutant::RetryAfterSyncError) {
+        return file.sync_data();
+    }
+    result
 }
 
 impl Rotation {
@@ -118,14 +138,18 @@ impl Rotation {
         let seal = Bare {
             what: BareKind::Seal { next_index: self.header.index, next_epoch: self.header.epoch },
             next_lsn: self.header.first_lsn,
-            durable_lsn,
+            durable_lsn: mark(durable_lsn, self.header.first_lsn),
         };
         let seal = self.old_binding.bare(self.seal_offset, seal);
         self.header.previous.chain_crc = crate::segment::u32_at(&seal, 0);
         self.old_file.write_all_at(&seal, self.seal_offset)?;
-        self.old_file.sync_data()?;
+        if !planted(Mutant::SealNotSynced) {
+            sync(&*self.old_file)?;
+        }
         new_file.write_all_at(&self.header.encode(), 0)?;
-        new_file.sync_data()?;
+        if !planted(Mutant::HeaderNotSynced) {
+            sync(new_file)?;
+        }
         Ok(self.header.crc())
     }
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::io::{Io, IoFile, OpenMode, random_u64};
+use crate::mutants::{Mutant, planted};
 use crate::segment::{BLANK_BYTES, FileRole};
 
 /// Zeros are written in pieces of this size, synced every eighth, so that a sync of the log never waits for a whole
@@ -108,8 +109,9 @@ fn prepare(io: &dyn Io, dir: &Path, (index, from, segment_bytes): (u64, Option<u
         Ok(epoch) => epoch,
         Err(source) => return ChoreResult::Failed { source },
     };
-    let named = io.rename(&source, &FileRole::Segment(index).path(dir)).and_then(|()| io.sync_dir(dir));
-    match named {
+    let syncs = !planted(Mutant::NoDirSyncAfterPrepare);
+    let named = io.rename(&source, &FileRole::Segment(index).path(dir));
+    match named.and_then(|()| if syncs { io.sync_dir(dir) } else { Ok(()) }) {
         Ok(()) => {
             let created_unix_ms = io.unix_ms();
             ChoreResult::Prepared(Prepared { index, epoch, segment_bytes, created_unix_ms, file })
@@ -123,7 +125,9 @@ fn blank_file(io: &dyn Io, path: &Path, bytes: u64) -> io::Result<Arc<dyn IoFile
     if let Ok(file) = io.open(path, OpenMode::ReadWrite)
         && file.len()? == bytes
     {
-        file.write_all_at(&[0; BLANK_BYTES], 0)?;
+        if !planted(Mutant::RecycledNotBlanked) {
+            file.write_all_at(&[0; BLANK_BYTES], 0)?;
+        }
         fix_size(&*file, bytes)?;
         file.sync_data()?;
         return Ok(file);
@@ -166,6 +170,10 @@ fn retire(io: &dyn Io, dir: &Path, index: u64, fate: Fate) -> io::Result<()> {
     match fate {
         Fate::Spare => io.rename(&segment, &FileRole::Free(index).path(dir))?,
         Fate::Removed => io.remove(&segment)?,
+    }
+    let is_second = index.is_multiple_of(2);
+    if planted(Mutant::NoDirSyncAfterRetire) || planted(Mutant::TwoRetirementsInOneDirSync) && !is_second {
+        return Ok(());
     }
     io.sync_dir(dir)
 }

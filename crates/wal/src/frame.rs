@@ -9,6 +9,7 @@
 //! - every frame carries the LSN known durable when it was written, which is less than its first LSN. That is what
 //!   tells rot from a torn tail (Pebble, issue 453 and PRs 4331, 4336).
 
+use crate::mutants::{Mutant, planted};
 use crate::segment::{u32_at, u64_at};
 use crate::{LogId, Lsn};
 
@@ -125,6 +126,8 @@ pub(crate) struct Binding {
 
 impl Binding {
     pub(crate) fn new(log_id: LogId, index: u64, cookie: u32) -> Self {
+        let (index, cookie) =
+            if planted(Mutant::ChecksumNotBoundToEpoch) { (0, 0x5eed) } else { (index, cookie) };
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&log_id.get().to_le_bytes());
         hasher.update(&index.to_le_bytes());
@@ -139,6 +142,7 @@ impl Binding {
     /// The checksum of a frame (its bytes behind the checksum field) at `offset`.
     pub(crate) fn crc(self, offset: u64, behind_crc: &[u8]) -> u32 {
         let mut hasher = crc32fast::Hasher::new_with_initial(self.seed);
+        let offset = if planted(Mutant::ChecksumNotBoundToOffset) { 0 } else { offset };
         hasher.update(&offset.to_le_bytes());
         hasher.update(behind_crc);
         hasher.finalize()

@@ -6,8 +6,8 @@
 //! The contract, which both hold:
 //! - what was written is safe after [`IoFile::sync_data`] returned `Ok`, and not before;
 //! - a created, renamed or removed name is safe after [`Io::sync_dir`] of its directory returned `Ok`;
-//! - after a sync returned an error nothing is known about what was written since the last good one, and a later
-//!   `Ok` does not mend it.
+//! - after a file's sync returned an error nothing is known about what was written since the last good one, and a later
+//!   `Ok` does not mend it. (Names are journalled: of a directory, a later `Ok` covers what an earlier one did not.)
 
 use std::io;
 use std::path::Path;

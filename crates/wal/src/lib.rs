@@ -49,8 +49,9 @@
 //! - No bytes on disk make it panic, hang, or ask for more memory than the file's size justifies.
 //!
 //! # Not guaranteed
-//! - That rot of the very last frames is noticed: a frame that no later frame, idle watermark ([`Wal::note_idle`]), close
-//!   or following segment vouches for looks torn when it rots. Later frames close that hole as they come.
+//! - That rot of the very last frames is noticed (the *last-batch hole*): a frame that no later intact frame, idle watermark
+//!   ([`Wal::note_idle`]), close or following segment vouches for looks torn when it rots, is read stale or was written
+//!   elsewhere. Later frames close that hole as they come.
 //! - Anything, if the disk lies about syncs; that a log which ends too early is noticed if whole newest segments that
 //!   no older one names were removed: compare [`Recovery::last_lsn`] and [`Recovery::log_id`] with your checkpoint.
 //! - That pins outlive the process: take them again before the first checkpoint. After a cut by hand, LSNs that were cut
@@ -74,6 +75,10 @@ pub mod inspect;
 pub mod io;
 mod lsn;
 mod machine;
+#[cfg(not(feature = "mutants"))]
+mod mutants;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod options;
 mod recovery;
 pub mod repair;
@@ -84,6 +89,7 @@ mod shell;
 mod staging;
 mod stats;
 mod survey;
+mod sync;
 pub mod testkit;
 #[cfg(feature = "typed")]
 pub mod typed;
@@ -103,5 +109,5 @@ pub use options::{
 pub use recovery::{Recovery, TailState};
 pub use replay::{Replay, ReplayAhead};
 pub use segment::{Begun, FORMAT_VERSION, MAGIC, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
-pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Wal, Watermark};
+pub use shell::{Append, Lead, OnDurable, Retention, Stager, Tail, Underway, Wal, Watermark};
 pub use stats::Stats;

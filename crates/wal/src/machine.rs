@@ -22,6 +22,7 @@ use crate::batch::{Batch, Placed, PlacedBare, Rotation};
 use crate::chore::Prepared;
 use crate::frame::{BareKind, Binding, RECORD_HEADER_BYTES, SEAL_BYTES};
 use crate::io::{Io, IoFile, LockGuard};
+use crate::mutants::{Mutant, planted};
 use crate::options::{Durability, Limits, Options, RecoveryMode};
 use crate::recovery::{Recovery, lock_log, recover};
 use crate::repair::truncate_locked;
@@ -247,6 +248,8 @@ impl Machine {
         let lsn = self.staging.push(kind, parts, payload_bytes);
         if durability == Durability::Durable {
             self.demand = lsn;
+        } else if planted(Mutant::WeakestMember) {
+            self.demand = self.marks.durable;
         }
         Ok(lsn)
     }
@@ -262,7 +265,7 @@ impl Machine {
         let bytes = |parts: &[&[u8]]| parts.iter().map(|part| part.len()).sum::<usize>();
         let total = records.clone().map(|(_, parts)| bytes(parts) + RECORD_HEADER_BYTES).sum::<usize>();
         self.admit(total)?;
-        let mark = self.staging.reserve(total);
+        let mut mark = self.staging.reserve(total);
         let mut last = None;
         for (kind, parts) in records {
             let payload_bytes = bytes(parts);
@@ -271,6 +274,9 @@ impl Machine {
             {
                 self.staging.undo(&mark);
                 return Err(Error::TooLarge { bytes: total as u64, bytes_max: self.limits.record_bytes_max });
+            }
+            if planted(Mutant::BatchInSeveralFrames) && last.is_some() {
+                mark = self.staging.split();
             }
             last = Some(self.staging.push(kind, parts, payload_bytes));
         }
@@ -443,6 +449,8 @@ impl Machine {
         assert!(self.in_flight != InFlight::None, "completed without a batch in flight");
         self.in_flight = InFlight::None;
         match result {
+            // A chore failed meanwhile: that nothing more is acknowledged was told already.
+            Ok(()) if self.is_poisoned() => {}
             Ok(()) => self.advance(batch),
             Err((action, source)) => self.poison(action, source),
         }
@@ -464,7 +472,7 @@ impl Machine {
         self.active.offset = batch.end;
         self.active.chain_crc = batch.last_crc;
         self.marks.written = batch.last_lsn;
-        if batch.syncs {
+        if batch.syncs || planted(Mutant::WeakestMember) {
             self.marks.durable = batch.last_lsn;
         }
         for placed in batch.frames {
@@ -483,7 +491,15 @@ impl Machine {
         self.poison(action, source);
     }
 
+    fn is_poisoned(&self) -> bool {
+        matches!(self.stopped, Some(Error::Poisoned { .. }))
+    }
+
+    /// The first cause stays: everybody is told the same.
     fn poison(&mut self, action: &'static str, source: io::Error) {
+        if self.is_poisoned() {
+            return;
+        }
         self.stopped = Some(Error::Poisoned {
             dir: self.dir.clone(),
             action,

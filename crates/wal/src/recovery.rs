@@ -20,6 +20,7 @@ use crate::frame::{Bare, BareKind, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameFields,
 use crate::hooks::RecoveryReport;
 use crate::io::{Io, IoFile, LockGuard, OpenMode, random_u64};
 use crate::machine::{Active, Kept, Resume};
+use crate::mutants::{Mutant, planted};
 use crate::replay::{Access, Replay, ReplayAhead, Span};
 use crate::scan::Window;
 use crate::segment::{Begun, FileRole, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
@@ -123,6 +124,10 @@ pub(crate) fn recover(io: &Arc<dyn Io>, dir: &Path, segment_bytes: u64) -> Resul
     settle(&**io, dir)?;
     let mut survey = Survey::of(&**io, dir)?;
     let tail = survey.tail(&**io, dir)?;
+    #[cfg(feature = "mutants")]
+    if let Some(resumed) = crate::mutants::in_place::resume(io, dir, &mut survey, tail.as_ref())? {
+        return Ok(resumed);
+    }
     let plan = match (survey.segments.last(), &tail) {
         (Some(newest), Some(tail)) if tail.is_empty(newest) => Plan::instead_of(newest),
         (Some(newest), Some(tail)) => Plan::after(&**io, newest, tail)?,
@@ -130,18 +135,10 @@ pub(crate) fn recover(io: &Arc<dyn Io>, dir: &Path, segment_bytes: u64) -> Resul
     };
     survey.segments.retain(|segment| segment.header.index < plan.index);
     let begun = Beginning { io: &**io, dir, plan: &plan }.begin(&mut survey, segment_bytes)?;
-    let spans = spans(&survey, &begun, &FileRole::Segment(plan.index).path(dir));
     let state = tail.map_or(TailState::Created, |tail| tail.state());
-    let kept = kept(&spans);
-    let resume = Resume {
-        dir: dir.to_owned(),
-        active: begun.active,
-        kept,
-        free: survey.free,
-        last_lsn: begun.last_lsn,
-    };
     let copied = begun.last_lsn.get() - plan.previous.last_lsn.get();
-    Ok((resume, Recovery { io: Arc::clone(io), spans, tail: state, copied }))
+    let path = FileRole::Segment(plan.index).path(dir);
+    Ok(begun.resume(io, (dir, &path), &survey, (state, copied)))
 }
 
 /// Keeps everybody else out.
@@ -154,6 +151,9 @@ pub(crate) fn lock_log(io: &dyn Io, dir: &Path) -> Result<Box<dyn LockGuard>, Er
 
 /// What is about to be read shall be on the disk.
 pub(crate) fn settle(io: &dyn Io, dir: &Path) -> Result<(), Error> {
+    if planted(Mutant::Unsettled) {
+        return Ok(());
+    }
     for role in crate::survey::names(io, dir)? {
         if let FileRole::Segment(_) = role {
             let path = role.path(dir);
@@ -220,7 +220,7 @@ impl Plan {
 
     /// A newest segment without a single record is replaced. Its header may be on no disk, if it is the write that
     /// failed; and a log that is opened again and again does not grow.
-    pub(crate) fn instead_of(newest: &Segment) -> Self {
+    fn instead_of(newest: &Segment) -> Self {
         let header = &newest.header;
         Self { log_id: header.log_id, index: header.index, previous: header.previous, copy: None }
     }
@@ -229,11 +229,12 @@ impl Plan {
         let mut scanner = newest.scanner(io)?;
         let mut last_lsn = newest.header.previous.last_lsn;
         let (mut end, mut chain_crc) = (SEGMENT_HEADER_BYTES as u64, newest.header.crc());
-        while last_lsn < tail.witnessed {
+        let believed = if planted(Mutant::NoCopyAtRecovery) { tail.last_lsn } else { tail.witnessed };
+        while last_lsn < believed {
             let Some(frame) = scanner.step().map_err(newest.read_error())? else { break };
             (last_lsn, end, chain_crc) = (frame.last_lsn(), scanner.offset(), frame.crc);
         }
-        if last_lsn != tail.witnessed {
+        if last_lsn != believed {
             return Err(corrupt(&newest.path, end, last_lsn, CorruptionProof::Malformed));
         }
         let copy = (tail.last_lsn > last_lsn).then(|| (newest.clone(), end, tail.end));
@@ -248,8 +249,8 @@ impl Plan {
 
 /// The segment that recovery began.
 pub(crate) struct Opening {
-    active: Active,
-    last_lsn: Lsn,
+    pub(crate) active: Active,
+    pub(crate) last_lsn: Lsn,
 }
 
 /// The making of a new segment from a plan.
@@ -284,10 +285,14 @@ impl Beginning<'_> {
         if let Some((segment, from, to)) = &self.plan.copy {
             begun.copy(self.io, segment, (*from, *to))?;
         }
-        begun.active.file.sync_data().map_err(fail("sync"))?;
+        if !planted(Mutant::RecoveredSegmentNotSynced) {
+            begun.active.file.sync_data().map_err(fail("sync"))?;
+        }
         let name = FileRole::Segment(self.plan.index).path(self.dir);
         self.io.rename(&path, &name).map_err(fail("name"))?;
-        self.io.sync_dir(self.dir).map_err(fail("sync the directory of"))?;
+        if !planted(Mutant::NoDirSyncAfterRecovery) {
+            self.io.sync_dir(self.dir).map_err(fail("sync the directory of"))?;
+        }
         Ok(begun)
     }
 
@@ -324,7 +329,7 @@ impl Beginning<'_> {
     }
 }
 
-fn is_zero(file: &Arc<dyn IoFile>) -> io::Result<bool> {
+pub(crate) fn is_zero(file: &Arc<dyn IoFile>) -> io::Result<bool> {
     const PIECE: usize = 64 << 10;
     let mut window = Window::new(Arc::clone(file))?;
     let mut offset = 0;
@@ -339,6 +344,21 @@ fn is_zero(file: &Arc<dyn IoFile>) -> io::Result<bool> {
 }
 
 impl Opening {
+    /// The log, to go on behind what lies in the segment begun, which is at `path`.
+    pub(crate) fn resume(
+        self,
+        io: &Arc<dyn Io>,
+        (dir, path): (&Path, &Path),
+        survey: &Survey,
+        (tail, copied): (TailState, u64),
+    ) -> (Resume, Recovery) {
+        let spans = spans(survey, &self, path);
+        let kept = kept(&spans);
+        let Self { active, last_lsn } = self;
+        let resume = Resume { dir: dir.to_owned(), active, kept, free: survey.free.clone(), last_lsn };
+        (resume, Recovery { io: Arc::clone(io), spans, tail, copied })
+    }
+
     /// Copies the records between two offsets of `segment`, same LSNs, and a watermark behind them: by the time the
     /// file gets its name, all of it is durable.
     fn copy(&mut self, io: &dyn Io, segment: &Segment, (from, to): (u64, u64)) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::CorruptionProof;
 use crate::frame::{FrameHeader, FrameKind, Record, split_record};
 use crate::io::{Io, OpenMode};
+use crate::mutants::{Mutant, planted};
 use crate::scan::{Scanner, Window};
 use crate::segment::SegmentHeader;
 use crate::survey::corrupt;
@@ -239,6 +240,7 @@ impl SpanReader {
                 self.frames += 1;
                 Ok(Some(frame))
             }
+            Ok(None) if planted(Mutant::SilentStopInSealedSegment) => Ok(None),
             Ok(None) => Err(self.broken_off(offset)),
             Err(Misfit::Read(error)) => Err(Error::io("read", &self.span.path)(error)),
             Err(Misfit::Proof(proof)) => Err(self.fault(proof)),

@@ -7,15 +7,15 @@
 //! - the lock is never held across a call to the disk;
 //! - a leader that finishes wakes those it carried, and passes the lead to one of those who came meanwhile: to a
 //!   blocked one, else to the flusher thread. So a wish once uttered needs no second call;
+//! - the next leader lets those run who were carried last: they come back with more. Else batches of all and of one
+//!   take turns, and every second sync is for a single record;
 //! - callbacks and wakers run without the lock;
 //! - the directory's lock is let go last: no batch or chore is under way then, and none begins after.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::hooks::Listener;
@@ -23,11 +23,15 @@ use crate::io::{Io, LockGuard};
 use crate::machine::{Machine, Marks};
 use crate::options::{Chores, Durability, Options, SyncPolicy};
 use crate::stats::{RecentSync, Stats};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{Error, Lsn};
 
 mod append;
 mod lead;
 mod retain;
+mod stepped;
 mod tail;
 mod threads;
 mod wal;
@@ -35,6 +39,7 @@ mod watermark;
 
 pub use append::Append;
 pub use retain::Retention;
+pub use stepped::Underway;
 pub use tail::Tail;
 pub use wal::{Lead, Stager, Wal};
 pub use watermark::Watermark;
@@ -93,17 +98,35 @@ pub(crate) struct State {
 struct Threads {
     closing: bool,
     flusher_started: bool,
+    /// The flusher's timer rang while somebody else led: it waits for the end of that.
+    flusher_is_due: bool,
     preparer_started: bool,
     handles: Vec<JoinHandle<()>>,
 }
 
 /// Who waits where.
+#[derive(Default)]
 struct Turn {
     /// Where those wait whose records are in the next batch.
     next: usize,
     in_flight_last: Lsn,
     in_flight_syncs: bool,
-    waiting: [usize; 2],
+    /// Those not yet told to look again, at each place.
+    asleep: [usize; 2],
+    /// How often all at a place were told.
+    released: [u64; 2],
+    /// Those told who have yet to run.
+    returning: usize,
+}
+
+impl Turn {
+    /// Everybody at `place` is about to be told; whether there is anybody.
+    fn release(&mut self, place: usize) -> bool {
+        self.released[place] += 1;
+        let told = std::mem::take(&mut self.asleep[place]);
+        self.returning += told;
+        told > 0
+    }
 }
 
 pub(crate) type Guard<'a> = MutexGuard<'a, State>;
@@ -190,7 +213,7 @@ impl State {
         Self {
             marked: machine.marks().durable,
             machine,
-            turn: Turn { next: 0, in_flight_last: Lsn::ZERO, in_flight_syncs: false, waiting: [0; 2] },
+            turn: Turn::default(),
             wished: [Lsn::ZERO; 2],
             wakers: [BTreeMap::new(), BTreeMap::new()],
             wakers_named: 0,

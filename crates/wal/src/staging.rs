@@ -134,6 +134,12 @@ impl Staging {
         self.open.count = mark.count;
     }
 
+    /// What comes next comes into another frame.
+    pub(crate) fn split(&mut self) -> Mark {
+        self.turn_over();
+        self.reserve(0)
+    }
+
     fn turn_over(&mut self) {
         let mut fresh = self.pool.pop().unwrap_or_default();
         fresh.begin(self.next_lsn);

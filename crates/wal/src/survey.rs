@@ -5,11 +5,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Corruption, CorruptionProof, Foreign, MissingProof};
 use crate::frame::FrameKind;
 use crate::io::{Io, OpenMode};
-use crate::recovery::TailState;
+use crate::mutants::{Mutant, planted};
+use crate::recovery::{TailState, is_zero};
 use crate::scan::{Scanner, Window, orphan_frame};
 use crate::segment::{BLANK_BYTES, FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
 use crate::{Error, Lsn};
@@ -134,7 +136,8 @@ impl Survey {
         let Some(newest) = self.segments.last() else { return Ok(None) };
         let tail = Tail::of(io, newest)?;
         let next = newest.header.index + 1;
-        if tail.sealed.is_some() && self.unbegun.is_none() && !self.new.contains(&next) {
+        let succeeded = self.unbegun.is_some() || self.new.contains(&next);
+        if tail.sealed.is_some() && !succeeded && !planted(Mutant::MissingSegmentIsEnd) {
             return Err(Error::Missing { dir: dir.to_owned(), segment: next, reason: MissingProof::Sealed });
         }
         if let Some(unbegun) = self.unbegun {
@@ -148,9 +151,15 @@ impl Survey {
         let Some(newest) = self.segments.last() else { return Ok(()) };
         let path = FileRole::Segment(unbegun.index).path(dir);
         let file = io.open(&path, OpenMode::Read).map_err(Error::io("open", &path))?;
-        let mut window = Window::new(file).map_err(Error::io("read", &path))?;
+        let mut window = Window::new(Arc::clone(&file)).map_err(Error::io("read", &path))?;
         let frame = orphan_frame(&mut window, newest.header.log_id, unbegun.index, tail.witnessed)
             .map_err(Error::io("read", &path))?;
+        if planted(Mutant::CorruptionIsTornRotation) {
+            return Ok(());
+        }
+        if planted(Mutant::TornRotationIsCorruption) && !is_zero(&file).map_err(Error::io("read", &path))? {
+            return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::Header));
+        }
         if let Some((offset, _)) = frame {
             return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::FramesBehindHeader { offset }));
         }

@@ -62,7 +62,11 @@ impl Kind {
 
     /// The version of its body that this build writes and reads.
     pub fn version(self) -> u8 {
-        1
+        match self {
+            // 2: the level LINEARIZABLE, its refusals, and the queried in a receipt.
+            Kind::Request | Kind::Response => 2,
+            _ => 1,
+        }
     }
 }
 

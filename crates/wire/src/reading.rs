@@ -46,6 +46,11 @@ impl ReadDigest {
             hash: value.map_or(0, xxh3_128),
         }
     }
+
+    /// The newer of the two versions in it, as [`Record::newest`].
+    pub fn newest(&self) -> Version {
+        self.version.max(self.expiry.version)
+    }
 }
 
 /// A replica's answer to a read.

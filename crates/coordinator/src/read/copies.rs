@@ -10,7 +10,7 @@
 
 use std::cmp::Reverse;
 
-use quorate_types::{Merge, Record, Version};
+use quorate_types::{Merge, Record};
 use quorate_wire::ReadDigest;
 
 use crate::replicas::Members;
@@ -120,15 +120,10 @@ fn would_win(theirs: &ReadDigest, ours: &ReadDigest) -> bool {
     theirs.version > ours.version || (theirs.version == ours.version && !ours.tombstone && differ)
 }
 
-/// The newest version that a digest tells of.
-pub(super) fn newest_of(digest: &ReadDigest) -> Version {
-    digest.version.max(digest.expiry.version)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use quorate_types::{Expiry, NodeId, Timestamp};
+    use quorate_types::{Expiry, NodeId, Timestamp, Version};
 
     use super::*;
 

@@ -7,7 +7,7 @@ use quorate_types::{KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, 
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
 use super::asks::{Asks, Reason, hedge_delay, nearest_first};
-use super::copies::{Copies, newest_of};
+use super::copies::Copies;
 use super::repair::Repairs;
 use crate::config::ReadRepairPolicy;
 use crate::effect::Effect;
@@ -70,7 +70,7 @@ impl ReadTask {
             keyspace: read.keyspace,
             key: read.key,
             required: plan.required,
-            policy: plan.policy.read_repair,
+            policy: plan.policy.read_repair_at(plan.level),
             phase: Phase::Asking,
             timing: Timing { started, deadline: read.deadline, hedge_at: None, hedge_delay },
             asks: Asks::new(replicas, alive),
@@ -135,7 +135,7 @@ impl ReadTask {
                 self.copies.record(member, record);
             }
             ReadResult::Digest(digest) if !self.asks.was_asked_wholly(member) => {
-                self.note_answer(turn, from, Some(newest_of(&digest)));
+                self.note_answer(turn, from, Some(digest.newest()));
                 self.asks.answered.insert(member);
                 self.copies.digest(member, digest);
             }

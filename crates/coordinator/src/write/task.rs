@@ -6,6 +6,7 @@ use quorate_wire::{Purpose, ReplicaWrite, ResponseBody};
 use super::Fate;
 use crate::effect::{Effect, HintedWrite};
 use crate::plan::Plan;
+use crate::query::Found;
 use crate::replicas::{Members, Replicas};
 use crate::request::{Attempt, ClientWrite, Origin, WriteHandle};
 use crate::slab::Slot;
@@ -81,6 +82,13 @@ impl WriteTask {
             fates,
             refusal: None,
             receipt: turn.receipt(&plan.replicas, write.want_receipt.into()),
+        }
+    }
+
+    /// Puts what the first phase found into the receipt, if one is wanted.
+    pub(super) fn note_found(&mut self, found: Found) {
+        if let Some(receipt) = &mut self.receipt {
+            (receipt.queried, receipt.refused) = (found.queried, found.refused);
         }
     }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect,
-    KeyspacePolicy, Liveness, Origin, PageHandle, PageReply, Part, ReadHandle, ReadReply, WriteHandle,
+    KeyspacePolicy, Liveness, Origin, PageHandle, PageReply, Part, ReadHandle, ReadReply, StampHandle,
+    UnstampedWrite, WriteHandle,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{
@@ -60,6 +61,7 @@ pub struct Desk {
     write: Option<WriteHandle>,
     read: Option<ReadHandle>,
     page: Option<PageHandle>,
+    stamp: Option<StampHandle>,
     numbers: u64,
 }
 
@@ -101,6 +103,7 @@ impl Desk {
             write: None,
             read: None,
             page: None,
+            stamp: None,
             numbers: 0,
         }
     }
@@ -156,6 +159,37 @@ impl Desk {
     pub fn start_write(&mut self, write: ClientWrite) -> Vec<String> {
         let mut out = Vec::new();
         self.coordinator.start_write(self.now, &self.live, write, &mut out);
+        self.told(out)
+    }
+
+    /// A put of `value` at LINEARIZABLE, which has no version yet.
+    pub fn put_unstamped(&mut self, value: &str) -> Vec<String> {
+        let write = UnstampedWrite {
+            origin: self.origin(),
+            keyspace: KEYSPACE,
+            key: Bytes::from_static(KEY),
+            token: self.token(),
+            value: Some(value.to_owned().into()),
+            part: Part::Both,
+            expires_at_ms: None,
+            level: Some(Level::Linearizable),
+            deadline: self.deadline(),
+            want_receipt: true,
+        };
+        self.start_unstamped(write)
+    }
+
+    pub fn start_unstamped(&mut self, write: UnstampedWrite) -> Vec<String> {
+        let mut out = Vec::new();
+        self.coordinator.start_unstamped_write(self.now, &self.live, write, &mut out);
+        self.told(out)
+    }
+
+    /// The clock issues this version, or says why not.
+    pub fn stamp(&mut self, stamp: Result<u64, Refusal>) -> Vec<String> {
+        let handle = self.stamp.expect("a stamp was asked for");
+        let mut out = Vec::new();
+        self.coordinator.on_stamp(self.now, &self.live, (handle, stamp.map(at)), &mut out);
         self.told(out)
     }
 
@@ -334,6 +368,10 @@ impl Desk {
             Effect::ReadPage { to, handle, ask } => {
                 self.page = Some(handle);
                 format!("page {} limit {}", self.name(to), ask.limit)
+            }
+            Effect::Stamp { handle, above } => {
+                self.stamp = Some(handle);
+                format!("stamp above {:?}", above.map(|v| v.timestamp.wall_ms()))
             }
             Effect::Hint { target, hint } => format!("hint for {} {}", self.name(target), text(&hint.record)),
             Effect::Answer { origin, response } => {

@@ -7,6 +7,7 @@ mod desk;
 mod explain;
 mod laws;
 mod limits;
+mod linearizable;
 mod pages;
 mod reads;
 mod repair;

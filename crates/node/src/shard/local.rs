@@ -106,9 +106,7 @@ impl Shard {
             out.close.push(link);
             self.on_link_down(now, link, LinkLoss::Ours);
         }
-        for write in std::mem::take(&mut self.clients.parked) {
-            self.refuse(write.origin(), Refusal::LogFailed, out);
-        }
+        self.refuse_parked(now, out);
     }
 
     /// Takes on a read of our copy; answered with the turn's others by [`Self::answer_reads`].

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_coordinator::{Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Origin, Part};
+use quorate_coordinator::{
+    Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, StampHandle, UnstampedWrite,
+};
 use quorate_types::limits::KEY_BYTES_MAX;
 use quorate_types::{ClockSkew, Expiry, KeyspaceId, Level, Mono, Now, Refusal, SessionId, Token, Version};
 use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
@@ -48,9 +50,46 @@ pub(super) struct Terms {
     pub(super) want_receipt: bool,
 }
 
+/// What waits for the clock's ceiling to rise.
+#[derive(Debug)]
+pub(super) enum Parked {
+    /// A write that was not begun.
+    Write(WriteRequest),
+    /// A LINEARIZABLE write between its phases.
+    Stamp(StampHandle),
+}
+
 impl WriteRequest {
     pub(super) fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// The write without the version that it may have brought. A time to live counts from now.
+    fn unstamped(self, now: Now) -> UnstampedWrite {
+        let WriteRequest { origin, keyspace, key, token, change, version: _, terms } = self;
+        let (value, expiry, part) = match change {
+            Change::Put(value, expiry) => (Some(value), expiry, Part::Both),
+            Change::Delete => (None, ExpiryRequest::Never, Part::Both),
+            Change::Expire(..) => {
+                unreachable!("a change of the expiry reads first, and goes on as `ExpireBeside`")
+            }
+            Change::PutBeside(value, expiry) => (Some(value), ExpiryRequest::Never, Part::Value { expiry }),
+            Change::ExpireBeside(expiry, value, of) => (Some(value), expiry, Part::Expiry { of }),
+        };
+        let expires_at_ms = expires_at_ms(now, expiry);
+        let Terms { level, deadline, want_receipt } = terms;
+        UnstampedWrite {
+            origin,
+            keyspace,
+            key,
+            token,
+            value,
+            part,
+            expires_at_ms,
+            level,
+            deadline,
+            want_receipt,
+        }
     }
 }
 
@@ -172,81 +211,114 @@ impl Shard {
         match write.version {
             Some(version) => {
                 self.follow(now, version)?;
-                self.start_write(now, write, version);
+                self.start_write(now, write, (version, Attempt::Retry));
+            }
+            None if self.coordinator.stamps_later(write.keyspace, write.terms.level) => {
+                let (write, effects) = (write.unstamped(now), &mut self.scratch.effects);
+                self.coordinator.start_unstamped_write(now, &self.peers, write, effects);
             }
             // Behind others that wait for a stamp it waits too, so that a client's writes keep their order.
-            None if !self.clients.parked.is_empty() => self.park(write)?,
-            None => match self.stamps.issue(now) {
-                Ok(stamp) => self.start_write(now, write, Version::new(stamp, self.config.node)),
-                Err(_) => self.park(write)?,
+            None => match self.issue(now) {
+                Some(version) => self.start_write(now, write, (version, Attempt::First)),
+                None => self.park(Parked::Write(write))?,
             },
         }
         Ok(())
     }
 
-    /// Lets the clock follow a stamp that came in, within its bound.
-    pub(super) fn follow(&mut self, now: Now, version: Version) -> Result<(), Refusal> {
-        match self.stamps.observe(now, version.timestamp) {
-            Ok(Ahead::Little) => Ok(()),
-            Ok(Ahead::Far) => {
-                self.counters.clock_skew_warned += 1;
-                Ok(())
-            }
-            Err(ClockSkew { theirs_ms, ours_ms, skew_max_ms }) => {
-                self.counters.clock_skew_refused += 1;
-                Err(Refusal::ClockSkew { ahead_ms: theirs_ms - ours_ms, skew_max_ms })
+    /// A new version, unless it has to wait for the clock's ceiling: behind others that do, so that a client's writes
+    /// keep their order.
+    fn issue(&mut self, now: Now) -> Option<Version> {
+        if !self.clients.parked.is_empty() {
+            return None;
+        }
+        self.stamps.issue(now).ok().map(|stamp| Version::new(stamp, self.config.node))
+    }
+
+    /// Stamps a LINEARIZABLE write above what its replicas told of, as far as the clock may follow.
+    pub(super) fn stamp(&mut self, now: Now, handle: StampHandle, above: Option<Version>) {
+        let stamp = match self.follow_newest(now, above) {
+            Ok(()) => self.issue(now).map(Ok),
+            Err(refusal) => Some(Err(refusal)),
+        };
+        match stamp {
+            Some(stamp) => self.stamped(now, handle, stamp),
+            None => {
+                if let Err(refusal) = self.park(Parked::Stamp(handle)) {
+                    self.stamped(now, handle, Err(refusal));
+                }
             }
         }
     }
 
-    fn park(&mut self, write: WriteRequest) -> Result<(), Refusal> {
+    fn stamped(&mut self, now: Now, handle: StampHandle, stamp: Result<Version, Refusal>) {
+        self.coordinator.on_stamp(now, &self.peers, (handle, stamp), &mut self.scratch.effects);
+    }
+
+    fn follow_newest(&mut self, now: Now, newest: Option<Version>) -> Result<(), Refusal> {
+        if self.replica.log.has_failed() {
+            return Err(Refusal::LogFailed);
+        }
+        // A clock that is past it already has nothing to follow, whatever the wall clock says by now.
+        let Some(newest) = newest.filter(|newest| newest.timestamp > self.stamps.latest()) else {
+            return Ok(());
+        };
+        self.observe(now, newest).map_err(|skew| Refusal::ClockBehind {
+            newest_ms: skew.theirs_ms,
+            ours_ms: skew.ours_ms,
+            skew_max_ms: skew.skew_max_ms,
+        })
+    }
+
+    /// Lets the clock follow a stamp that came in, within its bound.
+    pub(super) fn follow(&mut self, now: Now, version: Version) -> Result<(), Refusal> {
+        self.observe(now, version).map_err(|skew| Refusal::ClockSkew {
+            ahead_ms: skew.theirs_ms - skew.ours_ms,
+            skew_max_ms: skew.skew_max_ms,
+        })
+    }
+
+    fn observe(&mut self, now: Now, version: Version) -> Result<(), ClockSkew> {
+        let observed = self.stamps.observe(now, version.timestamp);
+        self.counters.clock_skew_warned += u64::from(observed == Ok(Ahead::Far));
+        self.counters.clock_skew_refused += u64::from(observed.is_err());
+        observed.map(|_| ())
+    }
+
+    fn park(&mut self, parked: Parked) -> Result<(), Refusal> {
         if self.clients.parked.len() >= self.config.limits.clock_parked_max {
             self.counters.limit_clock_parked += 1;
             return Err(overloaded("clock_ceiling"));
         }
         self.counters.clock_parked += 1;
-        self.clients.parked.push_back(write);
+        self.clients.parked.push_back(parked);
         Ok(())
     }
 
     /// The clock's ceiling has risen: what waited for it goes on; if too late, its coordinator says so.
     pub(super) fn unpark(&mut self, now: Now) {
-        while let Some(write) = self.clients.parked.pop_front() {
-            match self.stamps.issue(now) {
-                Ok(stamp) => self.start_write(now, write, Version::new(stamp, self.config.node)),
-                Err(_) => return self.clients.parked.push_front(write),
+        while let Some(parked) = self.clients.parked.pop_front() {
+            let Ok(stamp) = self.stamps.issue(now) else { return self.clients.parked.push_front(parked) };
+            let version = Version::new(stamp, self.config.node);
+            match parked {
+                Parked::Write(write) => self.start_write(now, write, (version, Attempt::First)),
+                Parked::Stamp(handle) => self.stamped(now, handle, Ok(version)),
             }
         }
     }
 
-    fn start_write(&mut self, now: Now, write: WriteRequest, version: Version) {
-        let WriteRequest { origin, keyspace, key, token, change, version: brought, terms } = write;
-        let (value, expiry, part) = match change {
-            Change::Put(value, expiry) => (Some(value), expiry, Part::Both),
-            Change::Delete => (None, ExpiryRequest::Never, Part::Both),
-            Change::Expire(..) => {
-                unreachable!("a change of the expiry reads first, and goes on as `ExpireBeside`")
+    /// The log failed: what waited for the ceiling is refused; nothing of it was written.
+    pub(super) fn refuse_parked(&mut self, now: Now, out: &mut Effects) {
+        for parked in std::mem::take(&mut self.clients.parked) {
+            match parked {
+                Parked::Write(write) => self.refuse(write.origin(), Refusal::LogFailed, out),
+                Parked::Stamp(handle) => self.stamped(now, handle, Err(Refusal::LogFailed)),
             }
-            Change::PutBeside(value, expiry) => (Some(value), ExpiryRequest::Never, Part::Value { expiry }),
-            Change::ExpireBeside(expiry, value, of) => (Some(value), expiry, Part::Expiry { of }),
-        };
-        let expires_at_ms = expires_at_ms(now, expiry);
-        let attempt = if brought.is_some() { Attempt::Retry } else { Attempt::First };
-        let Terms { level, deadline, want_receipt } = terms;
-        let write = ClientWrite {
-            origin,
-            keyspace,
-            key,
-            token,
-            value,
-            version,
-            part,
-            attempt,
-            expires_at_ms,
-            level,
-            deadline,
-            want_receipt,
-        };
+        }
+    }
+
+    fn start_write(&mut self, now: Now, write: WriteRequest, (version, attempt): (Version, Attempt)) {
+        let write = write.unstamped(now).stamped(version, attempt);
         self.coordinator.start_write(now, &self.peers, write, &mut self.scratch.effects);
     }
 

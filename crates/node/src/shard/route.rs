@@ -61,6 +61,7 @@ impl Shard {
             Effect::Answer { origin, response } if Shard::is_read_first(origin) => {
                 self.on_read_first(now, origin.number, response.body, out);
             }
+            Effect::Stamp { handle, above } => self.stamp(now, handle, above),
             Effect::Answer { origin, response } => self.answer(origin, response, out),
             Effect::Hint { target, hint } => self.keep_hint(now, target, hint, out),
         }

@@ -7,6 +7,7 @@ mod expiring;
 mod faults;
 mod handoff;
 mod harness;
+mod linearizable;
 mod lives;
 mod network;
 mod writes;

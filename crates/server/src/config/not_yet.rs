@@ -35,7 +35,12 @@ const KEYS: [(&str, &str, &str, &str); 11] = [
         "compare-and-set",
         "remove it; of two writes the one with the newer version wins",
     ),
-    ("keyspace", "linearizable", "linearizability", "remove it; QUORUM promises freshness by version"),
+    (
+        "keyspace",
+        "linearizable",
+        "a switch for linearizability",
+        "write read = \"LINEARIZABLE\" and write = \"LINEARIZABLE\"",
+    ),
     (
         "keyspace",
         "siblings_max",
@@ -75,9 +80,9 @@ pub(super) fn value(section: &str, key: &str, text: &str) -> Option<Wrong> {
         ("keyspace", "conflict", "siblings") => {
             Some(("conflict = \"siblings\"", "write conflict = \"lww\": the newest version wins"))
         }
-        ("keyspace", "read" | "write", "linearizable" | "serial") => Some((
-            "level LINEARIZABLE",
-            "use QUORUM, which promises freshness by version, not linearizability",
+        ("keyspace", "read" | "write", "serial") => Some((
+            "level SERIAL",
+            "use LINEARIZABLE, at which each key is a register, without compare-and-set",
         )),
         _ => KEYS
             .iter()

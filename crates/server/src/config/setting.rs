@@ -118,7 +118,8 @@ impl Setting for Duration {
 }
 
 impl Setting for Level {
-    const EXPECTED: &'static str = "a level: \"ONE\", \"TWO\", \"THREE\", \"QUORUM\", \"ALL\" or a number";
+    const EXPECTED: &'static str =
+        "a level: \"ONE\", \"TWO\", \"THREE\", \"QUORUM\", \"ALL\", \"LINEARIZABLE\" or a number";
     const WRITTEN: Written = Written::TextOrInteger;
 
     fn from_text(text: &str) -> Option<Self> {

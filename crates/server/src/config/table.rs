@@ -107,13 +107,13 @@ section! {
         name: String = "default".to_owned();
         /// Replicas of each key; at most the number of nodes.
         n: usize = 3, 1 => REPLICAS_MAX;
-        /// Replicas that must answer a read that names no level.
+        /// Replicas that must answer a read that names no level; a scan at LINEARIZABLE is read at QUORUM.
         read: Level = Level::Quorum;
         /// Replicas that must have a write on disk when it names no level.
         write: Level = Level::Quorum;
         /// How concurrent writes of a key are resolved.
         conflict: ConflictRule = ConflictRule::Lww;
-        /// What a read does about replicas that are behind.
+        /// What a read does about replicas that are behind; one at LINEARIZABLE always repairs before it answers.
         read_repair: ReadRepairPolicy = ReadRepairPolicy::Blocking;
         /// Whether a coordinator keeps what a replica missed and delivers it when the replica is back.
         hinted_handoff: bool = true;

@@ -68,8 +68,12 @@ fn what_this_version_lacks_is_refused_by_name() {
             "a sloppy quorum is not supported by this version; remove `sloppy`; hinted handoff brings missed writes to their replicas",
         ),
         (
-            "read = \"LINEARIZABLE\"",
-            "level LINEARIZABLE is not supported by this version; use QUORUM, which promises freshness by version, not linearizability",
+            "read = \"SERIAL\"",
+            "level SERIAL is not supported by this version; use LINEARIZABLE, at which each key is a register, without compare-and-set",
+        ),
+        (
+            "linearizable = true",
+            "a switch for linearizability is not supported by this version; write read = \"LINEARIZABLE\" and write = \"LINEARIZABLE\"",
         ),
         (
             "compare_and_set = true",

@@ -24,9 +24,18 @@ impl StdIo {
 }
 
 struct StdFile(File);
-struct StdLock(#[expect(dead_code, reason = "dropping it releases the lock")] File);
+struct StdLock(File);
 
 impl LockGuard for StdLock {}
+
+impl Drop for StdLock {
+    /// Closing the file is not enough: a process that another thread starts just now has a copy of the descriptor,
+    /// and the lock with it, until it runs its program.
+    fn drop(&mut self) {
+        // If it fails, closing still releases the lock, only later.
+        drop(self.0.unlock());
+    }
+}
 
 impl Io for StdIo {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn IoFile>> {

@@ -4,6 +4,7 @@
 //! opening the log, before its first checkpoint.
 
 use super::Machine;
+use crate::mutants::{Mutant, planted};
 use crate::{Error, Lsn};
 
 /// Who holds back what.
@@ -49,6 +50,9 @@ impl Machine {
 
     /// Up to here segments may retire: the checkpoint, or less if somebody holds it back.
     pub(super) fn retirable(&self) -> Lsn {
+        if planted(Mutant::CheckpointIgnoresPins) {
+            return self.cut;
+        }
         self.pins().map(|pin| pin.lsn.prev()).fold(self.cut, Lsn::min)
     }
 }

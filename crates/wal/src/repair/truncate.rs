@@ -1,9 +1,10 @@
 //! Ending a log after a record that somebody named.
 //!
-//! 1. Find the newest readable segment that begins at or before the cut; everything from the oldest segment to it must be a
-//!    chain without fault, and its frames intact up to the cut.
+//! 1. Find the newest readable segment that begins at or before the cut, or the oldest if no record stays; everything from
+//!    the oldest segment to it must be a chain without fault, and its frames intact up to the cut.
 //! 2. Rename whatever follows it aside, oldest first, the directory synced after each: until all of it is gone, a gap
-//!    keeps the log from being opened.
+//!    keeps the log from being opened. (The segment found stays where it is, even if nothing in it counts: without it, the
+//!    log would look as if it began later.)
 //! 3. Begin a segment behind it whose header pins the cut. Bytes behind the cut do not count from then on.
 //!
 //! A crash on the way leaves the log as it was, or refusing to open, or (once nothing follows) ending later than asked
@@ -25,8 +26,9 @@ use crate::{Error, Foreign, Lsn};
 pub struct Cut {
     /// The last record that stays.
     pub last_lsn: Lsn,
-    /// The segment that holds it, and the offset behind which its bytes no longer count; `None` if no record stays.
-    pub at: Option<(PathBuf, u64)>,
+    /// The segment in which the log ends, and the offset behind which its bytes no longer count. If no record stays, that is
+    /// where the oldest segment's frames begin.
+    pub at: (PathBuf, u64),
     /// The files renamed aside, with their new names.
     pub aside: Vec<(PathBuf, PathBuf)>,
 }
@@ -75,23 +77,19 @@ impl Site {
     fn find(io: &dyn Io, dir: &Path, last: Lsn) -> Result<Self, Error> {
         let files = Files::of(io, dir)?;
         let chain = files.chain_to(io, dir, last)?;
-        let (plan, at) = match chain.last() {
-            Some(segment) if segment.header.first_lsn <= last => {
-                let end = End::of(io, segment, last)?;
-                let previous = Predecessor {
-                    epoch: segment.header.epoch,
-                    last_lsn: last,
-                    end: end.offset,
-                    chain_crc: end.chain_crc,
-                };
-                let (log_id, index) = (segment.header.log_id, segment.header.index + 1);
-                (Plan { log_id, index, previous, copy: None }, Some((segment.path.clone(), end.offset)))
-            }
-            Some(segment) => (Plan::instead_of(segment), None),
-            None => {
-                return Err(Error::Missing { dir: dir.to_owned(), segment: 1, reason: MissingProof::Gap });
-            }
+        let Some(segment) = chain.last() else {
+            return Err(Error::Missing { dir: dir.to_owned(), segment: 1, reason: MissingProof::Gap });
         };
+        let end = End::of(io, segment, last)?;
+        let previous = Predecessor {
+            epoch: segment.header.epoch,
+            last_lsn: last,
+            end: end.offset,
+            chain_crc: end.chain_crc,
+        };
+        let (log_id, index) = (segment.header.log_id, segment.header.index + 1);
+        let plan = Plan { log_id, index, previous, copy: None };
+        let at = (segment.path.clone(), end.offset);
         let unbegun = files.prepared(io, dir, (&plan, last))?;
         let aside = files.aside(dir, plan.index, unbegun);
         let survey = Survey::to_build_on((files.new, files.free), unbegun);

@@ -16,12 +16,13 @@ use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Builder, JoinHandle};
 
 use super::{Access, Span, SpanReader};
 use crate::frame::{FrameHeader, FrameKind, Record, split_record};
 use crate::io::Io;
+use crate::mutants::carried_along;
+use crate::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use crate::sync::thread::{Builder, JoinHandle};
 use crate::{Error, Lsn};
 
 /// Blocks that wait for the caller.
@@ -81,7 +82,7 @@ impl ReplayAhead {
         let spans = spans.into_iter().skip_while(move |span| span.last_lsn < from);
         let reader = Builder::new()
             .name("wal-reader".to_owned())
-            .spawn(move || reader.run(spans))
+            .spawn(carried_along(move || reader.run(spans)))
             .map_err(Error::io("start a thread to read", PathBuf::from("the log")))?;
         Ok(Self {
             from,

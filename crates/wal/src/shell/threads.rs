@@ -2,7 +2,6 @@
 //! who makes and retires segments.
 
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use super::lead::Led;
@@ -10,6 +9,7 @@ use super::{Guard, Shared, State};
 use crate::chore::Chore;
 use crate::machine::Machine;
 use crate::options::{Chores, Durability};
+use crate::sync::thread;
 
 /// After this much idleness the flusher writes the durable mark.
 const IDLE: Duration = Duration::from_millis(50);
@@ -52,8 +52,9 @@ impl Shared {
         }
     }
 
-    /// What the flusher should do now. Keeps the timer.
+    /// What the flusher should do now. Keeps the timer: one that rings while another leads has rung until that is over.
     fn due(&self, state: &mut State, tick: &mut Option<Duration>) -> Option<Durability> {
+        state.threads.flusher_is_due = false;
         let wish = if self.is_gathering(state) && state.ticking { None } else { state.unfulfilled() };
         let Some((every, durability)) = self.tick.filter(|_| state.ticking) else { return wish };
         let marks = state.machine.marks();
@@ -67,7 +68,10 @@ impl Shared {
         if now < at {
             return wish;
         }
-        *tick = None;
+        state.threads.flusher_is_due = state.machine.is_busy();
+        if !state.threads.flusher_is_due {
+            *tick = None;
+        }
         let wished = &mut state.wished[durability as usize];
         *wished = (*wished).max(marks.staged);
         Some(durability)
@@ -77,6 +81,7 @@ impl Shared {
     fn idle<'a>(self: &'a Arc<Self>, state: Guard<'a>, tick: Option<Duration>) -> Guard<'a> {
         let unmarked = state.marked < state.machine.marks().durable;
         let timeout = match tick {
+            _ if state.threads.flusher_is_due => None,
             Some(at) => Some(at.saturating_sub(self.io.monotonic())),
             None => unmarked.then_some(IDLE),
         };

@@ -1,9 +1,7 @@
 //! The log as its users see it.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
-use std::thread;
 use std::time::Duration;
 
 use super::{Append, Guard, OnDurable, Retention, Shared, Tail, Watermark};
@@ -12,6 +10,8 @@ use crate::machine::{Machine, Marks, Opened, PinStats};
 use crate::options::{Durability, Options};
 use crate::recovery::Recovery;
 use crate::stats::Stats;
+use crate::sync::atomic::Ordering;
+use crate::sync::thread;
 use crate::{Error, LogId, Lsn};
 
 /// What became of an attempt to lead.
@@ -53,7 +53,7 @@ impl Wal {
         Ok((Self { owner: Arc::new(Owner { shared }) }, recovery))
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.owner.shared
     }
 

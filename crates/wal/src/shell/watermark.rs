@@ -7,10 +7,10 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use super::Shared;
 use crate::options::Durability;
+use crate::sync::thread::{self, Thread};
 use crate::{Error, Lsn};
 
 /// A subscription to the durable mark ([`Wal::subscribe`](crate::Wal::subscribe)). Asks for no sync; does not keep the

@@ -1,54 +1,35 @@
 //! The disk behind [`SimIo`](super::SimIo): what is shown, what is durable, and the order of what is neither yet.
 //!
 //! Invariants: without faults, `shown` is `durable` with all of `pending` applied; bytes that were synced change only
-//! by flipped bits: a sector is written whole or not, so garbage never reaches beyond what an un-synced write covered.
+//! by flipped bits and misdirected writes: a sector is written whole or not, so garbage never reaches beyond what an
+//! un-synced write covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::SplitMix;
+use super::faults::{Plan, RottenBit, count_down};
+use super::file::{Inode, SECTOR_BYTES, Write, overwrite, slice};
+use super::names::{NameChange, Names, What};
 use crate::io::OpenMode;
-
-const SECTOR: u64 = 512;
-
-/// Faults to come.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Plan {
-    pub(super) power_cut_in: Option<u64>,
-    pub(super) sync_failure_in: Option<u64>,
-    pub(super) write_failure_in: Option<u64>,
-    pub(super) short_one_in: u64,
-    pub(super) capacity: Option<u64>,
-    pub(super) unreadable: BTreeSet<PathBuf>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Inode {
-    shown: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<(u64, Vec<u8>)>,
-}
-
-#[derive(Clone, Debug)]
-enum NameChange {
-    Made(PathBuf, u64),
-    Renamed(PathBuf, PathBuf),
-    Removed(PathBuf),
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
-    inodes: BTreeMap<u64, Inode>,
+    pub(super) inodes: BTreeMap<u64, Inode>,
     inodes_made: u64,
-    names: BTreeMap<PathBuf, u64>,
-    durable_names: BTreeMap<PathBuf, u64>,
-    pending_names: Vec<NameChange>,
+    names: Names,
+    pub(super) durable_names: Names,
+    pub(super) pending_names: Vec<NameChange>,
     dirs: BTreeSet<PathBuf>,
     pub(super) locks: BTreeSet<PathBuf>,
     pub(super) plan: Plan,
     pub(super) clock: Duration,
+    /// What of the clock's way was the disk's work.
+    pub(super) busy: Duration,
     /// Counts machine lives: handles of an earlier one are void.
     pub(super) life: u64,
     pub(super) dark: bool,
@@ -64,13 +45,14 @@ impl Disk {
         Self {
             inodes: BTreeMap::new(),
             inodes_made: 0,
-            names: BTreeMap::new(),
-            durable_names: BTreeMap::new(),
+            names: Names::new(),
+            durable_names: Names::new(),
             pending_names: Vec::new(),
             dirs: BTreeSet::new(),
             locks: BTreeSet::new(),
             plan: Plan::default(),
             clock: Duration::from_secs(1),
+            busy: Duration::ZERO,
             life: 0,
             dark: false,
             operations: 0,
@@ -98,8 +80,13 @@ impl Disk {
         }
         self.lit()?;
         self.operations += 1;
-        self.clock += takes;
+        self.work(takes);
         Ok(())
+    }
+
+    fn work(&mut self, takes: Duration) {
+        self.clock += takes;
+        self.busy += takes;
     }
 
     fn lit(&self) -> io::Result<()> {
@@ -128,20 +115,55 @@ impl Disk {
         let inode = self.inodes_made;
         self.inodes.insert(inode, Inode::default());
         self.names.insert(path.to_owned(), inode);
-        self.pending_names.push(NameChange::Made(path.to_owned(), inode));
+        self.note_name(What::Made(path.to_owned(), inode));
         Ok(inode)
+    }
+
+    fn note_name(&mut self, what: What) {
+        self.pending_names.push(NameChange { number: self.operations, what });
     }
 
     pub(super) fn pread(&mut self, inode: u64, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.lit()?;
-        if self.plan.unreadable.iter().any(|path| self.names.get(path) == Some(&inode)) {
-            return Err(io::Error::other("unreadable sector"));
-        }
         let shown = &self.inode(inode)?.shown;
         let from = (offset as usize).min(shown.len());
-        let count = buf.len().min(shown.len() - from);
+        let mut count = buf.len().min(shown.len() - from);
         buf[..count].copy_from_slice(&shown[from..from + count]);
+        let range = offset..offset + count as u64;
+        if let Some(bad) = self.first_unreadable(inode, &range) {
+            count = bad.saturating_sub(offset) as usize;
+            if count == 0 {
+                return Err(io::Error::other("unreadable sector"));
+            }
+        }
+        if let Some(stale) = self.stale(inode, &range) {
+            let part = (stale.start - offset) as usize..(stale.end - offset) as usize;
+            self.inode(inode)?.read_stale(&mut buf[part], stale.start);
+        }
         Ok(count)
+    }
+
+    /// The first byte of `range` that cannot be read.
+    fn first_unreadable(&self, inode: u64, range: &Range<u64>) -> Option<u64> {
+        let is_it = |path: &Path| self.names.get(path) == Some(&inode);
+        if self.plan.unreadable.iter().any(|path| is_it(path)) {
+            return Some(range.start);
+        }
+        let here = self.plan.unreadable_sectors.iter().filter(|(path, _)| is_it(path));
+        let bad = here.map(|(_, sector)| sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES);
+        bad.filter(|bad| bad.start < range.end && range.start < bad.end).map(|bad| bad.start).min()
+    }
+
+    /// The part of `range` that this read shall show as it was.
+    fn stale(&mut self, inode: u64, range: &Range<u64>) -> Option<Range<u64>> {
+        let names = &self.names;
+        let stale = self.plan.stale.iter_mut().find(|(path, _)| names.get(*path) == Some(&inode))?.1;
+        let part = range.start.max(stale.range.start)..range.end.min(stale.range.end);
+        if part.is_empty() || stale.reads_left == 0 {
+            return None;
+        }
+        stale.reads_left -= 1;
+        Some(part)
     }
 
     pub(super) fn pwrite(&mut self, inode: u64, buf: &[u8], offset: u64) -> io::Result<usize> {
@@ -159,13 +181,39 @@ impl Disk {
         if grows > 0 && self.plan.capacity.is_some_and(|capacity| self.used() + grows > capacity) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let file = self.inode(inode)?;
-        overwrite(&mut file.shown, offset, &buf[..count]);
-        file.pending.push((offset, buf[..count].to_vec()));
+        let number = self.operations;
+        self.inode(inode)?.write(Write { number, inode, offset, bytes: buf[..count].to_vec() });
+        if count_down(&mut self.plan.misdirection_in) {
+            self.misdirect(inode);
+        }
         Ok(count)
     }
 
-    fn used(&self) -> u64 {
+    /// The sectors of the last write to `inode` will land elsewhere.
+    fn misdirect(&mut self, inode: u64) {
+        let Some(last) = self.inodes.get(&inode).and_then(|file| file.pending.last()) else { return };
+        let from = last.offset / SECTOR_BYTES;
+        let count = (last.offset + last.bytes.len() as u64).div_ceil(SECTOR_BYTES) - from;
+        let elsewhere = self.names.values().filter_map(|other| {
+            let sectors = self.inodes.get(other)?.shown.len() as u64 / SECTOR_BYTES;
+            (sectors >= count).then_some((*other, sectors + 1 - count))
+        });
+        let places: Vec<(u64, u64)> = elsewhere
+            .flat_map(|(other, starts)| (0..starts).map(move |start| (other, start)))
+            .filter(|(other, start)| *other != inode || *start + count <= from || from + count <= *start)
+            .collect();
+        let Some(&(other, start)) = places.get(self.chance.below(places.len() as u64) as usize) else {
+            return;
+        };
+        let Some(file) = self.inodes.get_mut(&inode) else { return };
+        let mut bytes = slice(&file.shown, from * SECTOR_BYTES..(from + count) * SECTOR_BYTES).to_vec();
+        bytes.resize((count * SECTOR_BYTES) as usize, 0);
+        if let Some(last) = file.pending.last_mut() {
+            *last = Write { number: last.number, inode: other, offset: start * SECTOR_BYTES, bytes };
+        }
+    }
+
+    pub(super) fn used(&self) -> u64 {
         self.names
             .values()
             .filter_map(|inode| self.inodes.get(inode))
@@ -175,17 +223,25 @@ impl Disk {
 
     pub(super) fn sync_data(&mut self, inode: u64) -> io::Result<()> {
         self.change(Duration::from_micros(80))?;
+        if count_down(&mut self.plan.stall_in) {
+            self.work(self.plan.stall);
+        }
         let fails = count_down(&mut self.plan.sync_failure_in);
-        let file = self.inode(inode)?;
-        let pending = std::mem::take(&mut file.pending);
+        let pending = std::mem::take(&mut self.inode(inode)?.pending);
         if fails {
             // The pages are marked clean and go on being shown.
             return Err(io::Error::other("sync failed"));
         }
-        for (offset, bytes) in pending {
-            overwrite(&mut file.durable, offset, &bytes);
-        }
+        self.make_durable(&pending);
         Ok(())
+    }
+
+    pub(super) fn make_durable(&mut self, writes: &[Write]) {
+        for write in writes {
+            if let Some(file) = self.inodes.get_mut(&write.inode) {
+                overwrite(&mut file.durable, write.offset, &write.bytes);
+            }
+        }
     }
 
     pub(super) fn len(&mut self, inode: u64) -> io::Result<u64> {
@@ -197,14 +253,14 @@ impl Disk {
         self.change(Duration::from_micros(5))?;
         let inode = self.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         self.names.insert(to.to_owned(), inode);
-        self.pending_names.push(NameChange::Renamed(from.to_owned(), to.to_owned()));
+        self.note_name(What::Renamed(to.to_owned(), inode));
         Ok(())
     }
 
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         self.change(Duration::from_micros(5))?;
-        self.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
-        self.pending_names.push(NameChange::Removed(path.to_owned()));
+        let inode = self.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
+        self.note_name(What::Removed(path.to_owned(), inode));
         Ok(())
     }
 
@@ -231,6 +287,9 @@ impl Disk {
 
     pub(super) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
         self.change(Duration::from_micros(80))?;
+        if count_down(&mut self.plan.dir_sync_failure_in) {
+            return Err(io::Error::other("sync failed"));
+        }
         for change in std::mem::take(&mut self.pending_names) {
             if change.is_in(dir) {
                 change.apply(&mut self.durable_names);
@@ -254,23 +313,62 @@ impl Disk {
                 change.apply(&mut self.durable_names);
             }
         }
-        self.names = self.durable_names.clone();
+        self.forget_unnamed();
+        let chance = &mut self.chance;
+        let left = self
+            .inodes
+            .iter_mut()
+            .flat_map(|(inode, file)| file.survivors(*inode, chance))
+            .collect::<Vec<_>>();
+        self.make_durable(&left);
+        self.come_back();
+    }
+
+    /// Files without a durable name are gone.
+    pub(super) fn forget_unnamed(&mut self) {
+        self.names.clone_from(&self.durable_names);
         let named: BTreeSet<u64> = self.names.values().copied().collect();
         self.inodes.retain(|inode, _| named.contains(inode));
-        let chance = &mut self.chance;
-        self.inodes.values_mut().for_each(|file| file.crash(chance));
+    }
+
+    /// What is durable is all there is.
+    pub(super) fn come_back(&mut self) {
+        for file in self.inodes.values_mut() {
+            file.shown = Arc::clone(&file.durable);
+        }
         self.kill();
     }
 
     pub(super) fn flip_bit(&mut self, path: &Path, offset: u64, bit: u8) {
         let inode = self.names[path];
         let file = self.inodes.get_mut(&inode).expect("a name has an inode");
-        file.shown[offset as usize] ^= 1 << bit;
-        file.durable[offset as usize] ^= 1 << bit;
+        Arc::make_mut(&mut file.shown)[offset as usize] ^= 1 << bit;
+        // What was never synced, only the page cache has.
+        if let Some(byte) = Arc::make_mut(&mut file.durable).get_mut(offset as usize) {
+            *byte ^= 1 << bit;
+        }
+    }
+
+    pub(super) fn rot(&mut self) -> RottenBit {
+        let sizes = self.names.iter().map(|(path, inode)| (path, self.inodes[inode].shown.len() as u64));
+        let sizes: Vec<_> = sizes.collect();
+        let total = sizes.iter().map(|(_, bytes)| bytes).sum();
+        let mut offset = self.chance.below(total);
+        let mut path = PathBuf::new();
+        for (name, bytes) in sizes {
+            if offset < bytes {
+                name.clone_into(&mut path);
+                break;
+            }
+            offset -= bytes;
+        }
+        let bit = self.chance.below(8) as u8;
+        self.flip_bit(&path, offset, bit);
+        RottenBit { path, offset, bit }
     }
 
     pub(super) fn contents(&self, path: &Path) -> Option<Vec<u8>> {
-        self.inodes.get(self.names.get(path)?).map(|file| file.shown.clone())
+        self.inodes.get(self.names.get(path)?).map(|file| file.shown.to_vec())
     }
 
     pub(super) fn set_contents(&mut self, path: PathBuf, contents: Vec<u8>) {
@@ -278,8 +376,7 @@ impl Disk {
         if let Some(dir) = path.parent() {
             self.dirs.extend(dir.ancestors().map(Path::to_owned));
         }
-        let file = Inode { shown: contents.clone(), durable: contents, pending: Vec::new() };
-        self.inodes.insert(self.inodes_made, file);
+        self.inodes.insert(self.inodes_made, Inode::of(contents));
         self.names.insert(path.clone(), self.inodes_made);
         self.durable_names.insert(path, self.inodes_made);
     }
@@ -292,94 +389,4 @@ impl Disk {
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         self.names.keys().cloned().collect()
     }
-}
-
-impl NameChange {
-    fn is_in(&self, dir: &Path) -> bool {
-        match self {
-            Self::Made(path, _) | Self::Removed(path) | Self::Renamed(_, path) => path.parent() == Some(dir),
-        }
-    }
-
-    fn apply(self, names: &mut BTreeMap<PathBuf, u64>) {
-        match self {
-            Self::Made(path, inode) => {
-                names.insert(path, inode);
-            }
-            Self::Removed(path) => {
-                names.remove(&path);
-            }
-            Self::Renamed(from, to) => {
-                if let Some(inode) = names.remove(&from) {
-                    names.insert(to, inode);
-                }
-            }
-        }
-    }
-}
-
-impl Inode {
-    fn crash(&mut self, chance: &mut SplitMix) {
-        let pending = std::mem::take(&mut self.pending);
-        match chance.below(5) {
-            0 => {}
-            1 => pending.iter().for_each(|(offset, bytes)| overwrite(&mut self.durable, *offset, bytes)),
-            2 | 3 => self.keep_prefix(&pending, chance),
-            _ => self.keep_sectors(&pending, chance),
-        }
-        self.shown = self.durable.clone();
-    }
-
-    /// Whole writes up to some point, then one torn.
-    fn keep_prefix(&mut self, pending: &[(u64, Vec<u8>)], chance: &mut SplitMix) {
-        let kept = chance.below(pending.len() as u64 + 1) as usize;
-        for (offset, bytes) in &pending[..kept] {
-            overwrite(&mut self.durable, *offset, bytes);
-        }
-        let Some((offset, bytes)) = pending.get(kept) else { return };
-        let torn = chance.below(bytes.len() as u64 + 1) as usize;
-        overwrite(&mut self.durable, *offset, &bytes[..torn]);
-        if chance.one_in(2) {
-            let garbage = (bytes.len() - torn).min(SECTOR as usize);
-            let noise: Vec<u8> = (0..garbage).map(|_| chance.bits() as u8).collect();
-            overwrite(&mut self.durable, *offset + torn as u64, &noise);
-        }
-    }
-
-    /// Each sector of each write by itself.
-    fn keep_sectors(&mut self, pending: &[(u64, Vec<u8>)], chance: &mut SplitMix) {
-        for (offset, bytes) in pending {
-            let mut from = 0;
-            while from < bytes.len() {
-                let to_sector_end = SECTOR - (offset + from as u64) % SECTOR;
-                let piece = (to_sector_end as usize).min(bytes.len() - from);
-                if chance.one_in(2) {
-                    overwrite(&mut self.durable, offset + from as u64, &bytes[from..from + piece]);
-                }
-                from += piece;
-            }
-        }
-    }
-}
-
-fn count_down(counter: &mut Option<u64>) -> bool {
-    match counter {
-        Some(0 | 1) => {
-            *counter = None;
-            true
-        }
-        Some(n) => {
-            *n -= 1;
-            false
-        }
-        None => false,
-    }
-}
-
-fn overwrite(file: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
-    let (from, to) = (offset as usize, offset as usize + bytes.len());
-    if file.len() < to {
-        file.resize(to, 0);
-    }
-    file[from..to].copy_from_slice(bytes);
 }

@@ -115,7 +115,7 @@ fn twenty_thousand_flips_in_a_log_of_many_segments_lose_nothing_that_was_vouched
     drop(wal);
     log.kill();
     let (segments, mut chance) = (log.paths().len() as u64 - 1, SplitMix::new(9));
-    let flips = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
+    let flips = 20_000;
     let (mut stopped, mut unharmed) = (0, 0);
     for seed in 0..flips {
         let disk = log.fork(seed);

@@ -2,18 +2,29 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps an error fails, as it should")]
 
 mod damage;
+mod enumeration;
+mod failed_sync;
+mod faults;
 mod files;
 mod golden;
 mod hooks;
 mod inspection;
+mod matrix;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod oracle;
 mod reading_ahead;
 mod refusals;
 mod repairing;
 mod retention;
 mod rotation;
+mod rotten;
+mod stepped;
+mod stopping;
 mod strange_bytes;
 mod tailing;
+mod tally;
+mod timers;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;

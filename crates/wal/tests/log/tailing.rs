@@ -98,6 +98,32 @@ fn a_tail_under_which_segments_are_given_back_says_so_wherever_it_stood() {
 }
 
 #[test]
+fn a_tail_at_the_end_of_a_segment_that_is_given_back_goes_on_in_the_next() {
+    let disk = SimIo::new(8);
+    let (wal, _) = open(&disk).unwrap();
+    // The tail has all there is, of the segment that is being written.
+    let mut tail = wal.tail(Lsn::ZERO).unwrap();
+    while wal.stats().retained_bytes < 3900 {
+        append(&wal, &[1; 100]);
+    }
+    let first = drain(&mut tail).len() as u64;
+    append(&wal, &[2; 100]);
+    assert_eq!(
+        (wal.stats().segments, tail.next_lsn()),
+        (2, Lsn::new(first + 1)),
+        "the next record is elsewhere"
+    );
+    wal.checkpoint(Lsn::new(first));
+    // The file lives on as another segment.
+    while disk.contents(segment(3)).is_none() {
+        append(&wal, &[3; 100]);
+    }
+    assert_eq!(wal.oldest_lsn(), tail.next_lsn());
+    assert_eq!(tail.try_next().unwrap().unwrap().payload, [2; 100]);
+    assert_eq!(drain(&mut tail).len() as u64, wal.last_lsn().get() - first - 1);
+}
+
+#[test]
 fn rot_of_what_was_acknowledged_is_an_error_and_no_end() {
     let disk = SimIo::new(4);
     let (wal, _) = open(&disk).unwrap();

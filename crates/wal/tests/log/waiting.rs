@@ -14,9 +14,10 @@ use crate::{PATIENCE, block_on, open, options, records, shared};
 
 /// A disk whose syncs wait until they are let through.
 #[derive(Clone)]
-struct Gate {
-    disk: SimIo,
+pub struct Gate {
+    pub disk: SimIo,
     open: Arc<(Mutex<Permits>, Condvar)>,
+    clock_reads: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -32,28 +33,36 @@ struct GatedFile {
 }
 
 impl Gate {
-    fn new() -> Self {
-        Self { disk: SimIo::new(1), open: Arc::default() }
+    pub fn new() -> Self {
+        Self { disk: SimIo::new(1), open: Arc::default(), clock_reads: Arc::default() }
     }
 
-    fn close(&self) {
+    pub fn close(&self) {
         self.open.0.lock().unwrap().closed = true;
     }
 
-    fn open(&self) {
+    pub fn open(&self) {
         self.open.0.lock().unwrap().closed = false;
         self.open.1.notify_all();
     }
 
     /// Waits until `count` syncs have arrived at the closed gate.
-    fn await_arrivals(&self, count: u64) {
+    pub fn await_arrivals(&self, count: u64) {
         let permits = self.open.0.lock().unwrap();
         let (_permits, waited) =
             self.open.1.wait_timeout_while(permits, PATIENCE, |permits| permits.waiting < count).unwrap();
         assert!(!waited.timed_out(), "no sync arrived");
     }
 
-    fn syncs(&self) -> u64 {
+    /// Waits until somebody looked at the clock `count` times more.
+    pub fn await_clock_reads(&self, count: u64) {
+        let before = self.clock_reads.load(Ordering::SeqCst);
+        while self.clock_reads.load(Ordering::SeqCst) < before + count {
+            thread::yield_now();
+        }
+    }
+
+    pub fn syncs(&self) -> u64 {
         self.open.0.lock().unwrap().let_through
     }
 }
@@ -111,6 +120,7 @@ impl Io for Gate {
         self.disk.fill_random(bytes)
     }
     fn monotonic(&self) -> Duration {
+        self.clock_reads.fetch_add(1, Ordering::SeqCst);
         self.disk.monotonic()
     }
     fn unix_ms(&self) -> u64 {
@@ -118,7 +128,7 @@ impl Io for Gate {
     }
 }
 
-fn gated() -> (Gate, Wal) {
+pub fn gated() -> (Gate, Wal) {
     let gate = Gate::new();
     let (wal, _) = Wal::open(&options().segment_bytes(1 << 20), Arc::new(gate.clone())).unwrap();
     (gate, wal)

@@ -134,6 +134,15 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+/// Those that a coordinator tells a client; no replica says them.
+fn refusals_of_a_coordinator() -> [Refusal; 3] {
+    [
+        Refusal::Unreachable,
+        Refusal::NewestUnknown { answered: 1, required: 2 },
+        Refusal::ClockBehind { newest_ms: 9000, ours_ms: 3000, skew_max_ms: 5000 },
+    ]
+}
+
 fn acks() -> Acks {
     let refused = refusals().into_iter().enumerate().map(|(i, refusal)| (i as u32, refusal)).collect();
     Acks {
@@ -200,7 +209,8 @@ fn page_replies() -> Vec<PeerMessage> {
 fn requests() -> Vec<Request> {
     let key = || Bytes::from("k1");
     let levels = [Level::One, Level::Two, Level::Three, Level::Quorum, Level::All, Level::Exactly(5)];
-    let gets = levels.map(|level| RequestBody::Get { keyspace: KS, key: key(), level: Some(level) });
+    let get = |level| RequestBody::Get { keyspace: KS, key: key(), level: Some(level) };
+    let gets = levels.map(get);
     let expiries =
         [ExpiryRequest::Never, ExpiryRequest::TtlMs(60_000), ExpiryRequest::AtMs(1_795_000_000_000)];
     let puts = expiries.map(|expiry| RequestBody::Put {
@@ -223,6 +233,7 @@ fn requests() -> Vec<Request> {
         RequestBody::Explain { keyspace: KS, key: key() },
         RequestBody::Status,
         RequestBody::Ring,
+        get(Level::Linearizable),
         RequestBody::Put {
             keyspace: KS,
             key: key(),
@@ -264,7 +275,10 @@ fn responses() -> Vec<Response> {
             ResponseBody::Status(Box::new(status())),
             ResponseBody::Ring(Box::new(ring())),
             ResponseBody::Refused(Refusal::ShuttingDown),
-        ]);
+        ])
+        .chain(
+            refusals_of_a_coordinator().map(|reason| ResponseBody::Write(WriteOutcome::Rejected { reason })),
+        );
     let mut responses: Vec<_> =
         bodies.enumerate().map(|(i, body)| Response { number: i as u64, body, receipt: None }).collect();
     responses[0].receipt = Some(Box::new(receipt(ReadRepair::None)));
@@ -310,6 +324,7 @@ fn receipt(repair: ReadRepair) -> Receipt {
     Receipt {
         coordinator: N1,
         replicas: vec![N1, N2],
+        queried: vec![NodeTiming { node: N2, elapsed_us: 70, version: Some(version(999)) }],
         answered: vec![NodeTiming { node: N1, elapsed_us: 90, version: Some(version(1000)) }],
         hinted: vec![N2],
         refused: vec![(N2, Refusal::LogFailed)],

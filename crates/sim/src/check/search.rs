@@ -1,0 +1,187 @@
+//! The general search: is a history of one register linearizable, whatever is written how often?
+//!
+//! Operations are tried in every order that time allows, depth first; a set of operations done that led to the same
+//! value before is not tried again. Exponential at worst, so it has a budget and then says *undecided*.
+//!
+//! Source: Wing and Gong 1993; Lowe, Testing for Linearizability (2017), for the memoisation and the list of calls and
+//! returns from which operations are lifted; porcupine for its shape.
+
+use std::collections::BTreeSet;
+
+use super::zones::{Action, RegisterOp};
+
+/// What a search found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// There is an order.
+    Linearizable,
+    /// There is none.
+    NotLinearizable,
+    /// The budget was spent first.
+    Undecided,
+}
+
+/// Searches an order of `ops`.
+///
+/// `budget` is taken from: one for each step, and one for each 64 operations that a step has to remember; memory is at
+/// most 8 bytes times what it had, and some.
+pub fn search(ops: &[RegisterOp], budget: &mut u64) -> Decision {
+    Search::new(ops).run(budget)
+}
+
+const HEAD: usize = usize::MAX;
+
+/// A call or return in the list of what is not yet done.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    op: usize,
+    is_call: bool,
+    before: usize,
+    after: usize,
+}
+
+struct Search<'a> {
+    ops: &'a [RegisterOp],
+    /// Calls and returns in the order of time; an operation that never ended has no return.
+    nodes: Vec<Node>,
+    first: usize,
+    /// The return of each operation.
+    returns: Vec<Option<usize>>,
+    calls: Vec<usize>,
+    /// Ended operations that are not yet done.
+    rest: usize,
+    done: Vec<u64>,
+    value: u32,
+    tried: BTreeSet<(Vec<u64>, u32)>,
+    /// What was done in this order, and the value before it.
+    stack: Vec<(usize, u32)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(ops: &'a [RegisterOp]) -> Search<'a> {
+        // At the same time calls come first: operations that touch are concurrent.
+        let mut times: Vec<(u64, bool, usize)> = Vec::with_capacity(ops.len() * 2);
+        for (op, RegisterOp { begun, ended, .. }) in ops.iter().enumerate() {
+            times.push((*begun, false, op));
+            times.extend(ended.map(|ended| (ended, true, op)));
+        }
+        times.sort_unstable();
+        let (mut returns, mut calls) = (vec![None; ops.len()], vec![HEAD; ops.len()]);
+        let last = times.len().saturating_sub(1);
+        let node = |(at, (_, is_return, op)): (usize, &(u64, bool, usize))| Node {
+            op: *op,
+            is_call: !is_return,
+            before: if at == 0 { HEAD } else { at - 1 },
+            after: if at == last { HEAD } else { at + 1 },
+        };
+        let nodes: Vec<Node> = times.iter().enumerate().map(node).collect();
+        for (at, node) in nodes.iter().enumerate() {
+            if node.is_call {
+                calls[node.op] = at;
+            } else {
+                returns[node.op] = Some(at);
+            }
+        }
+        Search {
+            ops,
+            first: if nodes.is_empty() { HEAD } else { 0 },
+            rest: returns.iter().flatten().count(),
+            nodes,
+            returns,
+            calls,
+            done: vec![0; ops.len().div_ceil(64)],
+            value: 0,
+            tried: BTreeSet::new(),
+            stack: Vec::new(),
+        }
+    }
+
+    fn run(mut self, budget: &mut u64) -> Decision {
+        let mut at = self.first;
+        while self.rest > 0 {
+            let cost = 1 + self.done.len() as u64;
+            if *budget < cost {
+                return Decision::Undecided;
+            }
+            *budget -= cost;
+            let call = self.nodes.get(at).filter(|node| node.is_call).map(|node| node.op);
+            match call {
+                Some(op) if self.can_do(op) => {
+                    self.lift(op);
+                    at = self.first;
+                }
+                Some(_) => at = self.nodes[at].after,
+                // A return: its operation should have been done by now.
+                None => match self.undo() {
+                    Some(op) => at = self.nodes[self.calls[op]].after,
+                    None => return Decision::NotLinearizable,
+                },
+            }
+        }
+        Decision::Linearizable
+    }
+
+    /// Does `op` if the value allows it and the outcome was not tried before.
+    fn can_do(&mut self, op: usize) -> bool {
+        let value = match self.ops[op].action {
+            Action::Write(value) => value,
+            Action::Read(value) if value == self.value => value,
+            Action::Read(_) => return false,
+        };
+        self.done[op / 64] |= 1 << (op % 64);
+        if !self.tried.insert((self.done.clone(), value)) {
+            self.done[op / 64] &= !(1 << (op % 64));
+            return false;
+        }
+        self.stack.push((op, self.value));
+        self.value = value;
+        true
+    }
+
+    fn undo(&mut self) -> Option<usize> {
+        let (op, value) = self.stack.pop()?;
+        self.value = value;
+        self.done[op / 64] &= !(1 << (op % 64));
+        self.put_back(op);
+        Some(op)
+    }
+
+    fn lift(&mut self, op: usize) {
+        self.unlink(self.calls[op]);
+        if let Some(end) = self.returns[op] {
+            self.unlink(end);
+            self.rest -= 1;
+        }
+    }
+
+    fn put_back(&mut self, op: usize) {
+        if let Some(end) = self.returns[op] {
+            self.link(end);
+            self.rest += 1;
+        }
+        self.link(self.calls[op]);
+    }
+
+    fn unlink(&mut self, at: usize) {
+        let Node { before, after, .. } = self.nodes[at];
+        self.set_after(before, after);
+        if let Some(node) = self.nodes.get_mut(after) {
+            node.before = before;
+        }
+    }
+
+    fn link(&mut self, at: usize) {
+        let Node { before, after, .. } = self.nodes[at];
+        self.set_after(before, at);
+        if let Some(node) = self.nodes.get_mut(after) {
+            node.before = at;
+        }
+    }
+
+    fn set_after(&mut self, at: usize, after: usize) {
+        match self.nodes.get_mut(at) {
+            Some(node) => node.after = after,
+            None => self.first = after,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The log between a turn and its sync, and what happens when a disk fails.
+//!
+//! A batch is written at once and synced later: whoever dies in between finds it on the disk, or not, or in part.
+//!
+//! Invariants: a shard hears that a record is durable only after a sync said so; after a failed write or sync the log
+//! takes nothing any more, and its shards hear it once; what a process without power does has no effect.
+
+use std::time::Duration;
+
+use quorate_node::{Effects, Event};
+use quorate_types::NodeId;
+use quorate_wal::Lsn;
+
+use super::replica::{Appended, HintAppend, Running};
+use super::{Action, Cluster};
+
+impl Running {
+    /// Up to here the shard has applied everything that it appended: it has *taken* the news that it is durable. What a
+    /// checkpoint needs, which would else cut the log of what is in no memory yet.
+    pub fn applied_through(&self, shard: usize) -> Lsn {
+        match self.outstanding[shard].front() {
+            Some(oldest) => Lsn::new(oldest.first.get() - 1),
+            None => self.wal.durable_lsn(),
+        }
+    }
+
+    fn append(&mut self, shard: usize, out: &Effects) -> Result<(), quorate_wal::Error> {
+        let Some(through) = out.log.last_sequence() else { return Ok(()) };
+        let (mut first, mut last) = (None, Lsn::ZERO);
+        for record in out.log.records() {
+            last = self.wal.stage(record.kind, &[record.bytes])?;
+            first = first.or(Some(last));
+        }
+        self.outstanding[shard].push_back(Appended { first: first.unwrap_or(last), last, through });
+        Ok(())
+    }
+
+    /// The last sequence number of the shard's that is durable and was not reported.
+    fn newly_durable(&mut self, shard: usize) -> Option<u64> {
+        let durable = self.wal.durable_lsn();
+        let safe = self.outstanding[shard].iter().take_while(|appended| appended.last <= durable).last()?;
+        let news = safe.through > self.reported[shard];
+        self.reported[shard] = safe.through;
+        news.then_some(safe.through)
+    }
+
+    /// The shard was told that its records up to `through` are durable, and has applied them.
+    pub fn applied(&mut self, shard: usize, through: u64) {
+        while self.outstanding[shard].front().is_some_and(|oldest| oldest.through <= through) {
+            self.outstanding[shard].pop_front();
+        }
+    }
+
+    /// Writes what is staged, without sync; whether a batch is underway now that was not before.
+    fn write_batch(&mut self) -> Result<bool, quorate_wal::Error> {
+        if self.batch.is_some() {
+            return Ok(false);
+        }
+        let Some(mut batch) = self.wal.begin_batch()? else { return Ok(false) };
+        if batch.write().is_err() {
+            batch.complete()?;
+            return Ok(false);
+        }
+        self.batch = Some(batch);
+        Ok(true)
+    }
+}
+
+impl Cluster {
+    /// The power of replica `k` goes at the `operations`-th thing that its disk does from now.
+    pub fn cut_power_after(&mut self, k: usize, operations: u64) {
+        self.replica(k).disk.cut_power_after(operations);
+    }
+
+    /// The `syncs`-th sync from now fails at replica `k`, and throws the pages away.
+    pub fn fail_sync_after(&mut self, k: usize, syncs: u64) {
+        self.replica(k).disk.fail_sync_after(syncs);
+    }
+
+    /// The `writes`-th write from now fails at replica `k`.
+    pub fn fail_write_after(&mut self, k: usize, writes: u64) {
+        self.replica(k).disk.fail_write_after(writes);
+    }
+
+    /// One write in `one_in` of replica `k` is short, one in `one_in` interrupted; 0: none.
+    pub fn short_writes(&mut self, k: usize, one_in: u64) {
+        self.replica(k).disk.short_writes(one_in);
+    }
+
+    /// The disk of replica `k` has room for `more_bytes` beyond what it holds; `None`: for everything.
+    pub fn set_room(&mut self, k: usize, more_bytes: Option<u64>) {
+        let disk = &self.replica(k).disk;
+        let held: u64 =
+            disk.paths().iter().filter_map(|path| disk.contents(path)).map(|c| c.len() as u64).sum();
+        disk.set_capacity(more_bytes.map(|more| held + more));
+    }
+
+    /// No sync of replica `k` ends before so much time has passed.
+    pub fn stall_disk(&mut self, k: usize, time: Duration) {
+        let until = self.kernel.now() + time;
+        self.replica(k).stalled_until = until;
+    }
+
+    /// A start that failed because the power went: it comes back. Whether that was so.
+    pub fn lose_power_if_dark(&mut self, k: usize) -> bool {
+        let disk = &self.replica(k).disk;
+        let dark = disk.is_dark();
+        if dark {
+            disk.cut_power();
+        } else {
+            disk.kill();
+        }
+        dark
+    }
+
+    /// No fault that was planned for this disk happens any more. Power that is gone already is noticed now, and not
+    /// when an idle replica next writes.
+    pub fn forget_disk_faults(&mut self, k: usize) {
+        self.notices_darkness(k);
+        let replica = self.replica(k);
+        replica.stalled_until = quorate_types::Mono(0);
+        let disk = &replica.disk;
+        disk.fail_sync_after(u64::MAX);
+        disk.fail_write_after(u64::MAX);
+        disk.cut_power_after(u64::MAX);
+        disk.short_writes(0);
+        disk.set_capacity(None);
+    }
+
+    /// Replicas that lost their power in the middle of something, since this was last asked.
+    pub fn take_dark(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.dark)
+    }
+
+    /// Replicas whose log has failed, since this was last asked.
+    pub fn take_failed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Takes the records of a turn. A log that is full fails like one whose disk does.
+    pub(super) fn append_log(&mut self, k: usize, shard: usize, out: &Effects) {
+        let running = self.replica(k).running.as_mut().expect("it had a turn just now");
+        if running.failed || out.log.is_empty() {
+            return;
+        }
+        if running.append(shard, out).is_err() {
+            return self.log_failed(k);
+        }
+        self.begin_batch(k);
+    }
+
+    /// Writes what is staged, if nothing is underway; its sync ends later.
+    pub(super) fn begin_batch(&mut self, k: usize) {
+        let Some(running) = self.replica(k).running.as_mut().filter(|running| !running.failed) else {
+            return;
+        };
+        match running.write_batch() {
+            Ok(false) => {}
+            Ok(true) => {
+                let (at, life) = (self.sync_ends(k), self.replicas[k - 1].life);
+                self.kernel.at(at, Action::Synced { k, life });
+            }
+            Err(_) => self.log_failed(k),
+        }
+    }
+
+    pub(super) fn log_synced(&mut self, k: usize, life: u64) {
+        let replica = self.replica(k);
+        let Some(running) = replica.running.as_mut().filter(|r| replica.life == life && !r.failed) else {
+            return;
+        };
+        let Some(batch) = running.batch.take() else { return };
+        let synced = batch.complete();
+        let durable = running.wal.durable_lsn();
+        let news: Vec<_> = (0..running.shards.len())
+            .filter_map(|shard| Some((shard, running.newly_durable(shard)?)))
+            .collect();
+        self.note((k, 0), "synced", [durable.get(), u64::from(synced.is_ok())]);
+        if self.notices_darkness(k) {
+            return;
+        }
+        for (shard, through) in news {
+            self.feed(k, shard, Event::Logged { through });
+        }
+        if synced.is_err() {
+            self.log_failed(k);
+        } else if !self.replicas[k - 1].is_paused() {
+            self.begin_batch(k);
+        }
+    }
+
+    fn log_failed(&mut self, k: usize) {
+        if self.notices_darkness(k) {
+            return;
+        }
+        if let Some(running) = self.replica(k).running.as_mut().filter(|running| !running.failed) {
+            running.failed = true;
+            running.batch = None;
+            self.failed.push(k);
+            self.tell_all(k, &Event::LogFailed);
+        }
+    }
+
+    pub(super) fn sync_hints(&mut self, k: usize, life: u64, target: NodeId) {
+        let replica = &mut self.replicas[k - 1];
+        let Some(running) = replica.running.as_mut().filter(|_| replica.life == life) else { return };
+        let failed: Vec<_> =
+            running.hints.sync().into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
+        running.hint_syncs_failed += failed.len() as u64;
+        for append in running.unsettled.iter_mut().filter(|append| failed.contains(&append.target)) {
+            append.refused = true;
+        }
+        let settled = std::mem::take(&mut running.unsettled);
+        let (mine, others): (Vec<_>, _) = settled.into_iter().partition(|append| append.target == target);
+        running.unsettled = others;
+        let (backlog, shards) = (running.backlog(target), replica.shards);
+        if self.notices_darkness(k) {
+            return;
+        }
+        for shard in 0..shards {
+            let here = |append: &&HintAppend| append.shard == shard;
+            let settled = mine.iter().filter(here).count() as u64;
+            let refused = mine.iter().filter(here).filter(|append| append.refused).count() as u64;
+            self.feed(k, shard, Event::HintsStored { target, settled, refused, backlog });
+        }
+    }
+
+    /// Whether the power of replica `k` is gone; then so is the replica, before anything else happens to it.
+    pub(super) fn notices_darkness(&mut self, k: usize) -> bool {
+        let replica = &self.replicas[k - 1];
+        let (dark, up) = (replica.disk.is_dark(), replica.is_up());
+        if dark && up {
+            self.cut_power(k);
+            self.dark.push(k);
+        }
+        dark
+    }
+}

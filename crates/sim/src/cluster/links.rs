@@ -1,0 +1,165 @@
+//! Connections: one for each (dialling shard, answering shard), alive between two incarnations.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_node::{DialFailure, Direction, Event, LinkId, LinkLoss, LinkPeer};
+use quorate_types::NodeId;
+use quorate_wire::{LinkEpoch, Message, PeerMessage, decode};
+
+use quorate_transport::memory;
+
+use super::{Action, Cluster};
+
+/// How long after a loss a link is dialled again.
+pub(super) const REDIAL: Duration = Duration::from_millis(200);
+
+/// A shard of a node.
+pub(super) type Place = (usize, usize);
+
+/// Which links there are.
+#[derive(Default)]
+pub(super) struct Links {
+    up: BTreeMap<LinkId, (Place, Place)>,
+    dialled: u64,
+}
+
+impl Links {
+    fn between(&self, from: Place, to: Place) -> Option<LinkId> {
+        self.up.iter().find(|(_, ends)| **ends == (from, to)).map(|(link, _)| *link)
+    }
+
+    /// The place at the other end of `link`.
+    pub fn other_end(&self, link: LinkId, of: Place) -> Option<Place> {
+        let (from, to) = *self.up.get(&link)?;
+        Some(if from == of { to } else { from })
+    }
+}
+
+impl Cluster {
+    /// Dials, if both ends run and nothing between them is cut.
+    pub(super) fn dial(&mut self, from: Place, to: Place) {
+        let gone = |cluster: &Cluster, place: Place| place.1 >= cluster.replicas[place.0 - 1].shards;
+        if !self.replica(from.0).is_up() || gone(self, from) || self.links.between(from, to).is_some() {
+            return;
+        }
+        if !self.replica(to.0).is_up() {
+            let why = DialFailure::Refused;
+            self.feed(from.0, from.1, Event::DialFailed { peer: super::node_id(to.0), why });
+            return self.redial(from, to);
+        }
+        if gone(self, to) {
+            return; // it came back with fewer shards
+        }
+        let stands = self.replica(from.0).is_paused() || self.replica(to.0).is_paused();
+        if stands || self.unseen.contains(&to.0) || self.is_cut(from.0, to.0) || self.is_cut(to.0, from.0) {
+            return self.redial(from, to);
+        }
+        self.links.dialled += 1;
+        let link = LinkId(self.links.dialled);
+        self.links.up.insert(link, (from, to));
+        let epoch = LinkEpoch { generation: self.replica(from.0).generation, connection: link.0 };
+        let (dialler, answerer) = (self.link_peer(from), self.link_peer(to));
+        let inbound = Event::LinkUp { link, peer: dialler, direction: Direction::Inbound };
+        self.feed(to.0, to.1, inbound);
+        let outbound = Event::LinkUp { link, peer: answerer, direction: Direction::Outbound { epoch } };
+        self.feed(from.0, from.1, outbound);
+    }
+
+    fn link_peer(&mut self, place: Place) -> LinkPeer {
+        let replica = self.replica(place.0);
+        let shards = replica.shards as u16;
+        LinkPeer { node: replica.id, generation: replica.generation, shard: place.1 as u16, shards }
+    }
+
+    fn redial(&mut self, from: Place, to: Place) {
+        self.kernel.at(self.kernel.now() + REDIAL, Action::Dial { from, to });
+    }
+
+    /// A shard closes a link: the other end sees it closed, and it is dialled afresh.
+    pub(super) fn close(&mut self, link: LinkId, by: Place) {
+        let Some((from, to)) = self.links.up.remove(&link) else { return };
+        self.replica(by.0).forget_link(by.1, link);
+        let other = if from == by { to } else { from };
+        if !self.is_cut(by.0, other.0) {
+            self.feed(other.0, other.1, Event::LinkDown { link, why: LinkLoss::Closed });
+        }
+        self.redial(from, to);
+    }
+
+    /// Every shard of this replica is gone: its links are reset.
+    pub(super) fn reset_links(&mut self, k: usize) {
+        let gone: Vec<_> = self
+            .links
+            .up
+            .iter()
+            .filter(|(_, (from, to))| from.0 == k || to.0 == k)
+            .map(|(l, e)| (*l, *e))
+            .collect();
+        for (link, (from, to)) in gone {
+            self.links.up.remove(&link);
+            let other = if from.0 == k { to } else { from };
+            if !self.is_cut(k, other.0) {
+                self.feed(other.0, other.1, Event::LinkDown { link, why: LinkLoss::Reset });
+            }
+            if from.0 != k {
+                self.redial(from, to);
+            }
+        }
+    }
+
+    /// A replica has started: it dials all others.
+    pub(super) fn dial_all_from(&mut self, k: usize) {
+        for to in (1..=self.spec.nodes).filter(|to| *to != k) {
+            for from_shard in 0..self.replicas[k - 1].shards {
+                for to_shard in 0..self.replicas[to - 1].shards {
+                    self.kernel
+                        .at(self.kernel.now(), Action::Dial { from: (k, from_shard), to: (to, to_shard) });
+                }
+            }
+        }
+    }
+
+    /// A replica has started with another number of shards: the others dial those that are new.
+    pub(super) fn dial_all_to(&mut self, k: usize) {
+        for from in (1..=self.spec.nodes).filter(|from| *from != k) {
+            for from_shard in 0..self.replicas[from - 1].shards {
+                for to_shard in 0..self.replicas[k - 1].shards {
+                    let when = self.kernel.now() + REDIAL;
+                    self.kernel.at(when, Action::Dial { from: (from, from_shard), to: (k, to_shard) });
+                }
+            }
+        }
+    }
+
+    /// A shard wants a peer dialled now.
+    pub(super) fn urge(&mut self, from: Place, peer: NodeId) {
+        let to = self.number_of(peer);
+        self.unseen.remove(&to);
+        for to_shard in 0..self.replicas[to - 1].shards {
+            self.kernel.at(self.kernel.now(), Action::Dial { from, to: (to, to_shard) });
+        }
+    }
+
+    /// A frame arrives: its messages go to the shard, if the link that it was sent on is still there.
+    pub(super) fn deliver(&mut self, to: memory::Place, enveloped: &Bytes) {
+        let (link, frame) = enveloped.split_first_chunk::<8>().expect("the sender put it there");
+        let link = LinkId(u64::from_be_bytes(*link));
+        let (k, shard) = (self.number_of(to.node), to.port as usize);
+        self.note((k, shard), "frame", [link.0, xxhash_rust::xxh3::xxh3_64(frame)]);
+        for message in decode(enveloped.slice_ref(frame)) {
+            if self.links.up.contains_key(&link) {
+                let message = peer_message(message.expect("the network corrupts nothing"));
+                self.feed(k, shard, Event::Peer { link, message });
+            }
+        }
+    }
+}
+
+fn peer_message(message: Message) -> PeerMessage {
+    match message {
+        Message::Peer(message) => message,
+        other => panic!("{other:?} between nodes"),
+    }
+}

@@ -1,0 +1,93 @@
+//! What a test may see of a replica that no client can: its copies, its hints, its counters.
+
+use std::collections::BTreeMap;
+
+use quorate_node::Shard;
+use quorate_store::disk::RecoveryReport;
+use quorate_types::{NodeId, Record};
+
+use super::Cluster;
+
+impl Cluster {
+    /// Whether replica `k` runs (it may be paused).
+    pub fn is_up(&self, k: usize) -> bool {
+        self.replicas[k - 1].is_up()
+    }
+
+    /// Whether replica `k` stands.
+    pub fn is_paused(&self, k: usize) -> bool {
+        self.replicas[k - 1].is_paused()
+    }
+
+    /// How often replica `k` was started.
+    pub fn life(&self, k: usize) -> u64 {
+        self.replicas[k - 1].life
+    }
+
+    /// Shards of replica `k`, now or at its next start.
+    pub fn shards(&self, k: usize) -> usize {
+        self.replicas[k - 1].shards
+    }
+
+    /// How many shards replica `k` will have from its next start on; it must be down.
+    pub fn set_shards(&mut self, k: usize, shards: usize) {
+        assert!(!self.is_up(k), "a running replica keeps its shards");
+        self.replica(k).shards = shards;
+    }
+
+    /// What the last start of replica `k` found on its disk.
+    pub fn report(&self, k: usize) -> Option<RecoveryReport> {
+        self.replicas[k - 1].report
+    }
+
+    /// Whether the log of replica `k` has failed.
+    pub fn refuses_writes(&self, k: usize) -> bool {
+        self.replicas[k - 1].running.as_ref().is_some_and(|running| running.failed)
+    }
+
+    /// The copy of `key` in the first keyspace that replica `k`, which must run, has in memory.
+    pub fn copy(&self, k: usize, key: &[u8]) -> Option<Record> {
+        self.copy_in(0, k, key)
+    }
+
+    /// The same in keyspace number `space`.
+    pub fn copy_in(&self, space: usize, k: usize, key: &[u8]) -> Option<Record> {
+        let token = self.ring.token(key);
+        let running = self.replicas[k - 1].running.as_ref().expect("it runs");
+        let shard = &running.shards[token.partition().shard(running.shards.len())];
+        shard
+            .store()
+            .read(self.spec.keyspaces[space].id(), token, key)
+            .ready()
+            .expect("memory answers at once")
+    }
+
+    /// Hints on disk and not yet delivered at replica `k`, for all targets.
+    pub fn hints_at(&self, k: usize) -> u64 {
+        self.durable_hints(k).values().sum()
+    }
+
+    /// Hints on disk and not yet delivered at replica `k`, by target.
+    pub fn durable_hints(&self, k: usize) -> BTreeMap<NodeId, u64> {
+        let running = self.replicas[k - 1].running.as_ref().expect("it runs");
+        running.hints.status().iter().map(|status| (status.target, status.durable)).collect()
+    }
+
+    /// Hints of replica `k` that wait for the disk, as its shards count them.
+    pub fn hints_pending(&self, k: usize) -> u64 {
+        let running = self.replicas[k - 1].running.as_ref().expect("it runs");
+        running.shards.iter().map(|shard| shard.status().hints_pending).sum()
+    }
+
+    /// What the shards of replica `k` have counted in this life, added up.
+    pub fn counters(&self, k: usize) -> BTreeMap<&'static str, u64> {
+        let mut sum = BTreeMap::new();
+        let shards = self.replicas[k - 1].running.iter().flat_map(|running| &running.shards);
+        for (name, count) in shards.map(Shard::status).flat_map(|status| status.counters) {
+            *sum.entry(name).or_default() += count;
+        }
+        let failed = self.replicas[k - 1].running.as_ref().map_or(0, |running| running.hint_syncs_failed);
+        sum.insert("hint syncs failed", failed);
+        sum
+    }
+}

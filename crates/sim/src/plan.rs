@@ -1,0 +1,229 @@
+//! What happens in a run, as data made before it begins: the cluster, the faults, the clients.
+//!
+//! Invariants: nothing in a plan depends on what the run does; a step that is taken out changes no other step; a plan
+//! in a file is all that is needed to run it again.
+
+mod draw;
+mod fault;
+
+use std::time::Duration;
+
+use quorate_types::Level;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::cluster::ClusterSpec;
+pub use draw::Shape;
+pub use fault::{Fault, Return, Weather};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// What is left to chance is drawn from this.
+    pub seed: u64,
+    /// How long clients ask and faults happen, virtual milliseconds.
+    pub run_ms: u64,
+    /// The cluster.
+    #[serde(default)]
+    pub cluster: ClusterSpec,
+    /// What happens, in order of time.
+    #[serde(default, rename = "step")]
+    pub steps: Vec<Step>,
+}
+
+/// Something at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// When, milliseconds after the cluster came up.
+    pub at_ms: u64,
+    /// What.
+    #[serde(rename = "do")]
+    pub act: Act,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// Something fails.
+    Fault(Fault),
+    /// A client asks.
+    Ask(Ask),
+    /// The request of this id is sent once more.
+    Again(u64),
+}
+
+/// A client's request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// Which it is; no other has this id. The value that it writes is made from it.
+    pub id: u64,
+    /// Who asks.
+    pub client: u64,
+    /// The node that is asked.
+    pub by: usize,
+    /// Which keyspace.
+    #[serde(default)]
+    pub space: usize,
+    /// The key.
+    pub key: String,
+    /// How many replicas must answer.
+    #[serde(serialize_with = "level_text", deserialize_with = "level_of_text")]
+    pub level: Level,
+    /// How long the client waits.
+    pub time_left_ms: u32,
+    /// What it asks.
+    pub what: What,
+    /// Through whom an indeterminate write is sent again, with its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_by: Option<usize>,
+}
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum What {
+    /// Set the value.
+    Put {
+        /// For how long; `None`: for good.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ttl_ms: Option<u64>,
+        /// Bytes of the value, about.
+        #[serde(default)]
+        bytes: usize,
+    },
+    /// Delete it.
+    Delete,
+    /// Read it.
+    Get,
+}
+
+/// Why a plan can't be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanInvalid {
+    /// It is no TOML, or has words that no plan has.
+    #[error("not a plan: {0}")]
+    Syntax(String),
+    /// It describes no cluster.
+    #[error("no such cluster can be: {0}")]
+    Cluster(String),
+    /// A step names what is not there.
+    #[error("step {place} (at {at_ms} ms): {what}")]
+    Step {
+        /// Its place among the steps, from 1.
+        place: usize,
+        /// Its time.
+        at_ms: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Plan {
+    /// The plan in a file's text.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str) -> Result<Plan, PlanInvalid> {
+        let plan: Plan = toml::from_str(text).map_err(|error| PlanInvalid::Syntax(error.to_string()))?;
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// The plan as a file's text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("numbers, words and tables")
+    }
+
+    /// The faults, with their times.
+    pub fn faults(&self) -> impl Iterator<Item = (u64, &Fault)> {
+        self.steps.iter().filter_map(|step| match &step.act {
+            Act::Fault(fault) => Some((step.at_ms, fault)),
+            _ => None,
+        })
+    }
+
+    /// No process dies, no disk fails and no hint grows old: hints alone bring everything everywhere.
+    pub fn is_gentle(&self) -> bool {
+        let tuning = &self.cluster.tuning;
+        let outdates = |fault: &Fault| fault.clock_error_ms(self.run_ms) > tuning.hint_window_ms / 3;
+        tuning.hint_bytes_per_target_max > 100_000
+            && self.run_ms * 2 < tuning.hint_window_ms
+            && !self.faults().any(|(_, fault)| fault.loses_memory() || outdates(fault))
+    }
+
+    /// No clock is wrong by more than may be followed.
+    pub fn has_sane_clocks(&self) -> bool {
+        let most = self.cluster.tuning.clock_skew_max_ms * 2 / 5;
+        self.faults().all(|(_, fault)| fault.clock_error_ms(self.run_ms) <= most)
+    }
+
+    /// How long clients ask and faults happen.
+    pub fn run_time(&self) -> Duration {
+        Duration::from_millis(self.run_ms)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), PlanInvalid> {
+        self.cluster.check().map_err(PlanInvalid::Cluster)?;
+        let mut ids = std::collections::BTreeSet::new();
+        for (place, Step { at_ms, act }) in self.steps.iter().enumerate() {
+            let wrong = |what: String| Err(PlanInvalid::Step { place: place + 1, at_ms: *at_ms, what });
+            let nodes = match act {
+                Act::Fault(fault) => fault.nodes(),
+                Act::Ask(ask) if ask.space >= self.cluster.keyspaces.len() => {
+                    return wrong(format!("there is no keyspace {}", ask.space));
+                }
+                Act::Ask(ask) if !ids.insert(ask.id) => return wrong(format!("the id {} is taken", ask.id)),
+                Act::Ask(ask) => ask.retry_by.into_iter().chain([ask.by]).collect(),
+                Act::Again(_) => Vec::new(),
+            };
+            if let Some(node) = nodes.iter().find(|node| !(1..=self.cluster.nodes).contains(*node)) {
+                return wrong(format!("there is no node {node}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn level_text<S: Serializer>(level: &Level, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(level)
+}
+
+fn level_of_text<'de, D: Deserializer<'de>>(from: D) -> Result<Level, D::Error> {
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_the_same_after_it_was_written_to_a_file_and_read() {
+        for seed in 0..20 {
+            let plan = Plan::draw(seed, Shape::default());
+            assert_eq!(Plan::parse(&plan.to_toml()).unwrap(), plan, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_one_plan_and_the_kinds_of_fault_differ_between_seeds() {
+        let kinds = |seed| -> std::collections::BTreeSet<&str> {
+            Plan::draw(seed, Shape::default()).faults().map(|(_, fault)| fault.name()).collect()
+        };
+        assert_eq!(Plan::draw(7, Shape::default()), Plan::draw(7, Shape::default()));
+        let all: std::collections::BTreeSet<_> = (0..40).map(kinds).collect();
+        assert!(all.len() > 30, "swarm: {} different sets of kinds", all.len());
+    }
+
+    #[test]
+    fn a_plan_with_a_node_that_is_not_there_is_refused_with_its_step() {
+        let text =
+            "seed = 1\nrun_ms = 100\n[[step]]\nat_ms = 5\ndo = { fault = { checkpoint = { node = 9 } } }\n";
+        let error = Plan::parse(text).unwrap_err();
+        assert_eq!(error.to_string(), "step 1 (at 5 ms): there is no node 9");
+    }
+}

@@ -1,0 +1,267 @@
+//! What fails, for how long, and how it comes back.
+
+use std::time::Duration;
+
+use quorate_types::Mono;
+use quorate_wal::TailState;
+
+use super::Run;
+use crate::plan::{Act, Fault, Return};
+
+/// The end of a fault.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// Of a pause, in this life of the node.
+    Pause(usize, u64),
+    Cuts(Vec<(usize, usize)>),
+    /// Ways that are cut and healed by turns: whether they are cut now, the rhythm, and the end of it all.
+    Flap {
+        ways: Vec<(usize, usize)>,
+        cut: bool,
+        every: Duration,
+        until: Mono,
+    },
+    Clog(usize, usize),
+    ShortWrites(usize),
+    Full(usize),
+}
+
+impl Run {
+    pub(super) fn fault(&mut self, fault: &Fault) {
+        if let Some(node) = concerned(fault)
+            && !self.cluster.is_up(node)
+        {
+            return;
+        }
+        if !matches!(fault, Fault::CutPowerAfter { .. } | Fault::FailSync { .. } | Fault::FailWrite { .. }) {
+            self.count(fault.name());
+        }
+        match fault {
+            Fault::Kill { node, back } => self.kill(*node, *back),
+            Fault::CutPower { node, back } => self.cut_power(*node, *back),
+            Fault::CutPowerOfAll { back } => {
+                (1..=self.plan.cluster.nodes).for_each(|node| self.cut_power(node, *back));
+            }
+            Fault::Pause { node, ms } => self.pause(*node, *ms),
+            Fault::Checkpoint { node } => self.cluster.begin_checkpoint(*node),
+            Fault::Clock { node, error } => self.cluster.set_clock(*node, *error),
+            Fault::Cut { .. } | Fault::Clog { .. } | Fault::Weather(_) | Fault::Link { .. } => {
+                self.network_fault(fault);
+            }
+            _ => self.disk_fault(fault),
+        }
+    }
+
+    fn network_fault(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Cut { ways, ms, flap_ms } => {
+                let (ways, until) = (ways.ways(self.plan.cluster.nodes), self.after(*ms));
+                for (a, b) in &ways {
+                    self.cluster.cut(*a, *b);
+                }
+                match flap_ms {
+                    0 => self.ends.push((until, End::Cuts(ways))),
+                    every => {
+                        let every = Duration::from_millis(*every);
+                        let next = self.cluster.now().mono + every;
+                        self.ends.push((next, End::Flap { ways, cut: true, every, until }));
+                    }
+                }
+            }
+            Fault::Clog { from, to, ms } => {
+                self.cluster.clog(*from, *to);
+                self.ends.push((self.after(*ms), End::Clog(*from, *to)));
+            }
+            Fault::Weather(weather) => self.cluster.set_weather((*weather).into()),
+            Fault::Link { from, to, weather } => self.cluster.set_link(*from, *to, (*weather).into()),
+            _ => {}
+        }
+    }
+
+    fn disk_fault(&mut self, fault: &Fault) {
+        match fault {
+            Fault::CutPowerAfter { node, operations, back } => {
+                self.pending.insert(*node, *back);
+                self.cluster.cut_power_after(*node, *operations);
+            }
+            Fault::FailSync { node, syncs, back } => {
+                self.pending.insert(*node, *back);
+                self.cluster.fail_sync_after(*node, *syncs);
+            }
+            Fault::FailWrite { node, writes, back } => {
+                self.pending.insert(*node, *back);
+                self.cluster.fail_write_after(*node, *writes);
+            }
+            Fault::ShortWrites { node, one_in, ms } => {
+                self.cluster.short_writes(*node, *one_in);
+                self.ends.push((self.after(*ms), End::ShortWrites(*node)));
+            }
+            Fault::Full { node, room_bytes, ms } => {
+                self.cluster.set_room(*node, Some(*room_bytes));
+                self.ends.push((self.after(*ms), End::Full(*node)));
+            }
+            Fault::Stall { node, ms } => self.cluster.stall_disk(*node, Duration::from_millis(*ms)),
+            _ => {}
+        }
+    }
+
+    fn after(&self, ms: u64) -> Mono {
+        self.cluster.now().mono + Duration::from_millis(ms)
+    }
+
+    fn pause(&mut self, node: usize, ms: u64) {
+        if !self.cluster.is_paused(node) {
+            self.cluster.pause(node);
+            self.ends.push((self.after(ms), End::Pause(node, self.cluster.life(node))));
+        }
+    }
+
+    fn kill(&mut self, k: usize, back: Return) {
+        self.before_death(k);
+        self.cluster.kill(k);
+        self.died(k, back);
+    }
+
+    fn cut_power(&mut self, k: usize, back: Return) {
+        if self.cluster.is_up(k) {
+            self.before_death(k);
+            self.cluster.cut_power(k);
+            self.died(k, back);
+        }
+    }
+
+    pub(super) fn notice_deaths(&mut self) {
+        for k in self.cluster.take_dark() {
+            self.count("power went in the middle of something");
+            let back = self.pending.remove(&k).unwrap_or_default();
+            self.died(k, back);
+        }
+        for k in self.cluster.take_failed() {
+            if self.cluster.is_up(k) && self.back[k].is_none() {
+                self.count("log failed");
+                let back = self.pending.remove(&k).unwrap_or_default();
+                self.died(k, back);
+            }
+        }
+    }
+
+    /// Ends what is over by now; of what happened at one time the first first.
+    pub(super) fn end_what_is_over(&mut self) {
+        let now = self.cluster.now().mono;
+        let (over, rest): (Vec<_>, _) =
+            std::mem::take(&mut self.ends).into_iter().partition(|(at, _)| *at <= now);
+        self.ends = rest;
+        for (_, end) in over {
+            self.end(end);
+        }
+    }
+
+    /// Ends one fault. What flaps goes on until its time is over, or until there is peace.
+    pub(super) fn end(&mut self, end: End) {
+        match end {
+            End::Pause(k, life) => {
+                if self.cluster.life(k) == life && self.cluster.is_paused(k) {
+                    self.cluster.resume(k);
+                }
+            }
+            End::Cuts(ways) => ways.iter().for_each(|(a, b)| self.cluster.heal(*a, *b)),
+            End::Flap { ways, cut, every, until } => {
+                let (now, over) = (self.cluster.now().mono, self.peace || self.cluster.now().mono >= until);
+                let change = |(a, b): &(usize, usize)| match (cut, over) {
+                    (true, _) => self.cluster.heal(*a, *b),
+                    (false, false) => self.cluster.cut(*a, *b),
+                    (false, true) => {}
+                };
+                ways.iter().for_each(change);
+                if !over {
+                    self.ends.push((now + every, End::Flap { ways, cut: !cut, every, until }));
+                }
+            }
+            End::Clog(from, to) => self.cluster.unclog(from, to),
+            End::ShortWrites(k) => self.cluster.short_writes(k, 0),
+            End::Full(k) => self.cluster.set_room(k, None),
+        }
+    }
+
+    pub(super) fn bring_back(&mut self) {
+        let now = self.cluster.now().mono;
+        for k in 1..=self.plan.cluster.nodes {
+            let Some((at, back)) = self.back[k].filter(|(at, _)| *at <= now) else { continue };
+            if self.cluster.is_up(k) {
+                // Its log failed. It is restarted, as its operator is told to.
+                self.before_death(k);
+                if at.0 % 2 == 0 { self.cluster.kill(k) } else { self.cluster.cut_power(k) }
+            }
+            self.cluster.set_shards(k, back.shards);
+            if let Some(operations) = back.dark_after.filter(|_| !self.peace) {
+                self.cluster.cut_power_after(k, operations);
+            }
+            self.start(k, now, back);
+        }
+    }
+
+    fn start(&mut self, k: usize, now: Mono, back: Return) {
+        let shards_before = self.watch.shards_before(k);
+        match self.cluster.try_restart(k) {
+            Ok(()) => {
+                self.back[k] = None;
+                self.count("restarted");
+                if shards_before.is_some_and(|before| before != back.shards) {
+                    self.count("number of shards changed");
+                }
+                let report = self.cluster.report(k).expect("it started");
+                if matches!(report.tail, TailState::Torn { .. }) {
+                    self.count("torn tail cut");
+                }
+                if report.checkpoint > 0 {
+                    self.count("checkpoint recovered");
+                }
+                self.watch.started(k, &self.cluster, &self.history, &mut self.wrong);
+            }
+            Err(error) => {
+                self.count("recovery interrupted");
+                let dark = self.cluster.lose_power_if_dark(k);
+                if !dark && !self.may_fail_to_start(k) {
+                    self.complain(None, format!("n{k} does not start again: {error}"));
+                }
+                let again = Return { dark_after: None, ..back };
+                self.back[k] = Some((now + Duration::from_millis(100), again));
+            }
+        }
+    }
+
+    /// Whether a failing disk was planned for it at some time.
+    fn may_fail_to_start(&self, k: usize) -> bool {
+        self.plan.steps.iter().any(|step| match &step.act {
+            Act::Fault(
+                Fault::FailSync { node, .. } | Fault::FailWrite { node, .. } | Fault::Full { node, .. },
+            ) => *node == k,
+            _ => false,
+        })
+    }
+
+    fn before_death(&mut self, k: usize) {
+        for (name, count) in self.cluster.counters(k) {
+            *self.tally.entry(name).or_default() += count;
+        }
+        self.watch.dying(k, &self.cluster, &self.history, &mut self.wrong);
+    }
+
+    fn died(&mut self, k: usize, back: Return) {
+        self.back[k] = Some((self.after(back.after_ms), back));
+    }
+}
+
+/// The node that must run for the fault to mean anything.
+fn concerned(fault: &Fault) -> Option<usize> {
+    match fault {
+        Fault::Kill { node, .. }
+        | Fault::CutPower { node, .. }
+        | Fault::CutPowerAfter { node, .. }
+        | Fault::Pause { node, .. }
+        | Fault::Checkpoint { node }
+        | Fault::FailSync { node, .. }
+        | Fault::FailWrite { node, .. } => Some(*node),
+        _ => None,
+    }
+}

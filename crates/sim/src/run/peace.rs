@@ -1,0 +1,134 @@
+//! After the faults: everything is healed and comes back, and the run goes on until what should become equal is.
+//!
+//! Never a fixed wait: a run is judged when its hints are delivered, or when a large bound has passed.
+
+use std::time::Duration;
+
+use quorate_transport::memory::LinkFaults;
+use quorate_types::{Level, Record};
+
+use super::clients::{READER, WRITER, value};
+use super::record::{Intent, Key};
+use super::{Run, faults::End};
+use crate::clocks::ClockError;
+use crate::cluster::Repair;
+
+/// Longest virtual time that hints may take after the last fault. So long, because a page that is taken in part only
+/// makes the next one wait twice as long (up to 10 s), and a swarm's smallest limits take three hints of a page.
+const DRAIN: Duration = Duration::from_mins(20);
+
+impl Run {
+    /// No fault any more: everything is healed and comes back, and all hints are delivered.
+    pub(super) fn make_peace(&mut self) {
+        self.peace = true;
+        self.cluster.set_weather(LinkFaults::default());
+        for (_, end) in std::mem::take(&mut self.ends) {
+            if matches!(end, End::Pause(..)) {
+                self.end(end);
+            }
+        }
+        self.cluster.heal_all();
+        for k in 1..=self.plan.cluster.nodes {
+            self.cluster.set_clock(k, ClockError::None);
+            self.cluster.forget_disk_faults(k);
+        }
+        self.run_for(Duration::from_secs(8));
+        self.drain();
+    }
+
+    pub(super) fn run_for(&mut self, time: Duration) {
+        self.run_to(self.cluster.now().mono + time);
+    }
+
+    fn drain(&mut self) {
+        let begun = self.cluster.now().mono;
+        while !self.is_drained() {
+            if self.cluster.now().mono >= begun + DRAIN {
+                let hints = |k| {
+                    self.cluster
+                        .is_up(k)
+                        .then(|| (self.cluster.durable_hints(k), self.cluster.hints_pending(k)))
+                };
+                let left: Vec<_> = (1..=self.plan.cluster.nodes).map(|k| (k, hints(k))).collect();
+                return self.complain(None, format!("hints are not delivered after {DRAIN:?}: {left:?}"));
+            }
+            self.run_for(Duration::from_millis(200));
+        }
+        let took_ms = self.cluster.now().mono.since(begun).as_millis() as u64;
+        *self.tally.entry("milliseconds until hints were delivered").or_default() += took_ms;
+        self.run_for(Duration::from_secs(3));
+    }
+
+    fn is_drained(&self) -> bool {
+        (1..=self.plan.cluster.nodes).all(|k| {
+            self.cluster.is_up(k) && self.cluster.hints_at(k) == 0 && self.cluster.hints_pending(k) == 0
+        })
+    }
+
+    /// Reads every key at ALL, so that read repair brings the copies together; those that fail again, and slower,
+    /// for a limit may have been reached. The keys whose reads failed each time.
+    pub(super) fn read_all(&mut self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.history.keys().cloned().collect();
+        // Nobody is told of a background repair that a limit prevented.
+        let background =
+            self.plan.cluster.keyspaces.iter().any(|space| space.read_repair == Repair::Background);
+        for at_a_time in [if background { 1 } else { 16 }, 1, 1] {
+            let begin = self.history.ops.len();
+            for (i, key) in keys.iter().enumerate() {
+                let op = self.note(key.clone(), Level::All, Intent::Get);
+                self.send_once(op, READER, 1 + i % self.plan.cluster.nodes);
+                if i % at_a_time == 0 {
+                    self.run_for(Duration::from_millis(100));
+                }
+            }
+            self.run_for(Duration::from_secs(4));
+            let failed = self.history.ops[begin..].iter().filter(|op| !op.intent.writes() && !op.found_out());
+            keys = failed.map(|op| op.key.clone()).collect();
+            if keys.is_empty() {
+                break;
+            }
+        }
+        keys
+    }
+
+    /// Writes at ALL through every replica, which must all succeed.
+    pub(super) fn write_once_more(&mut self) {
+        for by in 1..=self.plan.cluster.nodes {
+            let key = Key { space: 0, name: format!("last-{by}") };
+            let op = self.note(key.clone(), Level::All, Intent::Put(value("last", by as u64, 0)));
+            self.send_once(op, WRITER, by);
+            self.run_for(Duration::from_secs(1));
+            if self.history.ops[op].acked().is_none() {
+                let attempts = &self.history.ops[op].attempts;
+                self.complain(
+                    Some(key),
+                    format!("a write at ALL through n{by} fails in peace: {attempts:?}"),
+                );
+            }
+        }
+    }
+
+    /// The counters of those who live at the end, and of the network.
+    pub(super) fn count_the_living(&mut self) {
+        for k in (1..=self.plan.cluster.nodes).filter(|k| self.cluster.is_up(*k)).collect::<Vec<_>>() {
+            for (name, count) in self.cluster.counters(k) {
+                *self.tally.entry(name).or_default() += count;
+            }
+        }
+        let network = self.cluster.network_statistics();
+        for (name, count) in [
+            ("frames", network.sent),
+            ("frames dropped", network.dropped),
+            ("frames duplicated", network.duplicated),
+            ("frames reordered", network.reordered),
+        ] {
+            *self.tally.entry(name).or_default() += count;
+        }
+    }
+
+    /// The copies of a key, by node number.
+    pub(super) fn copies(&self, key: &Key) -> Vec<(usize, Option<Record>)> {
+        let owners = self.cluster.replicas_in(key.space, key.name.as_bytes());
+        owners.into_iter().map(|k| (k, self.cluster.copy_in(key.space, k, key.name.as_bytes()))).collect()
+    }
+}

@@ -1,0 +1,11 @@
+//! Whole clusters in one thread, each from a seed.
+
+// clippy's `allow-unwrap-in-tests` does not cover the plain functions of a test crate.
+#![allow(clippy::unwrap_used)]
+
+mod chaos;
+mod determinism;
+mod linearizable;
+mod scenarios;
+#[cfg(target_os = "linux")]
+mod tripwire;
