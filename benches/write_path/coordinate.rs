@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use quorate_coordinator::{
-    Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin,
+    Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part,
 };
 use quorate_types::{Mono, NodeId, Now, SessionId, Token};
 
@@ -89,6 +89,7 @@ impl Writing {
             token: *token,
             value: Some(self.value.clone()),
             version: version(self.number),
+            part: Part::Both,
             attempt: Attempt::First,
             expires_at_ms: None,
             level: None,

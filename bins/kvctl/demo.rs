@@ -88,6 +88,9 @@ fn greet(cluster: &Cluster, took: Duration, screen: &mut Screen<'_>) -> io::Resu
         took.as_millis(),
         cluster.n()
     )?;
+    if let Some((host, port)) = cluster.resp_addr().and_then(|addr| addr.rsplit_once(':')) {
+        writeln!(screen.out, "Redis clients   redis-cli -h {host} -p {port}")?;
+    }
     writeln!(screen.out, "another shell   kvctl --config {} status", cluster.config_file().display())?;
     writeln!(
         screen.out,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use quorate_types::Level;
+use quorate_types::{Level, Version};
 use quorate_wire::{CopyView, Explanation, ReplicaView};
 use serde_json::{Value, json};
 
@@ -62,12 +62,22 @@ fn current(explanation: &Explanation) -> impl Iterator<Item = &ReplicaView> {
 
 fn is_current(replica: &ReplicaView, explanation: &Explanation) -> bool {
     match &replica.copy {
-        CopyView::Present { version, .. } | CopyView::Tombstone { version } => {
-            Some(*version) == explanation.winner
+        CopyView::Present { version, expiry, .. } => {
+            Some(*version) == explanation.winner && Some(expiry.version) == newest_expiry(explanation)
         }
+        CopyView::Tombstone { version } => Some(*version) == explanation.winner,
         CopyView::Absent => explanation.winner.is_none(),
         CopyView::Refused(_) | CopyView::Silent => false,
     }
+}
+
+/// The newest stamp of an expiry beside any value: it is set by itself, so the newest value does not say it.
+fn newest_expiry(explanation: &Explanation) -> Option<Version> {
+    let expiry = |replica: &ReplicaView| match &replica.copy {
+        CopyView::Present { expiry, .. } => Some(expiry.version),
+        _ => None,
+    };
+    explanation.replicas.iter().filter_map(expiry).max()
 }
 
 fn replica_text(replica: &ReplicaView, explanation: &Explanation, names: &Names, width: usize) -> String {
@@ -163,6 +173,28 @@ mod tests {
             copy,
             hints_here: 0,
         }
+    }
+
+    #[test]
+    fn a_replica_that_missed_a_change_of_the_expiry_is_behind() {
+        let version = |ms| Version::new(Timestamp::from_parts(ms, 0), NodeId(4));
+        let present = |expired, at_ms| CopyView::Present {
+            version: version(1_000),
+            expiry: Expiry { version: version(expired), at_ms },
+            value_bytes: 24,
+        };
+        let explanation = Explanation {
+            token: Token(1),
+            partition: PartitionId(0),
+            n: 2,
+            replicas: vec![view(4, present(2_000, Some(9_000))), view(1, present(1_000, None))],
+            winner: Some(version(1_000)),
+        };
+        let answer = told(b"k", &explanation, "n4", &Names::default());
+        assert_eq!(answer.json["current_replicas"], json!(1));
+        let lines: Vec<&str> = answer.text.lines().collect();
+        assert!(lines[1].contains("expires 1970-01-01T00:00:09.000Z  200us"), "{}", answer.text);
+        assert!(lines[2].contains("BEHIND"), "{}", answer.text);
     }
 
     #[test]

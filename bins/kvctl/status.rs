@@ -119,9 +119,17 @@ fn totals_text(overview: &Overview) -> String {
     let statuses = || overview.statuses.iter().flatten();
     let copies: u64 = statuses().flat_map(|status| &status.keyspaces).map(|keyspace| keyspace.keys).sum();
     let hints: u64 = statuses().flat_map(|status| &status.hints).map(|hint| hint.durable).sum();
+    let counted = |name: &str| -> u64 {
+        let counters = statuses().flat_map(|status| &status.counters);
+        counters.filter(|(known, _)| known == name).map(|(_, value)| *value).sum()
+    };
+    let clients = match counted("resp_connections") {
+        0 => String::new(),
+        clients => format!(", {} Redis clients", count(clients)),
+    };
     let slowest = statuses().map(|status| status.wal.sync_us).max().unwrap_or(0);
     format!(
-        "      {} copies of keys, {} hints waiting, slowest log sync {}",
+        "      {} copies of keys, {} hints waiting, slowest log sync {}{clients}",
         count(copies),
         count(hints),
         crate::text::elapsed(slowest.into())

@@ -72,7 +72,11 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let node = node(args, &config)?;
     log_lines(&config)?;
-    let options = StartOptions { data_dir: args.data_dir.clone(), listen: args.listen.clone() };
+    let options = StartOptions {
+        data_dir: args.data_dir.clone(),
+        listen: args.listen.clone(),
+        ..StartOptions::default()
+    };
     let replica = Replica::start(&config, &node, &options).map_err(|e| Failure::start(&e))?;
     match replica
         .run_until_signalled(|replica| say_ready(replica, &config))

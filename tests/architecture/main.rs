@@ -40,6 +40,7 @@ const CRATES: &[Crate] = &[
     house("wal", Kind::Disk, &[]),
     house("ring", Kind::Pure, &["types"]),
     house("wire", Kind::Pure, &["types"]),
+    house("resp", Kind::Pure, &["types", "wire"]),
     house("store", Kind::Disk, &["types", "wal"]),
     house("coordinator", Kind::Pure, &["types", "ring", "wire"]),
     house("node", Kind::Pure, &["types", "ring", "wire", "store", "coordinator"]),
@@ -48,7 +49,7 @@ const CRATES: &[Crate] = &[
     house(
         "server",
         Kind::Driver,
-        &["types", "wal", "ring", "wire", "store", "coordinator", "node", "transport"],
+        &["types", "wal", "ring", "wire", "resp", "store", "coordinator", "node", "transport"],
     ),
     house("sim", Kind::Disk, &["types", "wal", "ring", "wire", "store", "coordinator", "node", "transport"]),
 ];

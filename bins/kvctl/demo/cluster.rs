@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use quorate_server::config::Config;
 use quorate_server::{Replica, StartError, StartOptions};
 
-use crate::demo::places::free_addrs;
+use crate::demo::places::{Addrs, free_addrs};
 
 /// A cluster inside this process.
 pub struct Cluster {
@@ -134,6 +134,12 @@ impl Cluster {
         self.config.nodes.iter().map(|node| node.addr.clone()).collect()
     }
 
+    /// Where the first node listens for Redis clients.
+    pub fn resp_addr(&self) -> Option<&str> {
+        let listeners = &self.config.nodes.first()?.resp_addr.0;
+        listeners.first().map(|listener| listener.addr.as_str())
+    }
+
     /// The nodes that run, and how long each took to start.
     pub fn started(&self) -> impl Iterator<Item = (&str, Duration)> {
         self.nodes.iter().filter_map(|(name, node)| match node {
@@ -186,8 +192,11 @@ fn config_text(file: &Path, count: u8) -> Result<String, String> {
     let nodes: Vec<String> = addrs
         .iter()
         .enumerate()
-        .map(|(at, addr)| {
-            format!("\n[[node]]\nid = \"n{k}\"\naddr = \"{addr}\"\ndata_dir = \"n{k}\"\n", k = at + 1)
+        .map(|(at, Addrs { addr, resp })| {
+            let k = at + 1;
+            format!(
+                "\n[[node]]\nid = \"n{k}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"\ndata_dir = \"n{k}\"\n"
+            )
         })
         .collect();
     let n = count.min(3);

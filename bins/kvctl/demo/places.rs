@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 
 const PORT: u16 = 7381;
+const RESP_PORT: u16 = 7379;
 /// Networks of 256 addresses that are tried before single ports.
 const SUBNETS_TRIED: u32 = 64;
 
@@ -50,27 +51,38 @@ impl Drop for Folder {
     }
 }
 
-/// `count` addresses that are free now: the first of a loopback network of our own, else any ports of 127.0.0.1.
-pub fn free_addrs(count: u8) -> io::Result<Vec<String>> {
+/// Where one node listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Addrs {
+    /// For nodes and kvctl.
+    pub addr: String,
+    /// For Redis clients.
+    pub resp: String,
+}
+
+/// `count` nodes' addresses that are free now: the first of a loopback network of our own, else any ports of 127.0.0.1.
+pub fn free_addrs(count: u8) -> io::Result<Vec<Addrs>> {
     let pid = std::process::id();
     let own = (0..SUBNETS_TRIED)
         .find_map(|step| free_in_subnet(pid.wrapping_mul(31).wrapping_add(step * 7), count));
     own.map_or_else(|| free_ports(count), Ok)
 }
 
-fn free_in_subnet(number: u32, count: u8) -> Option<Vec<String>> {
+fn free_in_subnet(number: u32, count: u8) -> Option<Vec<Addrs>> {
     let (a, b) = ((number / 254 % 128 + 64) as u8, (number % 254 + 1) as u8);
-    let addrs: Vec<_> = (1..=count).map(|k| SocketAddrV4::new(Ipv4Addr::new(127, a, b, k), PORT)).collect();
-    addrs
-        .iter()
-        .all(|addr| TcpListener::bind(addr).is_ok())
-        .then(|| addrs.iter().map(ToString::to_string).collect())
+    let at = |k, port| SocketAddrV4::new(Ipv4Addr::new(127, a, b, k), port);
+    let is_free = |k| [PORT, RESP_PORT].iter().all(|&port| TcpListener::bind(at(k, port)).is_ok());
+    let addrs = |k| Addrs { addr: at(k, PORT).to_string(), resp: at(k, RESP_PORT).to_string() };
+    (1..=count).all(is_free).then(|| (1..=count).map(addrs).collect())
 }
 
-fn free_ports(count: u8) -> io::Result<Vec<String>> {
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<_>>()?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
+fn free_ports(count: u8) -> io::Result<Vec<Addrs>> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let held: Vec<_> = (0..count).map(|_| Ok((bind()?, bind()?))).collect::<io::Result<_>>()?;
+    let addrs = |(addr, resp): &(TcpListener, TcpListener)| {
+        Ok(Addrs { addr: addr.local_addr()?.to_string(), resp: resp.local_addr()?.to_string() })
+    };
+    held.iter().map(addrs).collect()
 }
 
 #[cfg(test)]
@@ -96,8 +108,10 @@ mod tests {
         for addrs in [free_addrs(4).unwrap(), free_ports(4).unwrap()] {
             let distinct: std::collections::BTreeSet<_> = addrs.iter().collect();
             assert_eq!(distinct.len(), 4);
-            for addr in &addrs {
+            for Addrs { addr, resp } in &addrs {
+                assert_ne!(addr, resp);
                 TcpListener::bind(addr).unwrap();
+                TcpListener::bind(resp).unwrap();
             }
         }
     }

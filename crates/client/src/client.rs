@@ -179,7 +179,8 @@ impl Client {
     pub async fn page(&self, page: PageRequest, options: &Options) -> Result<Reply<Page>, ClientError> {
         let (keyspace, PageRequest { partition, after, limit }) = (keyspace(options), page);
         let place = Place::Partition(keyspace, partition);
-        let body = RequestBody::Page { keyspace, partition, after, limit, level: options.level };
+        let body =
+            RequestBody::Page { keyspace, partition, start: after.into(), limit, level: options.level };
         let answered = Call::new(&self.inner, place, body, options).run().await?;
         self.reply(answered, |body| match body {
             ResponseBody::Page(PageOutcome::Page { entries, next }) => Some(Page { entries, next }),

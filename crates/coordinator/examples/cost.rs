@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_coordinator::{
-    Attempt, ClientRead, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, ReadReply,
-    UnstampedWrite,
+    Attempt, ClientRead, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part,
+    ReadReply, UnstampedWrite,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{KeyspaceId, Level, Mono, NodeId, Now, Record, SessionId, Timestamp, Version};
@@ -79,6 +79,7 @@ impl Bench {
             key: key.clone(),
             token: self.ring.token(key),
             value: Some(value.clone()),
+            part: Part::Both,
             expires_at_ms: None,
             level: Some(level),
             deadline: self.now.mono + Duration::from_secs(2),

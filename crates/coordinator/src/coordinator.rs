@@ -195,7 +195,7 @@ impl Coordinator {
             level: page.level,
             default_level: KeyspacePolicy::page_level,
             deadline: page.deadline,
-            bytes: page.after.as_ref().map_or(0, Bytes::len) as u64,
+            bytes: page.start.key_bytes() as u64,
         };
         let mut turn = Turn { now, shared: &mut self.shared, out };
         self.writes.make_room(&mut turn, asked.bytes);

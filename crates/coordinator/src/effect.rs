@@ -1,7 +1,7 @@
 //! What goes out: the only way in which a coordinator acts.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Mono, NodeId, PartitionId, Record, Version};
+use quorate_types::{KeyspaceId, Mono, NodeId, PageStart, PartitionId, Record, Version};
 use quorate_wire::{FullIf, ReplicaWrite, Response};
 
 use crate::{Origin, PageHandle, ReadHandle, StampHandle, WriteHandle};
@@ -83,8 +83,8 @@ pub struct PageAsk {
     pub keyspace: KeyspaceId,
     /// The partition.
     pub partition: PartitionId,
-    /// Only what comes after this key, in the order of (token, key).
-    pub after: Option<Bytes>,
+    /// Where it begins.
+    pub start: PageStart,
     /// Most entries, tombstones and expired ones included.
     pub limit: u32,
     /// Most bytes of keys and values; the first entry is returned whatever its size.

@@ -14,7 +14,7 @@
 //! use std::time::Duration;
 //!
 //! use quorate_coordinator::{
-//!     Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin,
+//!     Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part,
 //! };
 //! use quorate_ring::{Member, Ring};
 //! use quorate_types::{KeyspaceId, Mono, NodeId, Now, SessionId, Timestamp, Version};
@@ -44,6 +44,7 @@
 //!     token: ring.token(b"k"),
 //!     value: Some("v".into()),
 //!     version: Version::new(Timestamp::from_parts(1_000, 0), nodes[0]),
+//!     part: Part::Both,
 //!     attempt: Attempt::First,
 //!     expires_at_ms: None,
 //!     level: None,
@@ -114,5 +115,5 @@ pub use effect::{Effect, HintedWrite, PageAsk};
 pub use limits::Load;
 pub use request::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, Origin, PageHandle, PageReply,
-    ReadHandle, ReadReply, StampHandle, UnstampedWrite, WriteHandle,
+    Part, ReadHandle, ReadReply, StampHandle, UnstampedWrite, WriteHandle,
 };

@@ -113,11 +113,11 @@ impl Pages {
 impl PageTask {
     fn new(turn: &Turn, page: ClientPage, plan: &Plan) -> PageTask {
         let config = &turn.shared.config;
-        let held_bytes = page.after.as_ref().map_or(0, bytes::Bytes::len) as u64;
+        let held_bytes = page.start.key_bytes() as u64;
         let ask = PageAsk {
             keyspace: page.keyspace,
             partition: page.partition,
-            after: page.after,
+            start: page.start,
             limit: page.limit.clamp(1, config.page_entries_max),
             bytes_max: config.page_bytes_max,
             deadline: page.deadline,

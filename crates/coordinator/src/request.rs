@@ -1,7 +1,9 @@
 //! What comes in: requests of clients, and the answers of replicas.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Level, Mono, NodeId, PartitionId, SessionId, Token, Version};
+use quorate_types::{
+    Expiry, KeyspaceId, Level, Mono, NodeId, PageStart, PartitionId, Record, SessionId, Token, Version,
+};
 use quorate_wire::{PageResult, ReadResult};
 
 use crate::slab::Slot;
@@ -86,7 +88,26 @@ pub enum Attempt {
     Retry,
 }
 
-/// A put or a delete, checked and stamped.
+/// What of a record a write stamps. What it does not, it carries as it was read, under the stamp that it had: so it
+/// loses nothing against a write of the other part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Value and expiry.
+    #[default]
+    Both,
+    /// The value; the expiry stays as it was set.
+    Value {
+        /// The expiry that was read.
+        expiry: Expiry,
+    },
+    /// The expiry; the value stays as it was set.
+    Expiry {
+        /// The version of the value that was read, which is the write's `value`.
+        of: Version,
+    },
+}
+
+/// A put, a delete or a change of the expiry, checked and stamped.
 #[derive(Clone, Debug)]
 pub struct ClientWrite {
     /// Where the answer goes.
@@ -101,9 +122,11 @@ pub struct ClientWrite {
     pub value: Option<Bytes>,
     /// The stamp; a retry carries that of the first attempt.
     pub version: Version,
+    /// What it stamps.
+    pub part: Part,
     /// Whether it is one.
     pub attempt: Attempt,
-    /// When the value expires, wall milliseconds.
+    /// When the value expires, wall milliseconds. Without effect if only the value is stamped.
     pub expires_at_ms: Option<u64>,
     /// How many replicas must have it on disk; `None` = the keyspace's default.
     pub level: Option<Level>,
@@ -113,7 +136,22 @@ pub struct ClientWrite {
     pub want_receipt: bool,
 }
 
-/// A put or a delete, checked, and not stamped: at LINEARIZABLE the stamp comes after the first phase.
+impl ClientWrite {
+    /// The record that is sent to the replicas.
+    pub(crate) fn record(&self) -> Record {
+        let ClientWrite { version, expires_at_ms, .. } = *self;
+        let Some(value) = self.value.clone() else { return Record::tombstone(version) };
+        match self.part {
+            Part::Both => Record::put(version, value, expires_at_ms),
+            Part::Value { expiry } => Record { version, value: Some(value), expiry },
+            Part::Expiry { of } => {
+                Record { version: of, value: Some(value), expiry: Expiry { version, at_ms: expires_at_ms } }
+            }
+        }
+    }
+}
+
+/// A put, a delete or a change of the expiry, checked, and not stamped: at LINEARIZABLE the stamp comes after the first phase.
 #[derive(Clone, Debug)]
 pub struct UnstampedWrite {
     /// Where the answer goes.
@@ -126,6 +164,8 @@ pub struct UnstampedWrite {
     pub token: Token,
     /// The value, of a legal length; `None` deletes.
     pub value: Option<Bytes>,
+    /// What the stamp will be of.
+    pub part: Part,
     /// When the value expires, wall milliseconds.
     pub expires_at_ms: Option<u64>,
     /// How many replicas must have it on disk; `None` = the keyspace's default.
@@ -145,6 +185,7 @@ impl UnstampedWrite {
             key,
             token,
             value,
+            part,
             expires_at_ms,
             level,
             deadline,
@@ -157,6 +198,7 @@ impl UnstampedWrite {
             token,
             value,
             version,
+            part,
             attempt,
             expires_at_ms,
             level,
@@ -198,8 +240,8 @@ pub struct ClientPage {
     pub keyspace: KeyspaceId,
     /// The partition.
     pub partition: PartitionId,
-    /// Only what comes after this key, in the order of (token, key).
-    pub after: Option<Bytes>,
+    /// Where it begins.
+    pub start: PageStart,
     /// Most entries wanted; 0 counts as 1.
     pub limit: u32,
     /// How many replicas must answer; `None` = the keyspace's default for reads.

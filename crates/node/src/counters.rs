@@ -33,6 +33,8 @@ counters! {
     limit_peer_bytes,
     /// Writes not sent because `link_outstanding_bytes_max` or `link_outstanding_batches_max` was reached.
     limit_link_outstanding,
+    /// Writes that read their key first: changes of an expiry, puts that keep one.
+    reads_first,
     /// Writes that waited for the clock's ceiling.
     clock_parked,
     /// Ceilings of the clock that were made durable.

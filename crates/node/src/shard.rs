@@ -28,12 +28,13 @@ use crate::stamps::Stamps;
 use crate::status::ShardStatus;
 
 use local::{ReadOrder, Waiting};
-use requests::Parked;
+use requests::{Parked, WriteRequest};
 
 mod connections;
 mod hints;
 mod local;
 mod peer;
+mod read_first;
 mod requests;
 mod route;
 
@@ -72,6 +73,9 @@ struct Clients {
     sessions: Sessions,
     /// What waits for the clock's ceiling.
     parked: VecDeque<Parked>,
+    /// Writes whose key is being read first, by the number of that read.
+    reading_first: BTreeMap<u64, WriteRequest>,
+    read_first_number: u64,
     draining: bool,
 }
 
@@ -111,6 +115,8 @@ impl Shard {
                     limits.session_grace,
                 ),
                 parked: VecDeque::new(),
+                reading_first: BTreeMap::new(),
+                read_first_number: 0,
                 draining: false,
             },
             hints: Hints {

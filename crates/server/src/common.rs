@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::connections::ConnectionId;
+use crate::connections::resp::clients::RespClients;
 use crate::counters::Counters;
 use crate::shard::inbox::Inbox;
 use crate::shard::item::Item;
@@ -38,6 +39,7 @@ pub(crate) struct Common {
     pub(crate) counters: Arc<Counters>,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) overview: Overview,
+    pub(crate) resp_clients: RespClients,
     appends: AtomicU64,
     gatherings: Arc<AtomicUsize>,
     connections: AtomicU64,
@@ -65,6 +67,7 @@ impl Common {
             drained: Mutex::new(vec![false; inboxes.len()]),
             inboxes,
             overview,
+            resp_clients: RespClients::default(),
             appends: AtomicU64::new(0),
             gatherings: Arc::default(),
             connections: AtomicU64::new(0),
@@ -96,6 +99,12 @@ impl Common {
     /// The number of a new connection of `shard`: unique in this incarnation, links of ours included.
     pub(crate) fn new_connection(&self, shard: usize) -> ConnectionId {
         ConnectionId::new(self.connections.fetch_add(1, Ordering::Relaxed) + 1, shard)
+    }
+
+    /// The number of a new connection of a Redis client of `shard`, and how the client is told of it.
+    pub(crate) fn new_resp_connection(&self, shard: usize) -> (ConnectionId, u64) {
+        let serial = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        (ConnectionId::resp(serial, shard), serial)
     }
 
     /// Stops every thread at its next step: nothing is flushed, sockets are reset.

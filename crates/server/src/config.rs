@@ -24,6 +24,7 @@ use quorate_types::{ClusterId, NodeId};
 
 mod check;
 mod error;
+mod listeners;
 mod not_yet;
 mod overlay;
 mod reader;
@@ -34,14 +35,15 @@ mod suggest;
 mod table;
 
 pub use error::{ConfigError, Origin, Problem, Wrong};
+pub use listeners::{RespListener, RespListeners};
 pub use overlay::{Flag, Overlay};
 pub use render::{Shown, reference, render_default};
 pub use section::{KeyInfo, Section};
 pub use setting::{ByteSize, Setting, Written, duration_from_text, duration_to_text};
 pub use table::{
     CheckpointConfig, ClockConfig, ClusterConfig, ConflictRule, HintsConfig, KeyspaceConfig, LimitsConfig,
-    LivenessConfig, LogConfig, LogFormat, NodeConfig, ReadRepairPolicy, ReadsConfig, ServerConfig,
-    SyncPolicy, WalConfig,
+    LivenessConfig, LogConfig, LogFormat, NodeConfig, ReadRepairPolicy, ReadsConfig, RespConfig,
+    ServerConfig, SyncPolicy, WalConfig,
 };
 
 use section::{Found, Unfit};
@@ -59,6 +61,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Bounds of the work taken on.
     pub limits: LimitsConfig,
+    /// The door for Redis clients.
+    pub resp: RespConfig,
     /// Reads.
     pub reads: ReadsConfig,
     /// When a node counts as down.
@@ -190,6 +194,7 @@ impl Config {
             keyspaces: Vec::new(),
             server: ServerConfig::default(),
             limits: LimitsConfig::default(),
+            resp: RespConfig::default(),
             reads: ReadsConfig::default(),
             liveness: LivenessConfig::default(),
             clock: ClockConfig::default(),
@@ -217,6 +222,9 @@ impl Config {
                 node.data_dir = base_dir.join(&node.data_dir).components().collect();
             }
         }
+        if !self.resp.password_file.as_os_str().is_empty() {
+            self.resp.password_file = base_dir.join(&self.resp.password_file);
+        }
     }
 
     fn section_names() -> impl Iterator<Item = &'static str> {
@@ -228,6 +236,7 @@ impl Config {
             ClusterConfig::NAME => &mut self.cluster,
             ServerConfig::NAME => &mut self.server,
             LimitsConfig::NAME => &mut self.limits,
+            RespConfig::NAME => &mut self.resp,
             ReadsConfig::NAME => &mut self.reads,
             LivenessConfig::NAME => &mut self.liveness,
             ClockConfig::NAME => &mut self.clock,
@@ -266,10 +275,11 @@ impl Config {
 }
 
 /// The sections that a file has once, in the order in which they are shown.
-const SINGLES: [&str; 10] = [
+const SINGLES: [&str; 11] = [
     ClusterConfig::NAME,
     ServerConfig::NAME,
     LimitsConfig::NAME,
+    RespConfig::NAME,
     ReadsConfig::NAME,
     LivenessConfig::NAME,
     ClockConfig::NAME,

@@ -1,5 +1,5 @@
 //! Sockets: the `door` takes and greets them, `arrival` brings one to its shard, a `reader` reads it there, the `desk`
-//! keeps a shard's open ones, the `gate` holds back what a shard can't take yet, `links` dials the peers.
+//! keeps a shard's open ones, the `gate` holds back what a shard can't take yet, `links` dials the peers. Redis clients have theirs in `resp`.
 
 pub(crate) mod arrival;
 pub(crate) mod desk;
@@ -8,5 +8,6 @@ pub(crate) mod gate;
 mod id;
 pub(crate) mod links;
 pub(crate) mod reader;
+pub(crate) mod resp;
 
 pub(crate) use id::ConnectionId;

@@ -38,6 +38,26 @@ counters! {
     links_dialled,
     /// Dials that came to nothing.
     dials_failed,
+    /// Connections of Redis clients taken.
+    resp_connections_accepted,
+    /// Connections of Redis clients refused because `resp.connections_max` were open.
+    resp_connections_max_hit,
+    /// Connections of Redis clients closed because they did not take their replies: `resp.output_bytes_max`.
+    resp_output_bytes_max_hit,
+    /// Connections of Redis clients closed because they sent what is no command, or too large a one.
+    resp_garbled,
+    /// Commands of Redis clients.
+    resp_commands,
+    /// Of those, refused because they are not offered.
+    resp_refused,
+    /// Replies to Redis clients that were errors.
+    resp_errors,
+    /// Reads of Redis clients that found their key.
+    resp_hits,
+    /// Reads of Redis clients that did not.
+    resp_misses,
+    /// Wrong passwords of Redis clients.
+    resp_auth_failures,
     /// Turns of all shards.
     turns,
     /// Turns that ended at their budget with work left.

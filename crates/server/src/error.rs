@@ -1,6 +1,7 @@
 //! Why a replica does not start, or did not end as it should.
 
 use std::io;
+use std::path::PathBuf;
 
 use quorate_store::DiskError;
 use quorate_transport::TransportError;
@@ -40,6 +41,14 @@ pub enum StartError {
     AddressUnknown {
         /// The address asked for.
         addr: String,
+    },
+    /// The file of the password for Redis clients can't be read, or has none.
+    #[error("can't read a password from {} (resp.password_file)", path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A thread or its runtime could not be started.
     #[error("can't start a thread")]

@@ -22,6 +22,7 @@ use crate::common::Common;
 use crate::config::Config;
 use crate::disk::checkpoints::CheckpointThread;
 use crate::error::StartError;
+use crate::shard::thread::Listens;
 use crate::start::{self, Parts};
 
 /// What a start may set over the configuration.
@@ -31,6 +32,8 @@ pub struct StartOptions {
     pub data_dir: Option<PathBuf>,
     /// Where to listen, instead of the node's `addr`; the other nodes dial `addr` all the same.
     pub listen: Option<String>,
+    /// Where to listen for Redis clients, instead of the node's `resp_addr`.
+    pub resp_listen: Option<String>,
 }
 
 /// How a graceful end went. What was acknowledged is on disk in any case.
@@ -47,7 +50,7 @@ pub struct ShutDown {
 /// Dropped without [`Replica::shut_down`], it is killed.
 pub struct Replica {
     common: Arc<Common>,
-    local_addr: SocketAddr,
+    listens: Listens,
     drain_timeout: Duration,
     threads: Option<Threads>,
 }
@@ -74,15 +77,20 @@ impl Replica {
         options: &StartOptions,
         io: &Arc<dyn Io>,
     ) -> Result<Replica, StartError> {
-        let Parts { common, local_addr, shards, hints, checkpoints, wal } =
+        let Parts { common, listens, shards, hints, checkpoints, wal } =
             start::start(config, node, options, io)?;
         let threads = Some(Threads { shards, hints, checkpoints, wal });
-        Ok(Replica { common, local_addr, drain_timeout: config.server.drain_timeout, threads })
+        Ok(Replica { common, listens, drain_timeout: config.server.drain_timeout, threads })
     }
 
     /// Where it listens, with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.listens.addr
+    }
+
+    /// Where it listens for Redis clients, with the ports that were taken.
+    pub fn resp_addrs(&self) -> &[SocketAddr] {
+        &self.listens.resp
     }
 
     /// Its id in the configuration.

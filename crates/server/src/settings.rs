@@ -1,20 +1,25 @@
 //! From the configuration of a node to the settings of its parts. Limits that are promised per node are divided among
 //! its shards here, and nowhere else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_coordinator as coordinator;
 use quorate_coordinator::{CoordinatorConfig, HedgePolicy, KeyspacePolicy};
 use quorate_node as node;
 use quorate_node::{HandoffConfig, ShardConfig, ShardLimits};
+use quorate_resp::Settings;
+use quorate_ring::Ring;
 use quorate_store::disk::Identity;
 use quorate_transport::{Tcp, TcpOptions, Transport};
 use quorate_types::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use quorate_types::{Generation, NodeId};
+use quorate_types::{Generation, KeyspaceId, NodeId, PartitionId};
 use quorate_wal as wal;
 
-use crate::config::{Config, KeyspaceConfig, ReadRepairPolicy, SyncPolicy};
+use crate::common::About;
+use crate::config::{Config, KeyspaceConfig, ReadRepairPolicy, RespListener, SyncPolicy};
+use crate::connections::resp::door::RespListening;
+use crate::error::StartError;
 
 /// The settings of shard `shard` of `shards`.
 pub(crate) fn shard_config(
@@ -127,6 +132,70 @@ pub(crate) fn wal(config: &Config, dir: PathBuf) -> wal::Options {
 pub(crate) fn transport(config: &Config) -> Arc<dyn Transport> {
     let link_queue_bytes_max = config.limits.link_queue_bytes_max.0 as usize;
     Arc::new(Tcp::new(TcpOptions { link_queue_bytes_max, ..TcpOptions::default() }))
+}
+
+/// Bytes of an argument over the largest value: a key or a value that is a little too large is refused by name, and the
+/// connection goes on.
+const ARGUMENT_SLACK_BYTES: u64 = 64 << 10;
+
+/// The door for Redis clients at `listener`. Its port is filled in when it is open.
+pub(crate) fn resp(
+    config: &Config,
+    about: &About,
+    ring: &Ring,
+    listener: &RespListener,
+) -> Result<RespListening, StartError> {
+    let keyspace = config.keyspace(&config.resp.keyspace);
+    let (name, replicas) =
+        keyspace.map_or((String::new(), 1), |keyspace| (keyspace.name.clone(), keyspace.n));
+    let held = PartitionId::all().filter(|&at| ring.replicas(at, replicas).contains(&about.node)).count();
+    let settings = Settings {
+        limits: resp_limits(config),
+        keyspace: KeyspaceId::of_name(&config.resp.keyspace),
+        hash_seed: ring.seed(),
+        read: listener.read,
+        write: listener.write,
+        password: password(&config.resp.password_file)?,
+        about: quorate_resp::About {
+            node: about.name.clone(),
+            cluster: about.cluster_name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            port: 0,
+            keyspace: name,
+            replicas,
+            partitions_held: held,
+            synced: config.wal.sync == SyncPolicy::Always,
+        },
+    };
+    Ok(RespListening { addr: listener.addr.clone(), settings })
+}
+
+fn resp_limits(config: &Config) -> quorate_resp::Limits {
+    let resp = &config.resp;
+    quorate_resp::Limits {
+        arguments_max: resp.arguments_max,
+        argument_bytes_max: (config.limits.value_bytes_max.0 + ARGUMENT_SLACK_BYTES) as u32,
+        command_bytes_max: resp.command_bytes_max.0 as u32,
+        pipeline_max: resp.pipeline_max,
+        output_pause_bytes: resp.output_pause_bytes.0 as usize,
+        output_bytes_max: resp.output_bytes_max.0 as usize,
+        ..quorate_resp::Limits::default()
+    }
+}
+
+/// The first line of the file; an empty path is no password.
+fn password(path: &Path) -> Result<Option<Vec<u8>>, StartError> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let unreadable = |source| StartError::PasswordFile { path: path.to_owned(), source };
+    let text = std::fs::read(path).map_err(unreadable)?;
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(unreadable(std::io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(Some(line.to_vec()))
 }
 
 /// The other nodes, and where they are dialled.

@@ -2,7 +2,6 @@
 //!
 //! Invariant: a start that fails leaves no thread behind, and the data directory as it was but for a new generation.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -21,8 +20,9 @@ use tracing::info;
 
 use crate::clock::{Clock, wall_ms};
 use crate::common::{About, Common};
-use crate::config::{Config, NodeConfig};
+use crate::config::{Config, NodeConfig, RespListener};
 use crate::connections::door::Door;
+use crate::connections::resp::door::RespDoor;
 use crate::disk::checkpoints::{CheckpointThread, Triggers};
 use crate::disk::hints::{HintQueue, HintThread};
 use crate::error::StartError;
@@ -30,13 +30,13 @@ use crate::replica::StartOptions;
 use crate::settings;
 use crate::shard::admission::Admission;
 use crate::shard::inbox::{Inbox, InboxLimits};
-use crate::shard::thread::{Listening, ShardSeed};
+use crate::shard::thread::{Listening, Listens, ShardSeed};
 use crate::view::overview::Overview;
 
 /// What a running replica is made of.
 pub(crate) struct Parts {
     pub(crate) common: Arc<Common>,
-    pub(crate) local_addr: SocketAddr,
+    pub(crate) listens: Listens,
     pub(crate) shards: Vec<JoinHandle<()>>,
     pub(crate) hints: JoinHandle<()>,
     pub(crate) checkpoints: CheckpointThread,
@@ -48,6 +48,7 @@ struct Place {
     node: NodeId,
     name: String,
     addr: String,
+    resp: Vec<RespListener>,
     data_dir: PathBuf,
 }
 
@@ -85,9 +86,9 @@ pub(crate) fn start(
     // The shards have their own: when the last of them ends, so does the hint thread.
     drop(queue);
     let hints = spawn(format!("{}-hints", place.name), move || hints.run())?;
-    let (shards, local_addr) = start_shards(config, &common, &place, seeds)?;
+    let (shards, listens) = start_shards(config, &common, &place, seeds)?;
     let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
-    Ok(Parts { common, local_addr, shards, hints, checkpoints, wal })
+    Ok(Parts { common, listens, shards, hints, checkpoints, wal })
 }
 
 fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, StartError> {
@@ -100,6 +101,10 @@ fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, S
         node: found.number(),
         name: found.id.clone(),
         addr: options.listen.clone().unwrap_or_else(|| found.addr.clone()),
+        resp: match &options.resp_listen {
+            Some(addr) => vec![RespListener { addr: addr.clone(), ..RespListener::default() }],
+            None => found.resp_addr.0.clone(),
+        },
         data_dir: options.data_dir.clone().unwrap_or_else(|| found.data_dir.clone()),
     })
 }
@@ -171,9 +176,20 @@ fn start_shards(
     common: &Arc<Common>,
     place: &Place,
     mut seeds: Vec<ShardSeed>,
-) -> Result<(Vec<JoinHandle<()>>, SocketAddr), StartError> {
+) -> Result<(Vec<JoinHandle<()>>, Listens), StartError> {
     let (report, reports) = mpsc::channel();
-    seeds[0].listening = Some(Listening { addr: place.addr.clone(), door: door(config, common) });
+    let about = &common.about;
+    let resp = place.resp.iter().map(|listener| settings::resp(config, about, &common.ring, listener));
+    seeds[0].listening = Some(Listening {
+        addr: place.addr.clone(),
+        door: door(config, common),
+        resp: resp.collect::<Result<_, _>>()?,
+        resp_door: RespDoor {
+            common: Arc::clone(common),
+            clients: Arc::new(Semaphore::new(config.resp.connections_max)),
+            next: Arc::default(),
+        },
+    });
     let mut threads = Vec::with_capacity(seeds.len());
     let mut started = Ok(());
     for seed in seeds {
@@ -190,20 +206,20 @@ fn start_shards(
         common.kill();
         threads.drain(..).for_each(|thread| drop(thread.join()));
     }
-    ready.map(|local_addr| (threads, local_addr))
+    ready.map(|listens| (threads, listens))
 }
 
-/// The address that shard 0 listens on, once every shard has reported.
+/// Where shard 0 listens, once every shard has reported.
 fn all_ready(
-    reports: &mpsc::Receiver<Result<Option<SocketAddr>, StartError>>,
+    reports: &mpsc::Receiver<Result<Option<Listens>, StartError>>,
     shards: usize,
-) -> Result<SocketAddr, StartError> {
-    let mut local_addr = None;
+) -> Result<Listens, StartError> {
+    let mut listens = None;
     for _ in 0..shards {
         let report = reports.recv().map_err(|_| StartError::Thread(std::io::ErrorKind::BrokenPipe.into()))?;
-        local_addr = report?.or(local_addr);
+        listens = report?.or(listens);
     }
-    local_addr.ok_or_else(|| StartError::Thread(std::io::ErrorKind::NotConnected.into()))
+    listens.ok_or_else(|| StartError::Thread(std::io::ErrorKind::NotConnected.into()))
 }
 
 fn door(config: &Config, common: &Arc<Common>) -> Door {

@@ -3,4 +3,5 @@
 mod cluster;
 mod disk_fault;
 mod log_failure;
+mod resp;
 mod serving;

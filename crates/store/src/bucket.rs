@@ -6,7 +6,7 @@
 //! - order (by token, then key) is made when asked for, never kept.
 
 use hashbrown::HashTable;
-use quorate_types::{Merge, RecordRef, Token};
+use quorate_types::{Merge, PageStart, RecordRef, Token};
 
 use crate::digest::{BucketDigest, KeyDigest, record_digest};
 use crate::packed;
@@ -55,7 +55,7 @@ fn bytes_of(key: &[u8], record: RecordRef<'_>) -> u64 {
 /// The bounds of an ordered walk over a bucket.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds<'a> {
-    pub after: Option<&'a [u8]>,
+    pub start: PageStart<&'a [u8]>,
     pub limit: usize,
     pub bytes_max: usize,
 }
@@ -143,7 +143,7 @@ impl Bucket {
     /// Packed records in (token, key) order within `bounds`, at least one if any is left, and whether that was
     /// all of them. O(records in the bucket).
     pub fn ordered(&self, bounds: Bounds<'_>, seed: u64) -> (Vec<&[u8]>, bool) {
-        let mut found = self.candidates(bounds.after, seed);
+        let mut found = self.candidates(bounds.start, seed);
         let total = found.len();
         if total > bounds.limit {
             found.select_nth_unstable(bounds.limit);
@@ -154,8 +154,13 @@ impl Bucket {
         (found[..fitting].iter().map(|&(_, _, packed)| packed).collect(), fitting == total)
     }
 
-    fn candidates(&self, after: Option<&[u8]>, seed: u64) -> Vec<(Token, &[u8], &[u8])> {
-        let after = after.map(|key| (Token::of(key, seed), key));
+    fn candidates(&self, start: PageStart<&[u8]>, seed: u64) -> Vec<(Token, &[u8], &[u8])> {
+        // No key is empty: an empty one stands before all of its token.
+        let after = match start {
+            PageStart::First => None,
+            PageStart::After(key) => Some((Token::of(key, seed), key)),
+            PageStart::At(token) => Some((token, &[][..])),
+        };
         let placed = self.table.iter().map(|packed| {
             let key = packed::key_of(packed);
             (Token::of(key, seed), key, &packed[..])

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Merge, PARTITIONS, PartitionId, Record, RecordRef, Token};
+use quorate_types::{KeyspaceId, Merge, PARTITIONS, PageStart, PartitionId, Record, RecordRef, Token};
 
 use crate::bucket::{Bounds, Bucket, Place, Totals};
 use crate::digest::BucketDigest;
@@ -143,20 +143,20 @@ impl Store {
         self.bucket(keyspace, token.partition())?.read(Place { token, key })
     }
 
-    /// At most `limit` records behind the key `after`, in (token, key) order, until keys and values pass
+    /// At most `limit` records from `start` on, in (token, key) order, until keys and values pass
     /// `bytes_max`; one at least unless the partition is done. O(records in the partition).
     pub fn page(
         &self,
         keyspace: KeyspaceId,
         partition: PartitionId,
-        after: Option<&[u8]>,
+        start: PageStart<&[u8]>,
         limit: usize,
         bytes_max: usize,
     ) -> Access<Page> {
         let Some(bucket) = self.bucket(keyspace, partition) else {
             return Access::Ready(Page { entries: Vec::new(), done: true });
         };
-        let bounds = Bounds { after, limit: limit.max(1), bytes_max };
+        let bounds = Bounds { start, limit: limit.max(1), bytes_max };
         let (found, done) = bucket.ordered(bounds, self.config.hash_seed);
         Access::Ready(Page { entries: found.into_iter().map(entry).collect(), done })
     }

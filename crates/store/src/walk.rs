@@ -58,7 +58,7 @@ impl Walk {
 
     /// Appends from the present partition and steps on.
     fn take(&mut self, store: &Store, out: &mut Vec<u8>, bytes_max: usize) {
-        let bounds = Bounds { after: self.after.as_deref(), limit: usize::MAX, bytes_max };
+        let bounds = Bounds { start: self.after.as_deref().into(), limit: usize::MAX, bytes_max };
         let Some((records, done)) = store.packed(self.keyspace, self.slot, bounds) else {
             self.next_keyspace();
             return;

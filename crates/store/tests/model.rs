@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_store::{Access, BucketDigest, Store, StoreConfig, Totals, record_digest};
 use quorate_types::{
-    Expiry, KeyspaceId, Merge, NodeId, PARTITIONS, PartitionId, Record, Timestamp, Token, Version,
+    Expiry, KeyspaceId, Merge, NodeId, PARTITIONS, PageStart, PartitionId, Record, Timestamp, Token, Version,
 };
 
 const SEED: u64 = 42;
@@ -104,7 +104,7 @@ fn paged(
     let mut entries: Vec<(Bytes, Record)> = Vec::new();
     loop {
         let after = entries.last().map(|(key, _)| key.clone());
-        let page = ready(store.page(keyspace, partition, after.as_deref(), by.0, by.1));
+        let page = ready(store.page(keyspace, partition, after.as_deref().into(), by.0, by.1));
         assert!(page.done || !page.entries.is_empty(), "a page that goes nowhere");
         assert!(page.entries.len() <= by.0, "more than asked for");
         entries.extend(page.entries);
@@ -200,7 +200,7 @@ fn walked(store: &Store, bytes_max: usize) -> Vec<Vec<u8>> {
 #[test]
 fn an_absent_partition_is_empty_and_done() {
     let store = &stores(1)[0];
-    let page = ready(store.page(KeyspaceId(1), PartitionId(0), None, 10, 1000));
+    let page = ready(store.page(KeyspaceId(1), PartitionId(0), PageStart::First, 10, 1000));
     assert_eq!((page.entries.len(), page.done), (0, true));
     assert_eq!(store.digest(KeyspaceId(1), PartitionId(0)), BucketDigest(0));
     assert_eq!(store.stats().count(), 0);

@@ -84,6 +84,12 @@ impl Generation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
+impl SessionId {
+    /// No session: a client that sends each request once, over a door that keeps no retries apart. Nothing is
+    /// remembered of its requests.
+    pub const NONE: SessionId = SessionId(u64::MAX);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,7 @@ mod key;
 mod level;
 pub mod limits;
 mod outcome;
+mod place;
 mod record;
 mod time;
 mod token;
@@ -44,6 +45,7 @@ pub use ident::{ClusterId, Generation, KeyspaceId, NodeId, NumberInvalid, Sessio
 pub use key::{Key, KeyInvalid};
 pub use level::{Level, LevelInvalid, LevelUnmeetable};
 pub use outcome::{NodeTiming, ReadOutcome, ReadRepair, Receipt, Refusal, WriteOutcome};
+pub use place::PageStart;
 pub use record::{Expiry, Merge, Record, RecordRef};
 pub use time::{Mono, Now};
 pub use token::{PARTITIONS, PartitionId, Token};

@@ -101,11 +101,11 @@ impl sealed::Body for PeerMessage {
                 ring_hash,
                 keyspace,
                 partition,
-                after,
+                start,
                 limit,
                 bytes_max,
                 time_left_ms,
-            } => room.put(&(id, ring_hash, keyspace, partition, after, limit, bytes_max, time_left_ms)),
+            } => room.put(&(id, ring_hash, keyspace, partition, start, limit, bytes_max, time_left_ms)),
             PeerMessage::PageReply { id, result } => room.put(&(id, result)),
         }
     }

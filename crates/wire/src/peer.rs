@@ -6,7 +6,7 @@
 //! - `id` is chosen by the asker and only means something to it, within the life of the link.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, PartitionId};
+use quorate_types::{KeyspaceId, PageStart, PartitionId};
 
 use crate::{Acks, FullIf, Message, PageResult, ReadResult, WireError, WriteBatch};
 
@@ -63,8 +63,8 @@ pub enum PeerMessage {
         keyspace: KeyspaceId,
         /// The partition.
         partition: PartitionId,
-        /// Only what comes after this key in the order of (token, key).
-        after: Option<Bytes>,
+        /// Where the page begins.
+        start: PageStart,
         /// Most entries.
         limit: u32,
         /// Most bytes of keys and values; one entry is sent even if it is larger.

@@ -7,7 +7,7 @@
 //!   configuration may be lower and is the node's to check.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Level, PartitionId, Version};
+use quorate_types::{KeyspaceId, Level, PageStart, PartitionId, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::{Message, WireError};
@@ -23,6 +23,9 @@ pub enum ExpiryRequest {
     TtlMs(u64),
     /// At this wall time, milliseconds since the Unix epoch.
     AtMs(u64),
+    /// When the value that is there expires: the coordinator reads it first, at the keyspace's level, and the write
+    /// carries the stamp of that expiry, so that a racing change of it is not lost.
+    Keep,
 }
 
 /// One request.
@@ -82,8 +85,8 @@ pub enum RequestBody<B = Bytes> {
         keyspace: KeyspaceId,
         /// The partition.
         partition: PartitionId,
-        /// Only what comes after this key.
-        after: Option<B>,
+        /// Where it begins.
+        start: PageStart<B>,
         /// Most entries.
         limit: u32,
         /// How many replicas must answer.
@@ -100,6 +103,23 @@ pub enum RequestBody<B = Bytes> {
     Status,
     /// The ring as the node sees it.
     Ring,
+    /// Change when a key expires and nothing else: the coordinator reads the key first, and writes its value back
+    /// under the value's own version, so that a racing write of the value is not lost. Answered by the outcome of the
+    /// write, or, if there is no live value or it could not be read, by that of the read: then nothing has changed.
+    Expire {
+        /// The keyspace.
+        keyspace: KeyspaceId,
+        /// The key.
+        key: B,
+        /// When it shall expire. Not [`ExpiryRequest::Keep`].
+        expiry: ExpiryRequest,
+        /// How many replicas must answer the read.
+        read: Option<Level>,
+        /// How many replicas must have it on disk.
+        write: Option<Level>,
+        /// The version of the first attempt, if this is a retry.
+        version: Option<Version>,
+    },
 }
 
 impl TryFrom<Message> for Request {

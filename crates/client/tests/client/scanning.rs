@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use quorate_client::{Client, Cursor, Options, ScanOptions};
-use quorate_types::{PARTITIONS, PartitionId, Record, Token};
+use quorate_types::{PARTITIONS, PageStart, PartitionId, Record, Token};
 use quorate_wire::{PageOutcome, Request, RequestBody, ResponseBody};
 
 use crate::fake::{Act, Fakes, stamp};
@@ -25,9 +25,12 @@ fn keys() -> Keys {
 }
 
 fn page(keys: &Keys, request: &Request) -> Act {
-    let RequestBody::Page { partition, after, limit, .. } = &request.body else { panic!("{request:?}") };
+    let RequestBody::Page { partition, start, limit, .. } = &request.body else { panic!("{request:?}") };
     let all = keys.get(partition).map_or(&[][..], Vec::as_slice);
-    let from = after.as_ref().map_or(0, |after| all.iter().position(|key| key == after).unwrap() + 1);
+    let from = match start {
+        PageStart::After(after) => all.iter().position(|key| key == after).unwrap() + 1,
+        _ => 0,
+    };
     let rest = &all[from..];
     let taken = &rest[..rest.len().min(*limit as usize)];
     let next = (taken.len() < rest.len()).then(|| taken[taken.len() - 1].clone());

@@ -1,6 +1,6 @@
 //! One write, from its stamp to the last replica's fate.
 
-use quorate_types::{Mono, NodeId, NodeTiming, Receipt, Record, Refusal, WriteOutcome};
+use quorate_types::{Mono, NodeId, NodeTiming, Receipt, Refusal, Version, WriteOutcome};
 use quorate_wire::{Purpose, ReplicaWrite, ResponseBody};
 
 use super::Fate;
@@ -45,6 +45,8 @@ impl Fates {
 #[derive(Debug)]
 pub(super) struct WriteTask {
     origin: Origin,
+    /// What this write stamped of the record, which may hold an older stamp beside it.
+    stamp: Version,
     write: HintedWrite,
     started: Mono,
     deadline: Mono,
@@ -66,12 +68,10 @@ impl WriteTask {
             doubtful: write.attempt == Attempt::Retry,
             ..Fates::default()
         };
-        let record = match write.value {
-            Some(value) => Record::put(write.version, value, write.expires_at_ms),
-            None => Record::tombstone(write.version),
-        };
+        let record = write.record();
         WriteTask {
             origin: write.origin,
+            stamp: write.version,
             write: HintedWrite { keyspace: write.keyspace, key: write.key, record },
             started: turn.now.mono,
             deadline: write.deadline,
@@ -222,7 +222,7 @@ impl WriteTask {
     }
 
     fn outcome(&mut self, acked: u8) -> WriteOutcome {
-        let (required, version) = (self.required, self.write.record.version);
+        let (required, version) = (self.required, self.stamp);
         let expires_at_ms = self.write.record.expiry.at_ms;
         if acked >= required {
             return WriteOutcome::Written { version, expires_at_ms, acked, required };

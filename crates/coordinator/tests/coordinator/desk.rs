@@ -10,16 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect,
-    KeyspacePolicy, Liveness, Origin, PageHandle, PageReply, ReadHandle, ReadReply, StampHandle,
+    KeyspacePolicy, Liveness, Origin, PageHandle, PageReply, Part, ReadHandle, ReadReply, StampHandle,
     UnstampedWrite, WriteHandle,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{
-    Expiry, KeyspaceId, Level, Mono, NodeId, Now, ReadOutcome, Receipt, Record, Refusal, SessionId,
-    Timestamp, Token, Version, WriteOutcome,
+    Expiry, KeyspaceId, Level, Mono, NodeId, Now, PageStart, ReadOutcome, Receipt, Record, Refusal,
+    SessionId, Timestamp, Token, Version, WriteOutcome,
 };
 use quorate_wire::{
-    FullIf, PageOutcome, PageResult, Purpose, ReadDigest, ReadResult, Response, ResponseBody,
+    FullIf, PageOutcome, PageResult, Purpose, ReadDigest, ReadResult, ReplicaWrite, Response, ResponseBody,
 };
 
 pub const KEYSPACE: KeyspaceId = KeyspaceId(7);
@@ -57,6 +57,7 @@ pub struct Desk {
     pub replicas: Vec<NodeId>,
     pub receipt: Option<Box<Receipt>>,
     pub last_answer: Option<ResponseBody>,
+    pub last_write: Option<ReplicaWrite>,
     write: Option<WriteHandle>,
     read: Option<ReadHandle>,
     page: Option<PageHandle>,
@@ -98,6 +99,7 @@ impl Desk {
             replicas,
             receipt: None,
             last_answer: None,
+            last_write: None,
             write: None,
             read: None,
             page: None,
@@ -139,6 +141,7 @@ impl Desk {
             token: self.token(),
             value: Some(format!("v{version}").into()),
             version: at(version),
+            part: Part::Both,
             attempt: Attempt::First,
             expires_at_ms: None,
             level: Some(level),
@@ -167,6 +170,7 @@ impl Desk {
             key: Bytes::from_static(KEY),
             token: self.token(),
             value: Some(value.to_owned().into()),
+            part: Part::Both,
             expires_at_ms: None,
             level: Some(Level::Linearizable),
             deadline: self.deadline(),
@@ -217,7 +221,7 @@ impl Desk {
             origin: self.origin(),
             keyspace: KEYSPACE,
             partition: self.token().partition(),
-            after: None,
+            start: PageStart::First,
             limit,
             level: Some(level),
             deadline: self.deadline(),
@@ -344,6 +348,7 @@ impl Desk {
     fn word(&mut self, effect: Effect) -> String {
         match effect {
             Effect::Write { to, handle, write } => {
+                self.last_write = Some(write.clone());
                 self.write = Some(handle);
                 let verb = match write.purpose {
                     Purpose::Write => "write",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{
     Attempt, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect, HintedWrite, InFlight,
-    KeyspacePolicy, Liveness, Origin, ReadHandle, ReadReply, WriteHandle,
+    KeyspacePolicy, Liveness, Origin, Part, ReadHandle, ReadReply, WriteHandle,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{
@@ -232,6 +232,7 @@ impl World {
             token: self.ring.token(&written.key),
             value: written.record.value.clone(),
             version,
+            part: Part::Both,
             attempt,
             expires_at_ms: None,
             level: Some(Level::Exactly(written.required as u8)),

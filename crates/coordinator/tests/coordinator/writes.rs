@@ -1,10 +1,10 @@
 //! Writes: outcomes, hints, receipts.
 
-use quorate_coordinator::{Attempt, KeyspacePolicy};
-use quorate_types::{Level, NodeId, Refusal, WriteOutcome};
-use quorate_wire::ResponseBody;
+use quorate_coordinator::{Attempt, ClientWrite, KeyspacePolicy, Part};
+use quorate_types::{Expiry, Level, NodeId, Record, Refusal, WriteOutcome};
+use quorate_wire::{ReplicaWrite, ResponseBody};
 
-use crate::desk::{Desk, Seat};
+use crate::desk::{Desk, Seat, at};
 
 fn desk() -> Desk {
     Desk::new(KeyspacePolicy::default())
@@ -216,6 +216,35 @@ fn deletes_and_expiries_are_carried_whole_and_answered_absolutely() {
     assert_eq!(expires_at_ms, Some(77));
     let delete = quorate_coordinator::ClientWrite { value: None, ..desk.client_write(6, Level::One) };
     assert_eq!(desk.start_write(delete)[0], "write r0 -@6");
+}
+
+#[test]
+fn a_write_of_one_part_carries_the_other_under_its_own_stamp_and_is_answered_by_its_own() {
+    let mut desk = desk();
+    let (older, at_ms) = (at(3), Some(77));
+    let parts = [
+        (
+            Part::Expiry { of: older },
+            Record { version: older, value: None, expiry: Expiry { version: at(5), at_ms } },
+        ),
+        (
+            Part::Value { expiry: Expiry { version: older, at_ms } },
+            Record { version: at(5), value: None, expiry: Expiry { version: older, at_ms } },
+        ),
+    ];
+    for (part, sent) in parts {
+        let write = ClientWrite { part, expires_at_ms: at_ms, ..desk.client_write(5, Level::One) };
+        let sent = Record { value: write.value.clone(), ..sent };
+        desk.start_write(write);
+        assert_eq!(desk.last_write.clone().map(ReplicaWrite::into_record), Some(sent), "{part:?}");
+        desk.ack(0);
+        let Some(ResponseBody::Write(WriteOutcome::Written { version, expires_at_ms, .. })) =
+            desk.last_answer
+        else {
+            panic!("{:?}", desk.last_answer)
+        };
+        assert_eq!((version, expires_at_ms), (at(5), at_ms), "{part:?}");
+    }
 }
 
 #[test]

@@ -148,9 +148,9 @@ impl Shard {
     }
 
     pub(super) fn page_here(&mut self, now: Now, order: PageOrder, out: &mut Effects) {
-        let PageAsk { keyspace, partition, ref after, limit, bytes_max, .. } = order.ask;
+        let PageAsk { keyspace, partition, ref start, limit, bytes_max, .. } = order.ask;
         let (limit, bytes_max) = (limit as usize, bytes_max as usize);
-        match self.replica.store.page(keyspace, partition, after.as_deref(), limit, bytes_max) {
+        match self.replica.store.page(keyspace, partition, start.as_deref(), limit, bytes_max) {
             Access::Ready(page) => self.reply_page(now, &order, page, out),
             Access::Pending(ticket) => drop(self.replica.waiting.insert(ticket, Waiting::Page(order))),
         }

@@ -71,7 +71,7 @@ impl Shard {
                 ring_hash,
                 keyspace,
                 partition,
-                after,
+                start,
                 limit,
                 bytes_max,
                 time_left_ms,
@@ -82,7 +82,7 @@ impl Shard {
                     (limit.min(config.page_entries_max), bytes_max.min(config.page_bytes_max));
                 match self.check_question(ring_hash, (keyspace, partition), time_left_ms) {
                     Ok(()) => {
-                        let ask = PageAsk { keyspace, partition, after, limit, bytes_max, deadline: Mono(0) };
+                        let ask = PageAsk { keyspace, partition, start, limit, bytes_max, deadline: Mono(0) };
                         self.page_here(now, PageOrder { ask, reply: ReplyTo::Link(link, id) }, out);
                     }
                     Err(why) => {

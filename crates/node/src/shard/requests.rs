@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_coordinator::{
-    Attempt, ClientExplain, ClientPage, ClientRead, Origin, StampHandle, UnstampedWrite,
+    Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, StampHandle, UnstampedWrite,
 };
 use quorate_types::limits::KEY_BYTES_MAX;
-use quorate_types::{ClockSkew, KeyspaceId, Level, Mono, Now, Refusal, Token, Version};
+use quorate_types::{ClockSkew, Expiry, KeyspaceId, Level, Mono, Now, Refusal, SessionId, Token, Version};
 use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
 
 use super::Shard;
@@ -15,25 +15,39 @@ use crate::effects::Effects;
 use crate::sessions::Admission;
 use crate::stamps::Ahead;
 
-/// A put or a delete that has no stamp yet.
+/// A write that has no stamp yet.
 #[derive(Debug)]
 pub(super) struct WriteRequest {
-    origin: Origin,
-    keyspace: KeyspaceId,
-    key: Bytes,
-    token: Token,
-    value: Option<Bytes>,
-    expiry: ExpiryRequest,
-    version: Option<Version>,
-    terms: Terms,
+    pub(super) origin: Origin,
+    pub(super) keyspace: KeyspaceId,
+    pub(super) key: Bytes,
+    pub(super) token: Token,
+    pub(super) change: Change,
+    pub(super) version: Option<Version>,
+    pub(super) terms: Terms,
+}
+
+/// What a write does to its record.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// Sets the value, and the expiry unless that is kept.
+    Put(Bytes, ExpiryRequest),
+    /// Deletes it.
+    Delete,
+    /// Sets the expiry, after a read at this level.
+    Expire(ExpiryRequest, Option<Level>),
+    /// Sets the value beside the expiry that was read.
+    PutBeside(Bytes, Expiry),
+    /// Sets the expiry beside the value that was read.
+    ExpireBeside(ExpiryRequest, Bytes, Version),
 }
 
 /// How a request is to be answered.
 #[derive(Clone, Copy, Debug)]
-struct Terms {
-    level: Option<Level>,
-    deadline: Mono,
-    want_receipt: bool,
+pub(super) struct Terms {
+    pub(super) level: Option<Level>,
+    pub(super) deadline: Mono,
+    pub(super) want_receipt: bool,
 }
 
 /// What waits for the clock's ceiling to rise.
@@ -52,14 +66,30 @@ impl WriteRequest {
 
     /// The write without the version that it may have brought. A time to live counts from now.
     fn unstamped(self, now: Now) -> UnstampedWrite {
-        let WriteRequest { origin, keyspace, key, token, value, expiry, version: _, terms } = self;
-        let expires_at_ms = match expiry {
-            ExpiryRequest::Never => None,
-            ExpiryRequest::TtlMs(ttl) => Some(now.wall_ms.saturating_add(ttl)),
-            ExpiryRequest::AtMs(at) => Some(at),
+        let WriteRequest { origin, keyspace, key, token, change, version: _, terms } = self;
+        let (value, expiry, part) = match change {
+            Change::Put(value, expiry) => (Some(value), expiry, Part::Both),
+            Change::Delete => (None, ExpiryRequest::Never, Part::Both),
+            Change::Expire(..) => {
+                unreachable!("a change of the expiry reads first, and goes on as `ExpireBeside`")
+            }
+            Change::PutBeside(value, expiry) => (Some(value), ExpiryRequest::Never, Part::Value { expiry }),
+            Change::ExpireBeside(expiry, value, of) => (Some(value), expiry, Part::Expiry { of }),
         };
+        let expires_at_ms = expires_at_ms(now, expiry);
         let Terms { level, deadline, want_receipt } = terms;
-        UnstampedWrite { origin, keyspace, key, token, value, expires_at_ms, level, deadline, want_receipt }
+        UnstampedWrite {
+            origin,
+            keyspace,
+            key,
+            token,
+            value,
+            part,
+            expires_at_ms,
+            level,
+            deadline,
+            want_receipt,
+        }
     }
 }
 
@@ -95,22 +125,31 @@ impl Shard {
             RequestBody::Put { keyspace, key, value, level, expiry, version } => {
                 let token = self.checked_key(&key)?;
                 self.check_value(value.len())?;
-                let (value, terms) = (Some(value), Terms { level, ..terms });
-                let write = WriteRequest { origin, keyspace, key, token, value, expiry, version, terms };
+                let (change, terms) = (Change::Put(value, expiry), Terms { level, ..terms });
+                let write = WriteRequest { origin, keyspace, key, token, change, version, terms };
                 self.on_write_request(now, write, out);
             }
             RequestBody::Delete { keyspace, key, level, version } => {
                 let token = self.checked_key(&key)?;
-                let (value, expiry, terms) = (None, ExpiryRequest::Never, Terms { level, ..terms });
-                let write = WriteRequest { origin, keyspace, key, token, value, expiry, version, terms };
+                let (change, terms) = (Change::Delete, Terms { level, ..terms });
+                let write = WriteRequest { origin, keyspace, key, token, change, version, terms };
                 self.on_write_request(now, write, out);
             }
-            RequestBody::Page { keyspace, partition, after, limit, level } => {
+            RequestBody::Expire { keyspace, key, expiry, read, write, version } => {
+                if expiry == ExpiryRequest::Keep {
+                    return Err(Refusal::Unsupported { what: "an expiry set to what it is".to_owned() });
+                }
+                let token = self.checked_key(&key)?;
+                let (change, terms) = (Change::Expire(expiry, read), Terms { level: write, ..terms });
+                let write = WriteRequest { origin, keyspace, key, token, change, version, terms };
+                self.on_write_request(now, write, out);
+            }
+            RequestBody::Page { keyspace, partition, start, limit, level } => {
                 if !self.owns(partition) {
                     return Err(another_shards());
                 }
                 let deadline = terms.deadline;
-                let page = ClientPage { origin, keyspace, partition, after, limit, level, deadline };
+                let page = ClientPage { origin, keyspace, partition, start, limit, level, deadline };
                 self.coordinator.start_page(now, &self.peers, page, &mut self.scratch.effects);
             }
             RequestBody::Explain { keyspace, key } => {
@@ -128,7 +167,11 @@ impl Shard {
     }
 
     fn on_write_request(&mut self, now: Now, write: WriteRequest, out: &mut Effects) {
-        match self.clients.sessions.admit(now.mono, write.origin, write.version) {
+        let admission = match write.origin.session {
+            SessionId::NONE => Admission::Execute,
+            _ => self.clients.sessions.admit(now.mono, write.origin, write.version),
+        };
+        match admission {
             Admission::Execute => {}
             Admission::InFlight => {
                 self.counters.duplicates_in_flight += 1;
@@ -143,6 +186,14 @@ impl Shard {
                 return out.answers.push((write.origin, *response));
             }
         }
+        if write.reads_first() {
+            self.read_first(now, write);
+        } else {
+            self.write_or_refuse(now, write, out);
+        }
+    }
+
+    pub(super) fn write_or_refuse(&mut self, now: Now, write: WriteRequest, out: &mut Effects) {
         let origin = write.origin;
         if let Err(refusal) = self.try_write(now, write) {
             self.refuse(origin, refusal, out);
@@ -293,6 +344,14 @@ impl Shard {
             return Err(Refusal::ValueTooLarge { bytes: bytes as u64, bytes_max: u64::from(bytes_max) });
         }
         Ok(())
+    }
+}
+
+fn expires_at_ms(now: Now, expiry: ExpiryRequest) -> Option<u64> {
+    match expiry {
+        ExpiryRequest::Never | ExpiryRequest::Keep => None,
+        ExpiryRequest::TtlMs(ttl) => Some(now.wall_ms.saturating_add(ttl)),
+        ExpiryRequest::AtMs(at) => Some(at),
     }
 }
 

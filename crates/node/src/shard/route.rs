@@ -58,6 +58,9 @@ impl Shard {
                     self.ask_there(now, place, sent, |this, id| this.page_message(now, id, ask), out);
                 }
             }
+            Effect::Answer { origin, response } if Shard::is_read_first(origin) => {
+                self.on_read_first(now, origin.number, response.body, out);
+            }
             Effect::Stamp { handle, above } => self.stamp(now, handle, above),
             Effect::Answer { origin, response } => self.answer(origin, response, out),
             Effect::Hint { target, hint } => self.keep_hint(now, target, hint, out),
@@ -154,9 +157,9 @@ impl Shard {
     }
 
     fn page_message(&self, now: Now, id: u64, ask: PageAsk) -> PeerMessage {
-        let PageAsk { keyspace, partition, after, limit, bytes_max, deadline } = ask;
+        let PageAsk { keyspace, partition, start, limit, bytes_max, deadline } = ask;
         let (ring_hash, time_left_ms) = (self.ring.hash(), time_left_ms(now.mono, deadline));
-        PeerMessage::ReadPage { id, ring_hash, keyspace, partition, after, limit, bytes_max, time_left_ms }
+        PeerMessage::ReadPage { id, ring_hash, keyspace, partition, start, limit, bytes_max, time_left_ms }
     }
 
     fn answer(&mut self, mut origin: Origin, mut response: Response, out: &mut Effects) {

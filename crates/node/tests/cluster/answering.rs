@@ -9,7 +9,8 @@ use quorate_node::{Direction, Effects, Event, LinkId, LinkPeer, Shard, ShardConf
 use quorate_ring::{Member, Ring};
 use quorate_store::{Store, StoreConfig};
 use quorate_types::{
-    Expiry, Generation, KeyspaceId, Mono, NodeId, Now, PartitionId, Record, Refusal, Timestamp, Version,
+    Expiry, Generation, KeyspaceId, Mono, NodeId, Now, PageStart, PartitionId, Record, Refusal, Timestamp,
+    Version,
 };
 use quorate_wire::{
     Acks, BatchRange, FullIf, LinkEpoch, PageResult, PartialBatch, PeerMessage, Purpose, ReadResult,
@@ -324,7 +325,7 @@ fn reads_and_pages_are_answered_from_our_copy_on_the_link_that_asked() {
         ring_hash,
         keyspace: keyspace(),
         partition,
-        after: None,
+        start: PageStart::First,
         limit: u32::MAX,
         bytes_max: u32::MAX,
         time_left_ms: 9,

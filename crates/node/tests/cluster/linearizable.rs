@@ -184,7 +184,7 @@ fn a_page_at_linearizable_is_rejected_by_name() {
     let body = quorate_wire::RequestBody::Page {
         keyspace: crate::harness::keyspace(),
         partition,
-        after: None,
+        start: quorate_types::PageStart::First,
         limit: 10,
         level: Some(Level::Linearizable),
     };

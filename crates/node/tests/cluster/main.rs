@@ -3,6 +3,7 @@
 
 mod answering;
 mod disk;
+mod expiring;
 mod faults;
 mod handoff;
 mod harness;

@@ -72,6 +72,9 @@ fn addresses(config: &Config, found: &mut Vec<Located>) {
         } else if !is_address(&node.addr) {
             found.push((path(".addr"), Wrong::NotAnAddress { found: node.addr.clone() }));
         }
+        for listener in node.resp_addr.0.iter().filter(|listener| !is_address(&listener.addr)) {
+            found.push((path(".resp_addr"), Wrong::NotAnAddress { found: listener.addr.clone() }));
+        }
     }
 }
 
@@ -91,6 +94,11 @@ fn distinct(config: &Config, found: &mut Vec<Located>) {
     unique(config, ("[[node]]", "id"), ids, found);
     let addrs = config.nodes.iter().map(|node| (node.id.clone(), node.addr.clone()));
     unique(config, ("[[node]]", "addr"), addrs, found);
+    let doors = config
+        .nodes
+        .iter()
+        .flat_map(|node| node.resp_addr.0.iter().map(|listener| (node.id.clone(), listener.addr.clone())));
+    unique(config, ("[[node]]", "resp_addr"), doors, found);
     let dirs = config.nodes.iter().map(|node| (node.id.clone(), node.data_dir.display().to_string()));
     unique(config, ("[[node]]", "data_dir"), dirs, found);
     let names = config.keyspaces.iter().map(|keyspace| (keyspace.name.clone(), keyspace.name.clone()));
@@ -204,6 +212,14 @@ fn contradictions(config: &Config, found: &mut Vec<Located>) {
         ("liveness.silent_after", liveness.silent_after.to_toml()),
         ("ping_every", liveness.ping_every.to_toml()),
         "a peer must be given time for two pings",
+    );
+    let has_door = config.nodes.iter().any(|node| !node.resp_addr.0.is_empty());
+    let names: Vec<String> = config.keyspaces.iter().map(|keyspace| keyspace.name.clone()).collect();
+    rule(
+        !has_door || names.contains(&config.resp.keyspace),
+        ("resp.keyspace", config.resp.keyspace.to_toml()),
+        ("[[keyspace]] name", names.join(", ")),
+        "the door's keyspace must be one of them",
     );
     rule(
         clock.clock_skew_warn <= clock.clock_skew_max,

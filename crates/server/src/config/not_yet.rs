@@ -2,7 +2,7 @@
 
 use super::error::Wrong;
 
-const SECTIONS: [(&str, &str, &str); 8] = [
+const SECTIONS: [(&str, &str, &str); 7] = [
     ("cold", "the cold tier (LSM)", "remove the section; all data lives in memory and in checkpoints"),
     ("lsm", "the cold tier (LSM)", "remove the section; all data lives in memory and in checkpoints"),
     ("gossip", "gossip membership", "remove the section; the [[node]] list is the membership"),
@@ -12,12 +12,11 @@ const SECTIONS: [(&str, &str, &str); 8] = [
         "remove the section; the [[node]] list is the membership",
     ),
     ("antientropy", "anti-entropy", "remove the section; hints and read repair bring replicas together"),
-    ("resp", "the RESP front door", "remove the section; use kvctl or the client library"),
     ("http", "the HTTP front door", "remove the section; use kvctl or the client library"),
     ("tls", "TLS", "remove the section; keep the cluster on a trusted network"),
 ];
 
-const KEYS: [(&str, &str, &str, &str); 12] = [
+const KEYS: [(&str, &str, &str, &str); 11] = [
     (
         "keyspace",
         "sloppy",
@@ -63,7 +62,6 @@ const KEYS: [(&str, &str, &str, &str); 12] = [
         "a number of vnodes",
         "write `capacity`, above 0; the number of vnodes follows from it",
     ),
-    ("node", "resp_addr", "the RESP front door", "remove it; use kvctl or the client library"),
     ("node", "http_addr", "the HTTP front door", "remove it; use kvctl or the client library"),
 ];
 

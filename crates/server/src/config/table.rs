@@ -8,6 +8,7 @@ use std::time::Duration;
 use quorate_types::limits::{REPLICAS_MAX, SHARDS_MAX, VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX};
 use quorate_types::{KeyspaceId, Level, NodeId};
 
+use super::listeners::RespListeners;
 use super::section::section;
 use super::setting::{ByteSize, word_setting};
 
@@ -88,6 +89,8 @@ section! {
         id: String = String::new();
         /// Where it listens for nodes and clients, host:port.
         addr: String = String::new();
+        /// Where it listens for Redis clients; several with commas between them; empty: nowhere.
+        resp_addr: RespListeners = RespListeners::default();
         /// Its share of the data relative to the others'; any unit.
         capacity: f64 = 1.0, 0.001 => 1_000_000.0;
         /// Its failure zone; replicas of a key go to different zones while there are enough.
@@ -148,6 +151,28 @@ section! {
         connections_max: usize = 4_096, 1 => 1_000_000;
         /// Batches in the queue between two shards of a node.
         shard_queue_max: usize = 1_024, 1 => 1_048_576;
+    }
+}
+
+section! {
+    /// The door for Redis clients. Where it is, each node says: `resp_addr`.
+    pub struct RespConfig = "resp" {
+        /// The keyspace of its keys.
+        keyspace: String = "default".to_owned();
+        /// A file whose first line is the password that clients must say (AUTH), relative to this file. Empty: none.
+        password_file: PathBuf = PathBuf::new();
+        /// Connections of Redis clients.
+        connections_max: usize = 10_000, 1 => 1_000_000;
+        /// Arguments of one command.
+        arguments_max: u32 = 16_384, 16 => 1_000_000;
+        /// Bytes of one command with all its arguments.
+        command_bytes_max: ByteSize = mib(64), mib(1) => ByteSize(2 << 30);
+        /// Commands of one connection that were read and not yet answered; above, nothing more is read from it.
+        pipeline_max: usize = 1_024, 1 => 65_536;
+        /// Bytes of replies that wait for one client; above, no further command of it is begun.
+        output_pause_bytes: ByteSize = mib(1), kib(16) => ByteSize(1 << 30);
+        /// Bytes of replies that wait for one client; above, its connection is closed.
+        output_bytes_max: ByteSize = mib(256), mib(1) => ByteSize(4 << 30);
     }
 }
 

@@ -200,7 +200,7 @@ fn put(open: &mut Open, dirty: &mut Vec<u64>, id: u64, message: &impl Encode) ->
 
 /// Connection numbers are ours and count up: one multiplication spreads them.
 #[derive(Clone, Copy, Debug, Default)]
-struct NumberHasher(u64);
+pub(crate) struct NumberHasher(u64);
 
 impl Hasher for NumberHasher {
     fn finish(&self) -> u64 {

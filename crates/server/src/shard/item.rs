@@ -10,6 +10,7 @@ use quorate_wire::{Request, Response};
 
 use crate::connections::ConnectionId;
 use crate::connections::arrival::Arrival;
+use crate::connections::resp::door::RespArrival;
 use crate::shard::walk_step::WalkStep;
 use crate::view::gathering::Gathering;
 
@@ -20,6 +21,14 @@ pub(crate) enum Item {
     Frames { connection: ConnectionId, frames: Vec<Bytes>, bytes: usize },
     /// A connection that has shaken hands, with the half that frames are sent through.
     Arrived(Box<Arrival>),
+    /// A Redis client has come.
+    RespArrived(Box<RespArrival>),
+    /// What one read of a Redis client's socket gave.
+    RespBytes { connection: ConnectionId, bytes: Bytes },
+    /// A Redis client's socket takes more replies.
+    RespWritable(ConnectionId),
+    /// Another client ends this Redis client's connection.
+    RespKill(ConnectionId),
     /// A connection is gone.
     Closed { connection: ConnectionId, why: LinkLoss },
     /// A dial came to nothing.

@@ -17,6 +17,8 @@ use crate::common::Common;
 use crate::connections::desk::Desk;
 use crate::connections::door::Door;
 use crate::connections::links::Links;
+use crate::connections::resp::desk::RespDesk;
+use crate::connections::resp::door::{OpenRespDoor, RespDoor, RespListening};
 use crate::disk::hints::HintQueue;
 use crate::error::StartError;
 use crate::shard::across::Across;
@@ -45,11 +47,20 @@ pub(crate) struct ShardSeed {
 pub(crate) struct Listening {
     pub(crate) addr: String,
     pub(crate) door: Door,
+    pub(crate) resp: Vec<RespListening>,
+    pub(crate) resp_door: RespDoor,
+}
+
+/// Where a node listens, with the ports that were taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Listens {
+    pub(crate) addr: SocketAddr,
+    pub(crate) resp: Vec<SocketAddr>,
 }
 
 impl ShardSeed {
     /// Reports whether it could start (and where it listens), then runs until the switch says stop.
-    pub(crate) fn run(mut self, report: &Sender<Result<Option<SocketAddr>, StartError>>) {
+    pub(crate) fn run(mut self, report: &Sender<Result<Option<Listens>, StartError>>) {
         let _alarm = Alarm::new("a shard", &self.common);
         let listening = self.listening.take();
         let runtime = match Builder::new_current_thread().enable_all().build() {
@@ -59,7 +70,7 @@ impl ShardSeed {
         match runtime.block_on(open_door(listening, &self.transport)) {
             Ok(door) => {
                 // If nobody hears it, the start was given up and the switch says stop.
-                let _ = report.send(Ok(door.as_ref().map(|door| door.local_addr)));
+                let _ = report.send(Ok(door.as_ref().map(OpenDoor::listens)));
                 self.serve(&runtime, door);
             }
             Err(failure) => drop(report.send(Err(failure))),
@@ -68,8 +79,11 @@ impl ShardSeed {
 
     fn serve(self, runtime: &Runtime, door: Option<OpenDoor>) {
         runtime.block_on(async {
-            if let Some(OpenDoor { door, listener, .. }) = door {
+            if let Some(OpenDoor { door, listener, resp, .. }) = door {
                 tokio::spawn(Arc::new(door).keep(listener));
+                for door in resp {
+                    tokio::spawn(door.keep());
+                }
             }
             self.into_loop().run().await;
         });
@@ -85,6 +99,7 @@ impl ShardSeed {
             links: Links::start(&common, &self.transport, &self.peers, index),
             hints,
             desk: Desk::new(Arc::clone(&common.counters)),
+            resp: RespDesk::new(Arc::clone(&common), index),
             across: Across::new(index, &common.inboxes, self.outstanding_max),
             admission: self.admission,
             walking: Walking::new(self.slice_bytes),
@@ -102,16 +117,29 @@ struct OpenDoor {
     door: Door,
     listener: Box<dyn Listener>,
     local_addr: SocketAddr,
+    resp: Vec<OpenRespDoor>,
+}
+
+impl OpenDoor {
+    fn listens(&self) -> Listens {
+        Listens { addr: self.local_addr, resp: self.resp.iter().map(|door| door.local_addr).collect() }
+    }
 }
 
 async fn open_door(
     listening: Option<Listening>,
     transport: &Arc<dyn Transport>,
 ) -> Result<Option<OpenDoor>, StartError> {
-    let Some(Listening { addr, door }) = listening else { return Ok(None) };
+    let Some(Listening { addr, door, resp, resp_door }) = listening else { return Ok(None) };
     let listener = transport.listen(&addr).await.map_err(|failure| cannot_listen(&addr, failure))?;
     let local_addr = listener.local_addr().parse().map_err(|_| StartError::AddressUnknown { addr })?;
-    Ok(Some(OpenDoor { door, listener, local_addr }))
+    let mut open = Vec::with_capacity(resp.len());
+    for listening in resp {
+        let addr = listening.addr.clone();
+        let door = listening.open(resp_door.clone()).await;
+        open.push(door.map_err(|failure| cannot_listen(&addr, failure))?);
+    }
+    Ok(Some(OpenDoor { door, listener, local_addr, resp: open }))
 }
 
 fn cannot_listen(addr: &str, failure: TransportError) -> StartError {

@@ -25,6 +25,7 @@ use tracing::error;
 use crate::common::Common;
 use crate::connections::desk::Desk;
 use crate::connections::links::Links;
+use crate::connections::resp::desk::RespDesk;
 use crate::disk::hints::HintQueue;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
@@ -50,6 +51,7 @@ pub(crate) struct ShardLoop {
     pub(crate) links: Links,
     pub(crate) hints: HintQueue,
     pub(crate) desk: Desk,
+    pub(crate) resp: RespDesk,
     pub(crate) across: Across,
     pub(crate) admission: Admission,
     pub(crate) walking: Walking,
@@ -92,7 +94,9 @@ impl ShardLoop {
         }
         if self.common.is_killed() {
             self.desk.reset_all();
+            self.resp.reset_all();
         } else {
+            self.resp.close_all().await;
             self.desk.close_all().await;
         }
     }
@@ -109,6 +113,7 @@ impl ShardLoop {
                 break;
             }
             now = self.common.clock.now();
+            self.resp.at(now);
         }
         self.report_drained();
     }
@@ -139,7 +144,9 @@ impl ShardLoop {
     }
 
     fn report_drained(&mut self) {
-        let idle = || self.waiting.is_empty() && self.across.is_idle() && self.log.is_idle();
+        let idle = || {
+            self.waiting.is_empty() && !self.resp.has_work() && self.across.is_idle() && self.log.is_idle()
+        };
         if self.draining == Draining::Begun && self.shard.quiescent() && idle() {
             self.draining = Draining::Done;
             self.common.drained(self.index);
@@ -148,7 +155,9 @@ impl ShardLoop {
 
     fn is_due(&self) -> bool {
         let now = self.common.clock.mono();
-        !self.common.inboxes[self.index].is_empty() || self.shard.next_timer().is_some_and(|due| due <= now)
+        self.resp.has_work()
+            || !self.common.inboxes[self.index].is_empty()
+            || self.shard.next_timer().is_some_and(|due| due <= now)
     }
 
     /// Until something is ready or the machine's next timer is due.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,11 @@ impl Cluster {
         format!("{}.{}:7381", self.network, self.first_host + k - 1)
     }
 
+    /// Where `node` listens for Redis clients.
+    pub(super) fn resp_addr(&self, node: &str) -> SocketAddr {
+        self.addr(node).replace(":7381", ":7379").parse().unwrap()
+    }
+
     /// The configuration.
     pub(super) fn config(&self) -> Config {
         let mut text = format!(
@@ -75,7 +81,8 @@ impl Cluster {
             self.wal
         );
         for node in self.names() {
-            writeln!(text, "[[node]]\nid = \"{node}\"\naddr = \"{}\"", self.addr(&node)).unwrap();
+            let (addr, resp) = (self.addr(&node), self.resp_addr(&node));
+            writeln!(text, "[[node]]\nid = \"{node}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"").unwrap();
         }
         Config::parse(&(text + &self.extra), self.dir.path()).unwrap()
     }

@@ -169,7 +169,9 @@ fn a_taken_port_and_a_directory_in_use_are_refused_at_the_start() {
         Some(StartError::Disk(DiskError::Locked { .. }))
     ));
     let dir = tempfile::tempdir().unwrap();
-    let own_dir = StartOptions { data_dir: Some(dir.path().join("n1")), ..StartOptions::default() };
+    let resp_listen = Some("127.0.0.1:0".to_owned());
+    let own_dir =
+        StartOptions { data_dir: Some(dir.path().join("n1")), resp_listen, ..StartOptions::default() };
     let taken = Replica::start(&config, "n1", &own_dir).err();
     assert!(
         matches!(&taken, Some(StartError::AddressTaken { addr }) if *addr == cluster.addr("n1")),

@@ -20,6 +20,7 @@ pub(crate) struct Overview {
     wal: Wal,
     sync_policy: String,
     inline_sync_below: Duration,
+    pub(crate) resp_connections_max: u64,
     checkpoint: AtomicU64,
     replay_lsn: AtomicU64,
     /// Why the last dial to a peer came to nothing, in words; gone once one succeeds.
@@ -33,6 +34,7 @@ impl Overview {
             wal,
             sync_policy: config.wal.sync.to_string(),
             inline_sync_below: config.wal.inline_sync_below,
+            resp_connections_max: config.resp.connections_max as u64,
             checkpoint: AtomicU64::new(0),
             replay_lsn: AtomicU64::new(0),
             dials: Mutex::default(),

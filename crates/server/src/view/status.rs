@@ -82,6 +82,8 @@ fn hints(parts: &[ShardStatus]) -> Vec<HintStatus> {
 
 fn counters(common: &Common, parts: &[ShardStatus]) -> Vec<(String, u64)> {
     let mut sums: BTreeMap<String, u64> = common.counters.list().into_iter().collect();
+    sums.insert("resp_connections".to_owned(), common.resp_clients.len() as u64);
+    sums.insert("resp_connections_max".to_owned(), common.overview.resp_connections_max);
     for part in parts {
         for (name, value) in &part.counters {
             *sums.entry((*name).to_owned()).or_default() += value;

@@ -165,6 +165,7 @@ impl Cluster {
             RequestBody::Get { key, .. }
             | RequestBody::Put { key, .. }
             | RequestBody::Delete { key, .. }
+            | RequestBody::Expire { key, .. }
             | RequestBody::Explain { key, .. } => self.ring.token(key).partition(),
             RequestBody::Status | RequestBody::Ring => panic!("not a shard's to answer"),
         };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use quorate_store::disk::{self, CheckpointRun, Identity, OpenOptions, Opened, PartDone};
 use quorate_store::{DiskError, Store, log};
-use quorate_types::{ClusterId, KeyspaceId, NodeId, PartitionId, Record, Timestamp, Token, Version};
+use quorate_types::{
+    ClusterId, KeyspaceId, NodeId, PageStart, PartitionId, Record, Timestamp, Token, Version,
+};
 use quorate_wal::{Chores, Io, Lsn, Options, StdIo};
 use tempfile::TempDir;
 
@@ -148,7 +150,8 @@ pub fn contents(stores: &[Store]) -> Contents {
         for partition in PartitionId::all() {
             let store = &stores[partition.shard(stores.len())];
             assert_eq!(store.digest(keyspace, partition), store.recomputed_digest(keyspace, partition));
-            let page = store.page(keyspace, partition, None, usize::MAX, usize::MAX).ready().unwrap();
+            let page =
+                store.page(keyspace, partition, PageStart::First, usize::MAX, usize::MAX).ready().unwrap();
             for (key, record) in page.entries {
                 contents.insert((keyspace, key.to_vec()), record);
             }

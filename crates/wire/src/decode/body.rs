@@ -5,7 +5,7 @@
 //! - the batch's `Vec` is the only allocation of a batch, never larger than what follows it can fill.
 
 use bytes::Bytes;
-use quorate_types::{Expiry, KeyspaceId, PartitionId, ReadOutcome, Receipt, Record, Version};
+use quorate_types::{Expiry, KeyspaceId, PageStart, PartitionId, ReadOutcome, Receipt, Record, Version};
 use serde::Deserialize;
 use serde_bytes::Bytes as Slice;
 
@@ -126,15 +126,15 @@ impl<'a> Body<'a> {
 
     fn read_page(&mut self) -> Result<PeerMessage, WireError> {
         let (id, ring_hash, keyspace, partition): (u64, u64, KeyspaceId, PartitionId) = self.take()?;
-        let (after, limit, bytes_max, time_left_ms): (Option<&'a Slice>, u32, u32, u32) = self.take()?;
-        let after = after.map(|key| self.key(key)).transpose()?;
+        let (start, limit, bytes_max, time_left_ms): (PageStart<&'a Slice>, u32, u32, u32) = self.take()?;
+        let start = self.start(start)?;
         let partition = self.partition(partition)?;
         Ok(PeerMessage::ReadPage {
             id,
             ring_hash,
             keyspace,
             partition,
-            after,
+            start,
             limit,
             bytes_max,
             time_left_ms,
@@ -166,11 +166,14 @@ impl<'a> Body<'a> {
             RequestBody::Delete { keyspace, key, level, version } => {
                 RequestBody::Delete { keyspace, key: self.key(key)?, level, version }
             }
-            RequestBody::Page { keyspace, partition, after, limit, level } => {
-                let after = after.map(|key| self.key(key)).transpose()?;
-                RequestBody::Page { keyspace, partition: self.partition(partition)?, after, limit, level }
+            RequestBody::Page { keyspace, partition, start, limit, level } => {
+                let (partition, start) = (self.partition(partition)?, self.start(start)?);
+                RequestBody::Page { keyspace, partition, start, limit, level }
             }
             RequestBody::Explain { keyspace, key } => RequestBody::Explain { keyspace, key: self.key(key)? },
+            RequestBody::Expire { keyspace, key, expiry, read, write, version } => {
+                RequestBody::Expire { keyspace, key: self.key(key)?, expiry, read, write, version }
+            }
             RequestBody::Status => RequestBody::Status,
             RequestBody::Ring => RequestBody::Ring,
         })

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorate_types::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use quorate_types::{PARTITIONS, PartitionId, Record};
+use quorate_types::{PARTITIONS, PageStart, PartitionId, Record};
 use serde_bytes::Bytes as Slice;
 
 use super::body::Body;
@@ -21,6 +21,15 @@ impl<'a> Body<'a> {
     pub(super) fn value(&self, value: &'a Slice) -> Result<Bytes, WireError> {
         self.check_value(value)?;
         Ok(self.frame.slice_ref(value))
+    }
+
+    /// A place in a partition whose key, if it has one, is a slice of the frame.
+    pub(super) fn start(&self, start: PageStart<&'a Slice>) -> Result<PageStart, WireError> {
+        Ok(match start {
+            PageStart::First => PageStart::First,
+            PageStart::After(key) => PageStart::After(self.key(key)?),
+            PageStart::At(token) => PageStart::At(token),
+        })
     }
 
     /// `partition`, if there is one of that number.

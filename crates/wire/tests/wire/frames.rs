@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_types::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use quorate_types::{KeyspaceId, PartitionId, Record, Refusal};
+use quorate_types::{KeyspaceId, PageStart, PartitionId, Record, Refusal};
 use quorate_wire::{
     FrameReader, FrameWriter, HANDSHAKE_BYTES_MAX, HandshakeRefusal, HelloReply, Kind, LinkEpoch, MAGIC,
     Message, PeerMessage, ReplicaWrite, Request, RequestBody, Response, ResponseBody, WireError, WriteBatch,
@@ -198,8 +198,13 @@ fn batches_count_from_one() {
 fn a_partition_beyond_the_ring_is_refused() {
     let page = |partition| {
         let partition = PartitionId(partition);
-        let body =
-            RequestBody::Page { keyspace: KeyspaceId(1), partition, after: None, limit: 1, level: None };
+        let body = RequestBody::Page {
+            keyspace: KeyspaceId(1),
+            partition,
+            start: PageStart::First,
+            limit: 1,
+            level: None,
+        };
         frame_of(&Request { number: 1, time_left_ms: 2000, want_receipt: false, body }).unwrap()
     };
     assert!(decode(page(4095)).all(|message| message.is_ok()));

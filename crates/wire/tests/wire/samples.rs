@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use quorate_types::{
-    ClusterId, Expiry, Generation, KeyspaceId, Level, NodeId, NodeTiming, PartitionId, ReadOutcome,
-    ReadRepair, Receipt, Record, Refusal, SessionId, Timestamp, Token, Version, WriteOutcome,
+    ClusterId, Expiry, Generation, KeyspaceId, Level, NodeId, NodeTiming, PageStart, PartitionId,
+    ReadOutcome, ReadRepair, Receipt, Record, Refusal, SessionId, Timestamp, Token, Version, WriteOutcome,
 };
 use quorate_wire::{
     Acks, BatchRange, CopyView, ExpiryRequest, Explanation, FullIf, HandshakeRefusal, Hello, HelloReply,
@@ -191,7 +191,7 @@ fn read_page() -> PeerMessage {
         ring_hash: 0x77,
         keyspace: KS,
         partition: PartitionId(4095),
-        after: Some("k0".into()),
+        start: PageStart::After("k0".into()),
         limit: 100,
         bytes_max: 1 << 20,
         time_left_ms: 1998,
@@ -223,11 +223,40 @@ fn requests() -> Vec<Request> {
     });
     let others = [
         RequestBody::Delete { keyspace: KS, key: key(), level: None, version: None },
-        RequestBody::Page { keyspace: KS, partition: PartitionId(9), after: None, limit: 10, level: None },
+        RequestBody::Page {
+            keyspace: KS,
+            partition: PartitionId(9),
+            start: PageStart::First,
+            limit: 10,
+            level: None,
+        },
         RequestBody::Explain { keyspace: KS, key: key() },
         RequestBody::Status,
         RequestBody::Ring,
         get(Level::Linearizable),
+        RequestBody::Put {
+            keyspace: KS,
+            key: key(),
+            value: "value".into(),
+            level: None,
+            expiry: ExpiryRequest::Keep,
+            version: None,
+        },
+        RequestBody::Expire {
+            keyspace: KS,
+            key: key(),
+            expiry: ExpiryRequest::TtlMs(60_000),
+            read: Some(Level::One),
+            write: Some(Level::Two),
+            version: Some(version(1000)),
+        },
+        RequestBody::Page {
+            keyspace: KS,
+            partition: PartitionId(9),
+            start: PageStart::At(Token(0x0090_0000_0000_0001)),
+            limit: 10,
+            level: None,
+        },
     ];
     let bodies = gets.into_iter().chain(puts).chain(others).enumerate();
     bodies

@@ -23,6 +23,7 @@ impl ShardLoop {
         }
         self.cross();
         self.desk.flush();
+        self.resp.flush();
         if !self.effects.hints.is_empty() {
             self.hints.send(self.index, std::mem::take(&mut self.effects.hints));
         }
@@ -38,8 +39,17 @@ impl ShardLoop {
     pub(super) fn answer(&mut self, origin: Origin, response: Response) {
         let connection = ConnectionId(origin.connection);
         match connection.shard() {
-            home if home == self.index => self.desk.answer(connection, &response),
+            home if home == self.index => self.deliver(connection, response),
             home => self.across.answer(home, origin, response),
+        }
+    }
+
+    /// Takes an answer to a connection of this shard.
+    pub(super) fn deliver(&mut self, connection: ConnectionId, response: Response) {
+        if connection.is_resp() {
+            self.resp.on_response(connection, response);
+        } else {
+            self.desk.answer(connection, &response);
         }
     }
 
@@ -60,7 +70,7 @@ impl ShardLoop {
 
     pub(super) fn answer_here(&mut self, origin: Origin, body: ResponseBody) {
         let response = Response { number: origin.number, body, receipt: None };
-        self.desk.answer(ConnectionId(origin.connection), &response);
+        self.deliver(ConnectionId(origin.connection), response);
     }
 
     fn cross(&mut self) {

@@ -39,8 +39,10 @@ impl ShardLoop {
         if self.shard.next_timer().is_some_and(|due| due <= now.mono) {
             self.shard.on_event(now, Event::Tick, &mut self.effects);
         }
+        self.resp.at(now);
         self.common.inboxes[self.index].take(&mut self.waiting);
         let mut taken = Taken::default();
+        taken.messages += self.take_resp_requests(now);
         while !taken.is_enough() {
             let Some(item) = self.waiting.pop_front() else { break };
             self.on_item(now, item, &mut taken);
@@ -57,6 +59,15 @@ impl ShardLoop {
                 taken.bytes += bytes;
                 taken.messages += self.on_frames(now, connection, frames);
             }
+            Item::RespBytes { connection, bytes } => {
+                taken.bytes += bytes.len();
+                self.resp.on_bytes(connection, bytes);
+                taken.messages += self.take_resp_requests(now);
+            }
+            Item::RespArrived(arrival) => self.resp.on_arrival(*arrival),
+            Item::RespWritable(connection) => self.resp.on_writable(connection),
+            Item::RespKill(connection) => self.resp.kill(connection),
+            Item::Closed { connection, .. } if connection.is_resp() => self.resp.close(connection),
             Item::Arrived(arrival) => self.on_arrival(now, *arrival),
             Item::Closed { connection, why } => self.on_closed(now, connection, why),
             Item::DialFailed { peer, why } => self.event(now, Event::DialFailed { peer, why }),
@@ -71,7 +82,7 @@ impl ShardLoop {
                 taken.messages += settled.answers.len();
                 self.on_settled(settled);
             }
-            Item::Answer(origin, response) => self.desk.answer(ConnectionId(origin.connection), &response),
+            Item::Answer(origin, response) => self.deliver(ConnectionId(origin.connection), *response),
             Item::Happened(event) => self.event(now, *event),
             Item::Walk(step) => self.walking.step(&self.shard, &self.log, step),
             Item::Status(gathering) => self.on_status(&gathering),
@@ -85,7 +96,7 @@ impl ShardLoop {
     fn on_settled(&mut self, Settled { from, answers, unanswered }: Settled) {
         self.across.settled(from, answers.len() + unanswered.len());
         for (origin, response) in answers {
-            self.desk.answer(ConnectionId(origin.connection), &response);
+            self.deliver(ConnectionId(origin.connection), response);
         }
         for origin in unanswered {
             self.desk.unanswered(ConnectionId(origin.connection));
@@ -146,6 +157,17 @@ impl ShardLoop {
             self.on_request(now, origin, request);
         }
         Ok(taken)
+    }
+
+    /// Takes the requests that Redis clients have come to; how many there were.
+    fn take_resp_requests(&mut self, now: Now) -> usize {
+        let mut requests = self.resp.take_requests();
+        let taken = requests.len();
+        for (origin, request) in requests.drain(..) {
+            self.on_request(now, origin, request);
+        }
+        self.resp.reuse(requests);
+        taken
     }
 
     fn on_request(&mut self, now: Now, origin: Origin, mut request: Request) {
@@ -229,6 +251,7 @@ fn owner(body: &RequestBody, common: &Common) -> Owner {
         RequestBody::Get { key, .. }
         | RequestBody::Put { key, .. }
         | RequestBody::Delete { key, .. }
+        | RequestBody::Expire { key, .. }
         | RequestBody::Explain { key, .. } => of_partition(common.ring.token(key).partition()),
         RequestBody::Page { partition, .. } => of_partition(*partition),
         RequestBody::Status => Owner::Driver(Question::Status),

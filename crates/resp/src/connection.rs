@@ -1,0 +1,334 @@
+//! One client's connection as a machine: bytes and answers in, requests and replies out.
+//!
+//! ```text
+//!  bytes ─► input ─► command ─┬─ replied to at once ───────────────┐
+//!                             └─ requests, in the order of each key ─► node ─► answers ─► pending ─► output
+//! ```
+//!
+//! Invariants:
+//! - replies are in the order of the commands, one each (but for `CLIENT REPLY OFF`);
+//! - a command on a key waits for those before it on the same key that it must see, and for no other;
+//! - while `pipeline_max` commands wait for answers, or `output_pause_bytes` of replies for the client, nothing
+//!   more is taken from the input, and [`Connection::wants_bytes`] says so;
+//! - after `QUIT` or what is no command nothing is executed, and the connection ends with its last reply.
+
+mod connecting;
+mod dispatch;
+mod expiring;
+mod introspection;
+mod keys;
+mod own;
+mod replies;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use quorate_types::{Now, Token};
+use quorate_wire::{RequestBody, Response, ResponseBody};
+
+use crate::effects::{Ask, Effects, Question, Told};
+use crate::encode::Writer;
+use crate::input::{Input, Taken};
+use crate::limits::Who;
+use crate::order::KeyOrder;
+use crate::parse::Args;
+use crate::part::{Part, Shape, Terms};
+use crate::pending::{Entry, Many, Pending, Together, Work, number, place_and_part};
+use crate::scan::Scan;
+use crate::session::{Past, ReplyMode, Session};
+use crate::settings::{ClientFacts, Peer, Settings};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Connection {
+    settings: Arc<Settings>,
+    peer: Peer,
+    session: Session,
+    past: Past,
+    input: Input,
+    pending: Pending,
+    order: KeyOrder,
+    output: BytesMut,
+    ending: bool,
+    /// Whether the command that is being executed is replied to.
+    muted: bool,
+    now: Now,
+}
+
+impl Connection {
+    /// A client has come.
+    pub fn new(settings: Arc<Settings>, peer: Peer, now: Now) -> Connection {
+        let session = Session::new(settings.newcomer(), now.wall_ms);
+        Connection {
+            settings,
+            peer,
+            session,
+            past: Past::default(),
+            input: Input::default(),
+            pending: Pending::default(),
+            order: KeyOrder::default(),
+            output: BytesMut::new(),
+            ending: false,
+            muted: false,
+            now,
+        }
+    }
+
+    /// The client sent `bytes`.
+    pub fn on_bytes(&mut self, now: Now, bytes: Bytes, effects: &mut Effects) {
+        self.now = now;
+        if !self.ending {
+            self.input.push(bytes);
+            self.execute(effects);
+        }
+    }
+
+    /// The node answered a request.
+    pub fn on_response(&mut self, now: Now, response: Response, effects: &mut Effects) {
+        self.now = now;
+        let Response { number: asked, body, receipt } = response;
+        let (place, part) = place_and_part(asked);
+        if receipt.is_some() {
+            self.past.receipt = receipt;
+        }
+        let Some(entry) = self.pending.at(place) else { return };
+        match &mut entry.work {
+            Work::One(one) => {
+                let more = one.take(body);
+                let (token, mode) = (one.token, one.mode);
+                match more {
+                    Some(body) => self.ask(asked, body, effects),
+                    None => self.order.release(token, mode, &mut effects.asks),
+                }
+            }
+            Work::Many(_) => self.on_part(place, part, body, effects),
+            Work::Scan(scan) => {
+                if scan.take(part, body) {
+                    let pages = scan.next_pages();
+                    self.ask_pages(place, pages, effects);
+                }
+            }
+            Work::Status(_, answer) => *answer = Some(Box::new(body)),
+            Work::Ready(_) | Work::Told(_) | Work::Before(_) => return,
+        }
+        self.settle(effects);
+        self.execute(effects);
+    }
+
+    /// The driver answered a question.
+    pub fn on_told(&mut self, now: Now, asked: u64, told: &Told, effects: &mut Effects) {
+        self.now = now;
+        let wall_ms = now.wall_ms;
+        let Some(Entry { proto, work: Work::Told(answer), .. }) = self.pending.at(place_and_part(asked).0)
+        else {
+            return;
+        };
+        let mut reply = BytesMut::new();
+        let mut w = Writer::new(&mut reply, *proto);
+        match told {
+            Told::Clients(clients) => {
+                w.verbatim(&clients.iter().map(|client| client.line(wall_ms)).collect::<String>());
+            }
+            Told::Killed(count) => w.count(*count),
+        }
+        *answer = Some(reply.freeze());
+        self.settle(effects);
+        self.execute(effects);
+    }
+
+    /// Replies were sent: there may be room for more.
+    pub fn on_sent(&mut self, now: Now, effects: &mut Effects) {
+        self.now = now;
+        self.settle(effects);
+        self.execute(effects);
+    }
+
+    /// Replies that wait to be sent; the driver takes them off its front.
+    pub fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    /// Whether more bytes are of use: if not, read none, so that TCP slows the client down.
+    pub fn wants_bytes(&self) -> bool {
+        !self.ending && self.has_room()
+    }
+
+    /// Whether more is waiting for the client than may: it does not take its replies.
+    pub fn is_clogged(&self) -> bool {
+        self.output.len() > self.settings.limits.output_bytes_max
+    }
+
+    /// Whether the connection ends once its output was sent.
+    pub fn is_over(&self) -> bool {
+        self.ending && self.pending.is_empty()
+    }
+
+    /// Whether there is nothing to send, and nothing to end.
+    pub fn is_idle_or_waiting(&self) -> bool {
+        self.output.is_empty() && !self.is_over()
+    }
+
+    /// What others may be told of it.
+    pub fn facts(&self) -> ClientFacts {
+        ClientFacts {
+            peer: self.peer.clone(),
+            name: self.session.name.clone(),
+            lib_name: self.session.lib_name.clone(),
+            lib_version: self.session.lib_version.clone(),
+            protocol: self.session.proto as u8 + 2,
+            since_ms: self.session.since_ms,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let limits = &self.settings.limits;
+        self.pending.len() < limits.pipeline_max && self.output.len() < limits.output_pause_bytes
+    }
+
+    /// Executes what was read, as far as there is room for it.
+    fn execute(&mut self, effects: &mut Effects) {
+        while !self.ending && self.has_room() {
+            let limits = self.settings.limits;
+            let limits = match self.session.who {
+                Who::Known => limits,
+                Who::Stranger => limits.of_a_stranger(),
+            };
+            match self.input.next(&limits, self.session.who) {
+                Ok(None) => return,
+                Ok(Some(Taken::Array { frame, base })) => {
+                    let spans = self.input.spans();
+                    self.command(&Args::new(&frame, base, &spans), effects);
+                    self.input.reuse(spans);
+                }
+                Ok(Some(Taken::Line(line))) => self.command(&Args::new(&line.frame, 0, &line.spans), effects),
+                Err(error) => {
+                    effects.counts.garbled += 1;
+                    self.muted = false;
+                    self.error(&format!("ERR Protocol error: {error}"), effects);
+                    self.ending = true;
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        effects.counts.commands += 1;
+        self.muted = match self.session.reply {
+            ReplyMode::On => false,
+            ReplyMode::Off => true,
+            ReplyMode::SkipNext => {
+                self.session.reply = ReplyMode::On;
+                true
+            }
+        };
+        self.dispatch(args, effects);
+    }
+
+    /// Replies to the command that is being executed.
+    fn reply(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
+        if self.pending.is_empty() {
+            if !self.muted {
+                write(&mut Writer::new(&mut self.output, self.session.proto));
+            }
+            return;
+        }
+        let mut reply = BytesMut::new();
+        write(&mut Writer::new(&mut reply, self.session.proto));
+        self.push(Work::Ready(reply.freeze()));
+    }
+
+    fn ok(&mut self) {
+        self.reply(|w| w.status("OK"));
+    }
+
+    fn error(&mut self, text: &str, effects: &mut Effects) {
+        effects.counts.errors += 1;
+        self.reply(|w| w.error(text));
+    }
+
+    /// What the command that is being executed waits for.
+    fn push(&mut self, work: Work) {
+        self.pending.push(Entry { proto: self.session.proto, muted: self.muted, work });
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            keyspace: self.settings.keyspace,
+            read: self.session.read.or(self.settings.read),
+            write: self.session.write.or(self.settings.write),
+        }
+    }
+
+    fn token(&self, key: &[u8]) -> u64 {
+        Token::of(key, self.settings.hash_seed).0
+    }
+
+    /// Begins a command of one request.
+    fn begin(&mut self, shape: Shape, key: Bytes, terms: Terms, body: RequestBody, effects: &mut Effects) {
+        let place = self.pending.next_place();
+        let part = Part::new(shape, self.token(&key), key, terms);
+        let (token, mode) = (part.token, part.mode);
+        self.push(Work::One(part));
+        let ask = Ask { number: number(place, 0), want_receipt: self.session.receipts, body };
+        effects.asks.extend(self.order.admit(token, mode, ask));
+    }
+
+    /// Begins a command of many requests.
+    fn begin_many(
+        &mut self,
+        together: Together,
+        parts: Vec<Part>,
+        asks: Vec<RequestBody>,
+        effects: &mut Effects,
+    ) {
+        let place = self.pending.next_place();
+        self.push(Work::Many(Box::new(Many::new(together, parts, asks))));
+        self.begin_parts(place, effects);
+    }
+
+    fn begin_parts(&mut self, place: u64, effects: &mut Effects) {
+        let want_receipt = self.session.receipts;
+        let Some(Entry { work: Work::Many(many), .. }) = self.pending.at(place) else { return };
+        while let Some((at, body)) = many.next() {
+            let part = &many.parts[at];
+            let ask = Ask { number: number(place, at), want_receipt, body };
+            effects.asks.extend(self.order.admit(part.token, part.mode, ask));
+        }
+    }
+
+    fn on_part(&mut self, place: u64, at: usize, body: ResponseBody, effects: &mut Effects) {
+        let Some(Entry { work: Work::Many(many), .. }) = self.pending.at(place) else { return };
+        let Some(part) = many.parts.get_mut(at) else { return };
+        let (token, mode) = (part.token, part.mode);
+        if let Some(body) = part.take(body) {
+            return self.ask(number(place, at), body, effects);
+        }
+        many.unanswered -= 1;
+        self.order.release(token, mode, &mut effects.asks);
+        self.begin_parts(place, effects);
+    }
+
+    fn begin_scan(&mut self, mut scan: Scan, effects: &mut Effects) {
+        let (place, pages) = (self.pending.next_place(), scan.next_pages());
+        self.push(Work::Scan(Box::new(scan)));
+        self.ask_pages(place, pages, effects);
+    }
+
+    fn ask_pages(&mut self, place: u64, pages: Vec<RequestBody>, effects: &mut Effects) {
+        for (at, body) in pages.into_iter().enumerate() {
+            self.ask(number(place, at), body, effects);
+        }
+    }
+
+    fn ask(&mut self, number: u64, body: RequestBody, effects: &mut Effects) {
+        effects.asks.push(Ask { number, want_receipt: self.session.receipts, body });
+    }
+
+    fn ask_driver(&mut self, question: Question, effects: &mut Effects) {
+        effects.questions.push((number(self.pending.next_place(), 0), question));
+        self.push(Work::Told(None));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! From a command's name to what it does.
+
+use super::Connection;
+use crate::effects::Effects;
+use crate::limits::Who;
+use crate::parse::Args;
+use crate::table::{self, Command, Verb};
+
+/// Bytes of an unknown command's name and arguments that its error repeats.
+const REPEATED_BYTES_MAX: usize = 128;
+
+impl Connection {
+    pub(super) fn dispatch(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        let name = args.at(0);
+        let Some(command) = table::offered(name) else { return self.not_offered(args, effects) };
+        let (command, named) = if command.subcommands.is_empty() || args.len() < 2 {
+            (command, command.name.to_owned())
+        } else {
+            let Some(sub) = table::subcommand(command, args.at(1)) else {
+                return self.no_subcommand(command, args, effects);
+            };
+            (sub, format!("{}|{}", command.name, sub.name))
+        };
+        if self.session.who == Who::Stranger && !command.flags().contains(&"no_auth") {
+            return self.error("NOAUTH Authentication required.", effects);
+        }
+        if !command.takes(args.len()) {
+            return self.wrong_arity(&named, effects);
+        }
+        self.run(command, args, effects);
+    }
+
+    fn run(&mut self, command: &Command, args: &Args<'_>, effects: &mut Effects) {
+        match command.verb {
+            Verb::Get => self.get(args, effects),
+            Verb::Set => self.set(args, effects),
+            Verb::SetEx(unit) => self.set_ex(unit, args, effects),
+            Verb::MGet => self.mget(args, effects),
+            Verb::MSet => self.mset(args, effects),
+            Verb::Del => self.del(args, effects),
+            Verb::Unlink => self.unlink(args, effects),
+            Verb::Exists => self.exists(args, effects),
+            Verb::Strlen | Verb::Type | Verb::Ttl(_) | Verb::ExpireTime(_) | Verb::MemoryUsage => {
+                self.look(command, args, effects);
+            }
+            Verb::GetRange => self.get_range(args, effects),
+            Verb::Expire(unit) => self.expire(unit, args, effects),
+            Verb::Persist => self.persist(args, effects),
+            Verb::GetEx => self.get_ex(args, effects),
+            Verb::Scan => self.scan(args, effects),
+            Verb::KvGet => self.kv_get(args, effects),
+            Verb::KvPut => self.kv_put(args, effects),
+            Verb::KvDel => self.kv_del(args, effects),
+            Verb::KvConsistency => self.kv_consistency(args, effects),
+            Verb::KvExplain => self.kv_explain(args, effects),
+            Verb::KvReceipt => self.kv_receipt(args, effects),
+            Verb::Command
+            | Verb::CommandCount
+            | Verb::CommandDocs
+            | Verb::CommandGetKeys
+            | Verb::CommandInfo
+            | Verb::CommandList => self.command_about(command.verb, args, effects),
+            Verb::Info | Verb::DbSize | Verb::ConfigGet | Verb::Config | Verb::Memory | Verb::Time => {
+                self.server(command.verb, args, effects);
+            }
+            Verb::Wait => self.wait(args, effects),
+            Verb::Cluster => self.error("ERR This instance has cluster support disabled", effects),
+            _ => self.connecting(command.verb, args, effects),
+        }
+    }
+
+    #[cold]
+    fn not_offered(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        effects.counts.refused += 1;
+        let name = args.at(0);
+        if self.session.who == Who::Stranger {
+            return self.error("NOAUTH Authentication required.", effects);
+        }
+        if let Some(why) = table::refused(name) {
+            let name = args.text(0).to_uppercase();
+            return self.error(&format!("ERR {name} is not offered: {}.", why.sentence()), effects);
+        }
+        let mut beginning = String::new();
+        for at in 1..args.len() {
+            if beginning.len() >= REPEATED_BYTES_MAX {
+                break;
+            }
+            let left = REPEATED_BYTES_MAX - beginning.len();
+            beginning.extend(["'", &clipped(args.at(at), left), "' "]);
+        }
+        let name = clipped(name, REPEATED_BYTES_MAX);
+        self.error(&format!("ERR unknown command '{name}', with args beginning with: {beginning}"), effects);
+    }
+
+    #[cold]
+    fn no_subcommand(&mut self, command: &Command, args: &Args<'_>, effects: &mut Effects) {
+        effects.counts.refused += 1;
+        if self.session.who == Who::Stranger {
+            return self.error("NOAUTH Authentication required.", effects);
+        }
+        let (sub, name) = (clipped(args.at(1), REPEATED_BYTES_MAX), command.name.to_uppercase());
+        self.error(&format!("ERR unknown subcommand '{sub}'. Try {name} HELP."), effects);
+    }
+
+    #[cold]
+    pub(super) fn wrong_arity(&mut self, named: &str, effects: &mut Effects) {
+        self.error(&format!("ERR wrong number of arguments for '{named}' command"), effects);
+    }
+
+    #[cold]
+    pub(super) fn syntax_error(&mut self, effects: &mut Effects) {
+        self.error("ERR syntax error", effects);
+    }
+
+    #[cold]
+    pub(super) fn not_a_number(&mut self, effects: &mut Effects) {
+        self.error("ERR value is not an integer or out of range", effects);
+    }
+}
+
+fn clipped(text: &[u8], bytes_max: usize) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(bytes_max)]).into_owned()
+}

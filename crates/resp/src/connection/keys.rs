@@ -1,0 +1,194 @@
+//! Commands on keys and their values.
+
+use bytes::Bytes;
+use quorate_wire::{ExpiryRequest, RequestBody};
+
+use super::Connection;
+use crate::effects::Effects;
+use crate::parse::Args;
+use crate::part::{Part, Shape};
+use crate::pending::{Before, Together, Work};
+use crate::scan::{Scan, Wanted};
+use crate::table::{Command, TimeUnit, Verb};
+
+/// What `SCAN` gives if it is not told how much.
+const SCAN_COUNT_DEFAULT: usize = 10;
+/// The most that it gives in one call.
+const SCAN_COUNT_MAX: i64 = 100_000;
+
+impl Connection {
+    pub(super) fn get(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        self.read(Shape::Get, args.bytes(1), effects);
+    }
+
+    fn read(&mut self, shape: Shape, key: Bytes, effects: &mut Effects) {
+        let terms = self.terms();
+        let body = terms.get(key.clone());
+        self.begin(shape, key, terms, body, effects);
+    }
+
+    pub(super) fn put(
+        &mut self,
+        shape: Shape,
+        args: (Bytes, Bytes),
+        expiry: ExpiryRequest,
+        effects: &mut Effects,
+    ) {
+        let ((key, value), terms) = (args, self.terms());
+        let body = terms.put(key.clone(), value, expiry);
+        self.begin(shape, key, terms, body, effects);
+    }
+
+    pub(super) fn set(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        if args.len() == 3 {
+            return self.put(Shape::Set, (args.bytes(1), args.bytes(2)), ExpiryRequest::Never, effects);
+        }
+        if let Some(option) =
+            (3..args.len()).find(|&at| ["NX", "XX", "GET"].iter().any(|word| args.is(at, word)))
+        {
+            effects.counts.refused += 1;
+            let option = args.text(option).to_uppercase();
+            let why = crate::table::Why::ReadModifyWrite.sentence();
+            return self.error(&format!("ERR SET {option} is not offered: {why}."), effects);
+        }
+        let Ok(expiry) = self.expiry_options(args, 3, "set", effects) else { return };
+        let expiry = expiry.unwrap_or(ExpiryRequest::Never);
+        self.put(Shape::Set, (args.bytes(1), args.bytes(2)), expiry, effects);
+    }
+
+    pub(super) fn set_ex(&mut self, unit: TimeUnit, args: &Args<'_>, effects: &mut Effects) {
+        let name = if unit == TimeUnit::Seconds { "setex" } else { "psetex" };
+        let Some(time) = args.integer(2) else { return self.not_a_number(effects) };
+        let Some(ttl) = super::expiring::ttl(time, unit) else {
+            return self.invalid_expire_time(name, effects);
+        };
+        self.put(Shape::Set, (args.bytes(1), args.bytes(3)), ttl, effects);
+    }
+
+    pub(super) fn mget(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        self.on_each(Together::Values, args, effects, || Shape::Get);
+    }
+
+    pub(super) fn exists(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        self.on_each(Together::Count, args, effects, || Shape::Exists);
+    }
+
+    pub(super) fn del(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        self.on_each(Together::Count, args, effects, || Shape::Del { existed: None });
+    }
+
+    pub(super) fn unlink(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        self.on_each(Together::Count, args, effects, || Shape::Unlink);
+    }
+
+    /// One request for each argument, which is a key.
+    fn on_each(
+        &mut self,
+        together: Together,
+        args: &Args<'_>,
+        effects: &mut Effects,
+        shape: impl Fn() -> Shape,
+    ) {
+        let terms = self.terms();
+        let ask = |shape: &Shape, key| match shape {
+            Shape::Unlink => terms.delete(key),
+            _ => terms.get(key),
+        };
+        if args.len() == 2 && together != Together::Values {
+            let (shape, key) = (shape(), args.bytes(1));
+            let body = ask(&shape, key.clone());
+            return self.begin(shape, key, terms, body, effects);
+        }
+        let (mut parts, mut asks) = (Vec::with_capacity(args.len() - 1), Vec::with_capacity(args.len() - 1));
+        for at in 1..args.len() {
+            let (shape, key) = (shape(), args.bytes(at));
+            asks.push(ask(&shape, key.clone()));
+            parts.push(Part::new(shape, self.token(&key), key, terms));
+        }
+        self.begin_many(together, parts, asks, effects);
+    }
+
+    pub(super) fn mset(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        if args.len().is_multiple_of(2) {
+            return self.wrong_arity("mset", effects);
+        }
+        let (terms, pairs) = (self.terms(), args.len() / 2);
+        let (mut parts, mut asks) = (Vec::with_capacity(pairs), Vec::with_capacity(pairs));
+        for at in (1..args.len()).step_by(2) {
+            let key = args.bytes(at);
+            asks.push(terms.put(key.clone(), args.bytes(at + 1), ExpiryRequest::Never));
+            parts.push(Part::new(Shape::Set, self.token(&key), key, terms));
+        }
+        self.begin_many(Together::Written, parts, asks, effects);
+    }
+
+    /// Commands that read one key and say something of it.
+    pub(super) fn look(&mut self, command: &Command, args: &Args<'_>, effects: &mut Effects) {
+        let (at, shape) = match command.verb {
+            Verb::Strlen => (1, Shape::Strlen),
+            Verb::Type => (1, Shape::Type),
+            Verb::Ttl(unit) => (1, Shape::Ttl(unit)),
+            Verb::ExpireTime(unit) => (1, Shape::ExpireTime(unit)),
+            _ => (2, Shape::Usage { key_bytes: args.at(2).len() }),
+        };
+        if at == 2 && !(args.len() == 3 || (args.len() == 5 && args.is(3, "SAMPLES"))) {
+            return self.syntax_error(effects);
+        }
+        self.read(shape, args.bytes(at), effects);
+    }
+
+    pub(super) fn get_range(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        let (Some(start), Some(end)) = (args.integer(2), args.integer(3)) else {
+            return self.not_a_number(effects);
+        };
+        self.read(Shape::GetRange { start, end }, args.bytes(1), effects);
+    }
+
+    pub(super) fn kv_explain(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        let (key, terms) = (args.bytes(1), self.terms());
+        let body = RequestBody::Explain { keyspace: terms.keyspace, key: key.clone() };
+        self.begin(Shape::Explain, key, terms, body, effects);
+    }
+
+    pub(super) fn wait(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        match (args.integer(1), args.integer(2)) {
+            (None, _) => self.not_a_number(effects),
+            (_, None) => self.error("ERR timeout is not an integer or out of range", effects),
+            (_, Some(..0)) => self.error("ERR timeout is negative", effects),
+            _ => {
+                self.push(Work::Before(Before::Acked));
+                self.settle(effects);
+            }
+        }
+    }
+
+    pub(super) fn scan(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        let cursor = std::str::from_utf8(args.at(1)).ok().and_then(|text| text.parse::<u64>().ok());
+        let Some(cursor) = cursor.filter(|cursor| *cursor < 1 << 63) else {
+            return self.error("ERR invalid cursor", effects);
+        };
+        let mut wanted = Wanted { cursor, pattern: None, count: SCAN_COUNT_DEFAULT, strings: true };
+        let mut at = 2;
+        while at < args.len() {
+            if at + 1 == args.len() {
+                return self.syntax_error(effects);
+            }
+            if args.is(at, "MATCH") {
+                wanted.pattern = Some(args.bytes(at + 1)).filter(|pattern| &pattern[..] != b"*");
+            } else if args.is(at, "COUNT") {
+                match args.integer(at + 1) {
+                    None => return self.not_a_number(effects),
+                    Some(..1) => return self.syntax_error(effects),
+                    Some(count) => wanted.count = count.min(SCAN_COUNT_MAX) as usize,
+                }
+            } else if args.is(at, "TYPE") {
+                wanted.strings = args.is(at + 1, "string");
+            } else {
+                return self.syntax_error(effects);
+            }
+            at += 2;
+        }
+        let place = (self.settings.keyspace, self.settings.hash_seed);
+        self.begin_scan(Scan::new(place, self.terms().read, wanted), effects);
+    }
+}

@@ -1,0 +1,90 @@
+//! docs/redis.md, rendered from the table of commands.
+
+use std::fmt::Write;
+
+use crate::table::{Command, Group, OFFERED, REFUSED, Why};
+
+/// The page. A test holds docs/redis.md against it.
+pub fn page() -> String {
+    let mut text = String::from(HEAD);
+    for group in Group::ALL {
+        let _ =
+            write!(text, "\n### {}\n\n| command | since | what it does |\n|---|---|---|\n", heading(group));
+        for command in OFFERED.iter().filter(|command| command.group == group) {
+            row(command, &mut text);
+            command.subcommands.iter().for_each(|sub| row(sub, &mut text));
+        }
+    }
+    text.push_str("\n## What is refused\n");
+    for why in Why::ALL {
+        let names: Vec<String> = REFUSED
+            .iter()
+            .filter(|(_, reason)| *reason == why)
+            .map(|(name, _)| format!("`{}`", name.to_uppercase()))
+            .collect();
+        let _ = write!(text, "\n**Not offered: {}.** {}.\n", why.sentence(), names.join(", "));
+    }
+    text
+}
+
+fn row(command: &Command, text: &mut String) {
+    let syntax = command.syntax.replace('|', "\\|");
+    let _ = writeln!(text, "| `{syntax}` | {} | {} |", command.since, command.summary);
+}
+
+fn heading(group: Group) -> &'static str {
+    match group {
+        Group::String => "Values",
+        Group::Generic => "Keys",
+        Group::Own => "Levels and receipts",
+        Group::Connection => "The connection",
+        Group::Server => "The server",
+    }
+}
+
+const HEAD: &str = "# Redis clients
+
+Rendered from the table in `crates/resp/src/table`; a test holds it against this page.
+
+A node listens for Redis clients at the `resp_addr` of its `[[node]]`. Any client of RESP2 or RESP3 can use it, through any
+node. Values are strings of bytes. Nodes agree in the end, not at once: what a reply promises is the level that was in
+force for the command.
+
+## Levels
+
+The listener has defaults (`resp_addr = \"127.0.0.1:7379 read=ONE write=QUORUM\"`; without them, those of the keyspace);
+`KV.CONSISTENCY READ level WRITE level` sets them for a connection (in the connect hook of a pool), `KV.GET … LEVEL level`
+and `KV.PUT … LEVEL level` for one command. `RESET` goes back to the listener's. Commands on the same key take effect in
+the order in which one connection sent them: a `GET` behind a `SET` in a pipeline sees it, if the levels overlap.
+
+## Errors
+
+| code | what became of the data | what to do |
+|---|---|---|
+| `NOREPLICAS` | too few replicas are alive: nothing was sent | try again later, or at a lower level |
+| `TRYAGAIN` | overloaded, shutting down, or too late before it began: nothing was sent | try again |
+| `WRITETIMEOUT` | too few replicas acknowledged: the write may survive | read the key, then decide |
+| `READTIMEOUT` | too few replicas answered | try again, or at a lower level |
+| `PARTIAL` | of several keys some were written; the error names the others | look at those |
+| `MISCONF` | the node's log failed: it takes no writes | go to another node |
+| `ERR` | it will never be done as it is asked | change the command |
+
+Clients retry some codes by themselves; none of them stands for an outcome that is not known.
+
+## Expiry
+
+A key's value and its expiry each carry the stamp of the write that set them, and merge on their own. `EXPIRE` beside a
+racing `SET` loses neither: the newer of both expiries holds, whichever value wins. `EXPIRE`, `PERSIST` and
+`SET … KEEPTTL` read first, at the level for reads (`KEEPTTL` at the keyspace's).
+
+## What is offered
+";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_says_what_the_table_says() {
+        let page = super::page();
+        assert_eq!(page, include_str!("../../../docs/redis.md"), "docs/redis.md should be:\n{page}");
+    }
+}

@@ -1,0 +1,172 @@
+//! Commands that were read and are not replied to yet, in the order in which they came.
+//!
+//! Invariant: replies leave in that order, each in the version of the protocol that held when its command was read.
+//!
+//! A request's number is the command's place in the connection's life and the request's place in the command, so that
+//! an answer finds both without a search.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use quorate_wire::RequestBody;
+
+use crate::Proto;
+use crate::info::Sections;
+use crate::part::Part;
+use crate::scan::Scan;
+
+/// Requests that one command may consist of: more arguments than a command may have.
+const PART_BITS: u32 = 20;
+/// Requests of one command that are under way at one time.
+const PARTS_UNDER_WAY: usize = 256;
+/// Room for commands that an idle connection keeps.
+const IDLE_ROOM: usize = 16;
+
+/// The number of request `part` of command `place`.
+pub(crate) fn number(place: u64, part: usize) -> u64 {
+    place << PART_BITS | part as u64
+}
+
+/// Command and part of a request's number.
+pub(crate) fn place_and_part(number: u64) -> (u64, usize) {
+    (number >> PART_BITS, (number & ((1 << PART_BITS) - 1)) as usize)
+}
+
+/// One command.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) proto: Proto,
+    /// It is not replied to.
+    pub(crate) muted: bool,
+    pub(crate) work: Work,
+}
+
+/// What a command waits for.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Nothing: this is its reply.
+    Ready(Bytes),
+    /// One request.
+    One(Part),
+    /// Several.
+    Many(Box<Many>),
+    /// Pages of partitions.
+    Scan(Box<Scan>),
+    /// How the node is.
+    Status(StatusReply, Option<Box<quorate_wire::ResponseBody>>),
+    /// The driver's answer.
+    Told(Option<Bytes>),
+    /// Those before it.
+    Before(Before),
+}
+
+/// What is replied from a node's status.
+#[derive(Clone, Debug)]
+pub(crate) enum StatusReply {
+    Info(Sections),
+    DbSize,
+}
+
+/// What is replied from what came before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Before {
+    /// How many replicas have the last write.
+    Acked,
+    /// The last receipt.
+    Receipt,
+}
+
+/// How the answers of several requests become one reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Together {
+    /// A list of values.
+    Values,
+    /// A count.
+    Count,
+    /// `OK`.
+    Written,
+}
+
+/// A command on several keys.
+#[derive(Debug)]
+pub(crate) struct Many {
+    pub(crate) together: Together,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) unanswered: usize,
+    /// The first requests of the parts that were not begun.
+    rest: std::vec::IntoIter<RequestBody>,
+}
+
+impl Many {
+    pub(crate) fn new(together: Together, parts: Vec<Part>, asks: Vec<RequestBody>) -> Many {
+        Many { together, unanswered: parts.len(), parts, rest: asks.into_iter() }
+    }
+
+    /// The next part to begin, while few enough are under way.
+    pub(crate) fn next(&mut self) -> Option<(usize, RequestBody)> {
+        let begun = self.parts.len() - self.rest.len();
+        let under_way = begun - (self.parts.len() - self.unanswered);
+        if under_way >= PARTS_UNDER_WAY {
+            return None;
+        }
+        self.rest.next().map(|body| (begun, body))
+    }
+}
+
+impl Work {
+    pub(crate) fn is_done(&self) -> bool {
+        match self {
+            Work::Ready(_) | Work::Before(_) => true,
+            Work::One(part) => part.is_done(),
+            Work::Many(many) => many.unanswered == 0,
+            Work::Scan(scan) => scan.is_done(),
+            Work::Status(_, answer) => answer.is_some(),
+            Work::Told(answer) => answer.is_some(),
+        }
+    }
+}
+
+/// The commands of a connection, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    entries: VecDeque<Entry>,
+    /// The place of the oldest.
+    first: u64,
+}
+
+impl Pending {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The place that the next command gets.
+    pub(crate) fn next_place(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.entries.push_back(entry);
+    }
+
+    pub(crate) fn at(&mut self, place: u64) -> Option<&mut Entry> {
+        let at = usize::try_from(place.checked_sub(self.first)?).ok()?;
+        self.entries.get_mut(at)
+    }
+
+    /// The oldest command, if all that it waited for is there.
+    pub(crate) fn pop_done(&mut self) -> Option<Entry> {
+        if !self.entries.front()?.work.is_done() {
+            return None;
+        }
+        self.first += 1;
+        let entry = self.entries.pop_front();
+        if self.entries.is_empty() && self.entries.capacity() > 4 * IDLE_ROOM {
+            self.entries.shrink_to(IDLE_ROOM);
+        }
+        entry
+    }
+}

@@ -1,0 +1,40 @@
+//! Who is connected, over all shards: what `CLIENT LIST` shows and `CLIENT KILL` goes by.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use quorate_resp::{ClientFacts, Whom};
+
+use crate::connections::ConnectionId;
+
+/// See the module. Locked only when a client comes, goes, names itself or asks.
+#[derive(Debug, Default)]
+pub(crate) struct RespClients(Mutex<BTreeMap<u64, ClientFacts>>);
+
+impl RespClients {
+    pub(crate) fn set(&self, connection: ConnectionId, facts: ClientFacts) {
+        self.lock().insert(connection.0, facts);
+    }
+
+    pub(crate) fn remove(&self, connection: ConnectionId) {
+        self.lock().remove(&connection.0);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<ClientFacts> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// The connections that are meant.
+    pub(crate) fn fitting(&self, whom: &Whom) -> Vec<ConnectionId> {
+        let clients = self.lock();
+        clients.iter().filter(|(_, client)| whom.fits(client)).map(|(&id, _)| ConnectionId(id)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, ClientFacts>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,332 @@
+//! The Redis clients of one shard: their machines, and what a turn has for each of them.
+//!
+//! Invariants:
+//! - what one turn has for one client leaves as one write; what the socket does not take waits in the machine, which
+//!   then begins nothing more, and is sent when the socket is writable again;
+//! - a client that does not take its replies is cut off at `resp.output_bytes_max`: nothing here waits;
+//! - requests go the way of all others: bounded in time, to the shard that owns their key, as one batch a turn.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use quorate_coordinator::Origin;
+use quorate_resp::{Connection, Counts, Effects, Question, Told};
+use quorate_types::{Now, SessionId};
+use quorate_wire::{Request, Response};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::task::AbortHandle;
+use tracing::{debug, info, warn};
+
+use super::door::RespArrival;
+use super::reader::{ReadGate, Reader};
+use crate::common::Common;
+use crate::connections::ConnectionId;
+use crate::connections::desk::NumberHasher;
+use crate::shard::item::Item;
+
+/// How long the last replies may take to be sent.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Memory for replies that a connection keeps while it has none.
+const OUTPUT_KEPT_BYTES: usize = 16 << 10;
+
+struct Open {
+    machine: Connection,
+    half: Arc<OwnedWriteHalf>,
+    reader: AbortHandle,
+    gate: Arc<ReadGate>,
+    /// Whether the socket took less than there was; a task tells when it takes more.
+    blocked: bool,
+    waking: Option<AbortHandle>,
+    dirty: bool,
+}
+
+/// See the module.
+pub(crate) struct RespDesk {
+    common: Arc<Common>,
+    shard: usize,
+    now: Now,
+    open: HashMap<u64, Open, BuildHasherDefault<NumberHasher>>,
+    dirty: Vec<ConnectionId>,
+    effects: Effects,
+    requests: Vec<(Origin, Request)>,
+}
+
+impl RespDesk {
+    pub(crate) fn new(common: Arc<Common>, shard: usize) -> RespDesk {
+        RespDesk {
+            common,
+            shard,
+            now: Now::default(),
+            open: HashMap::default(),
+            dirty: Vec::new(),
+            effects: Effects::default(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// What time it is in this turn.
+    pub(crate) fn at(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// Whether something is left for the next turn.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.requests.is_empty() || !self.dirty.is_empty()
+    }
+
+    /// Requests that have come about since this was last called; give the buffer back by [`RespDesk::reuse`].
+    pub(crate) fn take_requests(&mut self) -> Vec<(Origin, Request)> {
+        std::mem::take(&mut self.requests)
+    }
+
+    pub(crate) fn reuse(&mut self, mut requests: Vec<(Origin, Request)>) {
+        requests.clear();
+        if self.requests.is_empty() {
+            self.requests = requests;
+        }
+    }
+
+    /// Takes over a client; must be called on the shard's runtime.
+    pub(crate) fn on_arrival(&mut self, arrival: RespArrival) {
+        let RespArrival { id, peer, stream, settings, permit } = arrival;
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(failure) => return debug!(%failure, "a connection ended on its way to its shard"),
+        };
+        let (read, write) = stream.into_split();
+        let machine = Connection::new(settings, peer, self.now);
+        self.common.resp_clients.set(id, machine.facts());
+        let gate = Arc::new(ReadGate::new());
+        let inbox = Arc::clone(&self.common.inboxes[self.shard]);
+        let reader =
+            tokio::spawn(Reader { id, inbox, gate: Arc::clone(&gate) }.run(read, permit)).abort_handle();
+        let half = Arc::new(write);
+        self.open
+            .insert(id.0, Open { machine, half, reader, gate, blocked: false, waking: None, dirty: false });
+    }
+
+    /// The client sent `bytes`.
+    pub(crate) fn on_bytes(&mut self, id: ConnectionId, bytes: Bytes) {
+        let Some(open) = self.open.get_mut(&id.0) else { return };
+        open.machine.on_bytes(self.now, bytes, &mut self.effects);
+        self.carry_out(id);
+    }
+
+    /// A request of the client was answered.
+    pub(crate) fn on_response(&mut self, id: ConnectionId, response: Response) {
+        let Some(open) = self.open.get_mut(&id.0) else { return };
+        open.machine.on_response(self.now, response, &mut self.effects);
+        self.carry_out(id);
+    }
+
+    /// The client's socket takes more.
+    pub(crate) fn on_writable(&mut self, id: ConnectionId) {
+        let Some(open) = self.open.get_mut(&id.0) else { return };
+        (open.blocked, open.waking) = (false, None);
+        self.mark(id);
+    }
+
+    /// Carries out what the machine of `id` wants.
+    fn carry_out(&mut self, id: ConnectionId) {
+        while let Some((number, question)) = self.effects.questions.pop() {
+            let told = self.answer(question);
+            let Some(open) = self.open.get_mut(&id.0) else { return };
+            open.machine.on_told(self.now, number, &told, &mut self.effects);
+        }
+        let session = SessionId::NONE;
+        for ask in self.effects.asks.drain(..) {
+            let origin = Origin { connection: id.0, session, number: ask.number };
+            let request = Request {
+                number: ask.number,
+                time_left_ms: 0,
+                want_receipt: ask.want_receipt,
+                body: ask.body,
+            };
+            self.requests.push((origin, request));
+        }
+        if std::mem::take(&mut self.effects.facts_changed)
+            && let Some(open) = self.open.get(&id.0)
+        {
+            self.common.resp_clients.set(id, open.machine.facts());
+        }
+        let Some(open) = self.open.get(&id.0) else { return };
+        open.gate.follow(&open.machine);
+        if !open.blocked && !open.machine.is_idle_or_waiting() {
+            self.mark(id);
+        }
+    }
+
+    fn answer(&self, question: Question) -> Told {
+        match question {
+            Question::Clients => Told::Clients(self.common.resp_clients.all()),
+            Question::Kill(whom) => {
+                let meant = self.common.resp_clients.fitting(&whom);
+                for id in &meant {
+                    self.common.inboxes[id.shard()].push(Item::RespKill(*id));
+                }
+                Told::Killed(meant.len() as u64)
+            }
+        }
+    }
+
+    fn mark(&mut self, id: ConnectionId) {
+        if let Some(open) = self.open.get_mut(&id.0)
+            && !std::mem::replace(&mut open.dirty, true)
+        {
+            self.dirty.push(id);
+        }
+    }
+
+    /// Sends what there is, one write per client.
+    pub(crate) fn flush(&mut self) {
+        self.count();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            self.flush_one(id);
+        }
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+        }
+    }
+
+    fn flush_one(&mut self, id: ConnectionId) {
+        let Some(open) = self.open.get_mut(&id.0) else { return };
+        open.dirty = false;
+        let paused = !open.machine.wants_bytes();
+        let sent = if open.blocked { Ok(()) } else { send(&open.half, open.machine.output()) };
+        if let Err(failure) = sent {
+            if failure.kind() != io::ErrorKind::WouldBlock {
+                return self.close(id);
+            }
+            open.blocked = true;
+            open.waking = Some(self.common.wake_when_writable(id, &open.half));
+        }
+        if open.machine.is_clogged() {
+            self.common.counters.resp_output_bytes_max_hit.increment();
+            warn!(
+                connection = id.0,
+                "closed: the Redis client does not take its replies (resp.output_bytes_max)"
+            );
+            return self.reset(id);
+        }
+        if open.machine.is_over() && open.machine.output().is_empty() {
+            return self.close(id);
+        }
+        if paused {
+            open.machine.on_sent(self.now, &mut self.effects);
+            self.carry_out(id);
+        }
+    }
+
+    fn count(&mut self) {
+        let Counts { commands, refused, errors, hits, misses, auth_failures, garbled } =
+            std::mem::take(&mut self.effects.counts);
+        let counters = &self.common.counters;
+        for (counter, count) in [
+            (&counters.resp_commands, commands),
+            (&counters.resp_refused, refused),
+            (&counters.resp_errors, errors),
+            (&counters.resp_hits, hits),
+            (&counters.resp_misses, misses),
+            (&counters.resp_auth_failures, auth_failures),
+            (&counters.resp_garbled, garbled),
+        ] {
+            if count > 0 {
+                counter.add(count);
+            }
+        }
+    }
+
+    /// Ends the connection; what was sent is still delivered.
+    pub(crate) fn close(&mut self, id: ConnectionId) {
+        if let Some(open) = self.open.remove(&id.0) {
+            self.common.resp_clients.remove(id);
+            open.reader.abort();
+            open.waking.inspect(AbortHandle::abort);
+        }
+    }
+
+    /// Ends the connection at once: what was not delivered is lost.
+    fn reset(&mut self, id: ConnectionId) {
+        if let Some(open) = self.open.get(&id.0) {
+            let stream: &TcpStream = (*open.half).as_ref();
+            // If it can't be set, the system closes it in order.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+        self.close(id);
+    }
+
+    /// Another client asked for it.
+    pub(crate) fn kill(&mut self, id: ConnectionId) {
+        info!(connection = id.0, "closed: CLIENT KILL");
+        self.flush_one(id);
+        self.close(id);
+    }
+
+    /// Ends every connection at once.
+    pub(crate) fn reset_all(&mut self) {
+        for id in self.ids() {
+            self.reset(id);
+        }
+    }
+
+    /// Ends every connection in order, within [`CLOSING_TIMEOUT`].
+    pub(crate) async fn close_all(&mut self) {
+        self.flush();
+        let sent = async {
+            for open in self.open.values_mut() {
+                while send(&open.half, open.machine.output())
+                    .is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+                {
+                    if open.half.writable().await.is_err() {
+                        break;
+                    }
+                }
+            }
+        };
+        // A client that does not take its last replies in time goes without.
+        let _ = tokio::time::timeout(CLOSING_TIMEOUT, sent).await;
+        for id in self.ids() {
+            self.close(id);
+        }
+    }
+
+    fn ids(&self) -> Vec<ConnectionId> {
+        self.open.keys().map(|&id| ConnectionId(id)).collect()
+    }
+}
+
+/// Writes what the socket takes of `output`.
+fn send(half: &OwnedWriteHalf, output: &mut BytesMut) -> io::Result<()> {
+    while !output.is_empty() {
+        let sent = half.try_write(output)?;
+        if sent == output.len() {
+            output.clear();
+        } else {
+            output.advance(sent);
+        }
+    }
+    if output.capacity() > OUTPUT_KEPT_BYTES {
+        *output = BytesMut::new();
+    }
+    Ok(())
+}
+
+impl Common {
+    /// Tells the connection's shard when `half` takes more; whoever closes the connection ends it.
+    fn wake_when_writable(self: &Arc<Self>, id: ConnectionId, half: &Arc<OwnedWriteHalf>) -> AbortHandle {
+        let (common, half) = (Arc::clone(self), Arc::clone(half));
+        let waking = tokio::spawn(async move {
+            // An error is found by the next write.
+            let _ = half.writable().await;
+            common.inboxes[id.shard()].push(Item::RespWritable(id));
+        });
+        waking.abort_handle()
+    }
+}
