@@ -6,7 +6,7 @@ use std::path::Path;
 use std::pin::Pin;
 
 use anyhow::Result;
-use quorate_wal::{Append, Durability, Error, Lsn, Options, Record, Recovery, StdIo, TailState, Wal};
+use quorate_wal::{Durability, Error, Lsn, Options, Record, Recovery, StdIo, TailState, Wal};
 
 use crate::contender::{Contender, Ending, Log, Numbered, Scale, SharedSink, filling};
 
@@ -14,6 +14,8 @@ use crate::contender::{Contender, Ending, Log, Numbered, Scale, SharedSink, fill
 pub const OURS: &str = "quorate-wal";
 
 const KIND: u8 = 1;
+/// Who buffers hands over to the system after so many records: half a megabyte, which stays in the processor's cache.
+const WRITE_EVERY: u64 = 4096;
 
 /// How ours replays.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Contender for Ours {
         match self.reading {
             Reading::Plain => {
                 "default options (64 MiB segments, always sync); `append().wait()`, `.await`; buffered: \
-                 `append_with(Durability::Written)`, then `sync_to`"
+                 `append_with(Durability::Written)`, every 4,096th waited for, then `sync_to`"
             }
             Reading::Ahead => "as before; `replay_ahead`",
         }
@@ -96,19 +98,6 @@ struct OurLog {
     wal: Wal,
 }
 
-impl OurLog {
-    /// Takes a record; where too much waits, the system is given what does first.
-    fn take(&self, payload: &[u8], before: Option<&Append>) -> Result<Append, Error> {
-        match (self.wal.append_with(Durability::Written, KIND, &[payload]), before) {
-            (Err(Error::Full { .. }), Some(before)) => {
-                before.wait()?;
-                self.wal.append_with(Durability::Written, KIND, &[payload])
-            }
-            (taken, _) => taken,
-        }
-    }
-}
-
 impl Log for OurLog {
     fn append_durable(&self, payload: &[u8]) -> Result<()> {
         self.wal.append(KIND, &[payload])?.wait()?;
@@ -116,14 +105,15 @@ impl Log for OurLog {
     }
 
     fn append_range(&self, numbers: Range<u64>, payload: &mut Numbered) -> Result<()> {
-        let mut last = None;
+        let mut last = Lsn::ZERO;
         for number in numbers {
-            last = Some(self.take(payload.stamp(number), last.as_ref())?);
+            let append = self.wal.append_with(Durability::Written, KIND, &[payload.stamp(number)])?;
+            last = append.lsn();
+            if number % WRITE_EVERY == WRITE_EVERY - 1 {
+                append.wait()?;
+            }
         }
-        if let Some(last) = last {
-            self.wal.sync_to(last.lsn())?;
-        }
-        Ok(())
+        Ok(self.wal.sync_to(last)?)
     }
 
     fn append_async<'a>(&'a self, payload: &[u8]) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
