@@ -96,9 +96,7 @@ impl FrameHeader {
             FrameKind::Seal => self.count == 0 && self.payload_bytes == 16,
             FrameKind::Watermark | FrameKind::Close => self.count == 0 && self.payload_bytes == 0,
         };
-        sized
-            && self.durable_lsn < self.first_lsn
-            && self.first_lsn.get().checked_add(u64::from(self.count)).is_some_and(|end| end < u64::MAX)
+        sized && self.durable_lsn < self.first_lsn && self.first_lsn < Lsn::LIMIT
     }
 
     /// Bytes on disk, header and padding included.

@@ -23,10 +23,13 @@ impl Lsn {
         self.0
     }
 
-    /// The LSN after this one.
+    /// No log gets so far. What claims to is damaged, or crafted.
+    pub(crate) const LIMIT: Self = Self(u64::MAX >> 1);
+
+    /// The LSN after this one; of the largest number there is, itself.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 
     /// The LSN before this one; of [`Lsn::ZERO`], itself.

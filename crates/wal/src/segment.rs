@@ -21,6 +21,8 @@ pub const SEGMENT_HEADER_BYTES: usize = 128;
 pub const MAGIC: [u8; 8] = *b"QRMWAL\r\n";
 /// The version of the format.
 pub const FORMAT_VERSION: u32 = 1;
+/// No log gets so far: a file whose name claims to is not the log's.
+const INDEX_LIMIT: u64 = u64::MAX >> 1;
 /// Zeroed at the start of a segment that is used again.
 pub(crate) const BLANK_BYTES: usize = 4096;
 
@@ -148,7 +150,7 @@ impl SegmentHeader {
     pub(crate) fn is_coherent(&self) -> bool {
         self.first_lsn.get() == self.previous.last_lsn.get().wrapping_add(1)
             && self.segment_bytes >= SEGMENT_HEADER_BYTES as u64
-            && self.first_lsn > Lsn::ZERO
+            && (Lsn::new(1)..Lsn::LIMIT).contains(&self.first_lsn)
     }
 
     pub(crate) fn binding(&self) -> Binding {
@@ -175,13 +177,15 @@ impl FileRole {
         if digits.len() < 10 || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        let index = digits.parse().ok()?;
-        match suffix {
-            "seg" => Some(Self::Segment(index)),
-            "new" => Some(Self::New(index)),
-            "free" => Some(Self::Free(index)),
-            _ => None,
-        }
+        let index = digits.parse().ok().filter(|index| *index < INDEX_LIMIT)?;
+        let role = match suffix {
+            "seg" => Self::Segment(index),
+            "new" => Self::New(index),
+            "free" => Self::Free(index),
+            _ => return None,
+        };
+        // More zeros than need be: a name that the log never gives.
+        (digits.len() == 10 || !digits.starts_with('0')).then_some(role)
     }
 
     pub(crate) fn path(self, dir: &Path) -> PathBuf {

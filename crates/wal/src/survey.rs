@@ -21,6 +21,8 @@ use crate::{Error, Lsn};
 pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     pub(crate) header: SegmentHeader,
+    /// The length of its file.
+    pub(crate) file_bytes: u64,
 }
 
 /// The files of a log.
@@ -90,6 +92,10 @@ impl Survey {
         for index in indices {
             survey.add(io, dir, index, newest)?;
         }
+        check_lengths(&survey.segments)?;
+        if let Some(newest) = survey.segments.last() {
+            newest.check_length(newest.header.segment_bytes)?;
+        }
         Ok(survey)
     }
 
@@ -97,7 +103,7 @@ impl Survey {
         let path = FileRole::Segment(index).path(dir);
         let last = self.segments.last();
         let after = last.map_or(Lsn::ZERO, |last| last.header.first_lsn.prev());
-        let (header, bytes) = read_header(io, &path)?;
+        let (header, file_bytes) = read_header(io, &path)?;
         let header = match header {
             Ok(header) => header,
             Err(HeaderFault::Version(version)) => {
@@ -107,7 +113,7 @@ impl Survey {
                 return Err(Error::Foreign { path, reason: Foreign::Features(bits) });
             }
             Err(fault) if newest == Some(index) && last.is_some() => {
-                check_size(&path, bytes, BLANK_BYTES as u64, after)?;
+                check_length(&path, file_bytes, BLANK_BYTES as u64, after)?;
                 self.unbegun = Some(Unbegun { index, blank: fault == HeaderFault::Blank });
                 return Ok(());
             }
@@ -120,8 +126,7 @@ impl Survey {
         if header.index != index || !header.is_coherent() || !chained {
             return Err(corrupt(&path, 0, after, CorruptionProof::Chain));
         }
-        check_size(&path, bytes, header.segment_bytes, after)?;
-        self.segments.push(Segment { path, header });
+        self.segments.push(Segment { path, header, file_bytes });
         Ok(())
     }
 
@@ -187,7 +192,12 @@ pub(crate) fn read_header(
     Ok((SegmentHeader::decode(&bytes), file.len().map_err(Error::io("read", path))?))
 }
 
-fn check_size(path: &Path, bytes: u64, bytes_min: u64, after: Lsn) -> Result<(), Error> {
+/// Every segment but the last reaches to where the one after it says that it ends.
+pub(crate) fn check_lengths(segments: &[Segment]) -> Result<(), Error> {
+    segments.windows(2).try_for_each(|pair| pair[0].check_length(pair[1].header.previous.end))
+}
+
+fn check_length(path: &Path, bytes: u64, bytes_min: u64, after: Lsn) -> Result<(), Error> {
     if bytes < bytes_min {
         return Err(corrupt(path, bytes, after, CorruptionProof::Short { bytes: bytes_min }));
     }
@@ -195,6 +205,10 @@ fn check_size(path: &Path, bytes: u64, bytes_min: u64, after: Lsn) -> Result<(),
 }
 
 impl Segment {
+    fn check_length(&self, bytes_min: u64) -> Result<(), Error> {
+        check_length(&self.path, self.file_bytes, bytes_min, self.header.previous.last_lsn)
+    }
+
     pub(crate) fn scanner(&self, io: &dyn Io) -> Result<Scanner, Error> {
         let window = io.open(&self.path, OpenMode::Read).and_then(Window::new);
         Ok(Scanner::new(window.map_err(Error::io("open", &self.path))?, &self.header))

@@ -17,8 +17,8 @@ use crate::io::{Io, OpenMode};
 use crate::options::SEGMENT_BYTES_MIN;
 use crate::recovery::{Beginning, Plan, lock_log, settle};
 use crate::scan::{Window, orphan_frame};
-use crate::segment::{FileRole, HeaderFault, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::survey::{Segment, Survey, corrupt, names, read_header};
+use crate::segment::{FileRole, HeaderFault, Predecessor, SEGMENT_HEADER_BYTES};
+use crate::survey::{Segment, Survey, check_lengths, corrupt, names, read_header};
 use crate::{Error, Foreign, Lsn};
 
 /// What ending a log takes, or took.
@@ -126,15 +126,17 @@ impl Files {
         let mut headers = Vec::new();
         for index in &self.segments {
             let path = FileRole::Segment(*index).path(dir);
-            headers.push((*index, read_header(io, &path)?.0, path));
+            let (header, file_bytes) = read_header(io, &path)?;
+            headers.push((*index, header, path, file_bytes));
         }
-        let newest = headers.iter().rposition(|(_, header, _)| header.is_ok_and(|h| h.first_lsn <= last));
+        let newest = headers.iter().rposition(|(_, header, ..)| header.is_ok_and(|h| h.first_lsn <= last));
         headers.truncate(newest.unwrap_or(0) + 1);
         let mut chain: Vec<Segment> = Vec::new();
-        for (index, header, path) in headers {
+        for (index, header, path, file_bytes) in headers {
             let header = header.map_err(|fault| unreadable(fault, &path, &chain))?;
-            link(&mut chain, dir, (index, header, path))?;
+            link(&mut chain, dir, (index, Segment { path, header, file_bytes }))?;
         }
+        check_lengths(&chain)?;
         let oldest = chain.first().map_or(last.next(), |oldest| oldest.header.first_lsn);
         if last < oldest.prev() {
             return Err(Error::Recycled { from: last, oldest });
@@ -180,11 +182,8 @@ fn unreadable(fault: HeaderFault, path: &Path, chain: &[Segment]) -> Error {
     }
 }
 
-fn link(
-    chain: &mut Vec<Segment>,
-    dir: &Path,
-    (index, header, path): (u64, SegmentHeader, PathBuf),
-) -> Result<(), Error> {
+fn link(chain: &mut Vec<Segment>, dir: &Path, (index, segment): (u64, Segment)) -> Result<(), Error> {
+    let (header, path) = (&segment.header, &segment.path);
     if let Some(before) = chain.last() {
         let expected = before.header.index + 1;
         if index != expected {
@@ -192,16 +191,16 @@ fn link(
             return Err(Error::Missing { dir: dir.to_owned(), segment: expected, reason });
         }
         if header.log_id != before.header.log_id {
-            return Err(Error::Foreign { path, reason: Foreign::Log });
+            return Err(Error::Foreign { path: path.clone(), reason: Foreign::Log });
         }
         if !header.continues(&before.header) {
-            return Err(corrupt(&path, 0, before.header.first_lsn.prev(), CorruptionProof::Chain));
+            return Err(corrupt(path, 0, before.header.first_lsn.prev(), CorruptionProof::Chain));
         }
     }
     if header.index != index || !header.is_coherent() {
-        return Err(corrupt(&path, 0, Lsn::ZERO, CorruptionProof::Chain));
+        return Err(corrupt(path, 0, Lsn::ZERO, CorruptionProof::Chain));
     }
-    chain.push(Segment { path, header });
+    chain.push(segment);
     Ok(())
 }
 
