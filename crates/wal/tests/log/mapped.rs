@@ -43,7 +43,7 @@ fn a_segment_is_not_used_again_while_it_is_mapped() {
     fill(&wal, 40);
     (2..=3).for_each(|lsn| assert_next(&mut replay, lsn));
     let names = StdIo.list(dir.path()).unwrap();
-    assert!(names.iter().all(|name| !name.ends_with(".free")), "removed instead: {names:?}");
+    assert!(names.iter().all(|name| !name.contains(".free")), "removed instead: {names:?}");
     drop(replay);
     fill(&wal, 40);
     wal.checkpoint(wal.last_lsn());
