@@ -47,6 +47,18 @@ fn leader(gate: &Gate, wal: &Wal) -> Receiver<Result<(), Error>> {
     leader
 }
 
+/// Somebody who comes while the leader is with the disk: staged when this returns, and waits.
+fn member(wal: &Wal) -> Receiver<Result<(), Error>> {
+    let (staged, is_staged) = mpsc::channel();
+    let member = call(wal, move |wal| {
+        let append = wal.append(1, &[b"member"])?;
+        staged.send(()).unwrap();
+        append.wait().map(drop)
+    });
+    is_staged.recv().unwrap();
+    member
+}
+
 fn let_sleep() {
     (0..200).for_each(|_| thread::yield_now());
 }
@@ -56,10 +68,9 @@ fn a_group_whose_time_is_up_while_another_leads_is_led_after_that() {
     for _ in 0..TIMES {
         let (gate, wal) = open(SyncPolicy::Group { max_wait: TICK });
         let leader = leader(&gate, &wal);
-        let member = call(&wal, |wal| wal.append(1, &[b"member"])?.wait().map(drop));
+        let member = member(&wal);
         gate.await_clock_reads(2);
-        gate.disk.advance(TICK * 2);
-        gate.await_clock_reads(1);
+        gate.advance_and_be_seen(TICK * 2);
         let_sleep();
         gate.open();
         must_end(&leader);
@@ -73,8 +84,7 @@ fn an_interval_that_ends_while_another_leads_is_not_the_last() {
         let (gate, wal) = open(SyncPolicy::Interval { every: TICK });
         let leader = leader(&gate, &wal);
         gate.await_clock_reads(2);
-        gate.disk.advance(TICK * 2);
-        gate.await_clock_reads(1);
+        gate.advance_and_be_seen(TICK * 2);
         let_sleep();
         gate.open();
         must_end(&leader);
@@ -94,13 +104,7 @@ fn who_asks_for_a_sync_does_not_wait_for_the_company_of_a_group() {
     for _ in 0..TIMES {
         let (gate, wal) = open(SyncPolicy::Group { max_wait: Duration::from_hours(1) });
         let leader = leader(&gate, &wal);
-        let (staged, is_staged) = mpsc::channel();
-        let member = call(&wal, move |wal| {
-            let append = wal.append(1, &[b"member"])?;
-            staged.send(()).unwrap();
-            append.wait().map(drop)
-        });
-        is_staged.recv().unwrap();
+        let member = member(&wal);
         let_sleep();
         let hasty = call(&wal, |wal| wal.stage(1, &[b"hasty"]).and_then(|lsn| wal.sync_to(lsn)));
         let_sleep();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_wal::testkit::SimIo;
 use quorate_wal::{Chores, Error, Io, IoFile, Lead, Lsn, Options, Recovery, StdIo, SyncPolicy, Wal};
@@ -17,7 +17,14 @@ use crate::{PATIENCE, block_on, open, options, records, shared};
 pub struct Gate {
     pub disk: SimIo,
     open: Arc<(Mutex<Permits>, Condvar)>,
-    clock_reads: Arc<AtomicU64>,
+    clock: Arc<ClockReads>,
+}
+
+/// Who looked at the clock.
+#[derive(Default)]
+struct ClockReads {
+    count: AtomicU64,
+    latest_nanos: AtomicU64,
 }
 
 #[derive(Default)]
@@ -34,7 +41,7 @@ struct GatedFile {
 
 impl Gate {
     pub fn new() -> Self {
-        Self { disk: SimIo::new(1), open: Arc::default(), clock_reads: Arc::default() }
+        Self { disk: SimIo::new(1), open: Arc::default(), clock: Arc::default() }
     }
 
     pub fn close(&self) {
@@ -56,10 +63,17 @@ impl Gate {
 
     /// Waits until somebody looked at the clock `count` times more.
     pub fn await_clock_reads(&self, count: u64) {
-        let before = self.clock_reads.load(Ordering::SeqCst);
-        while self.clock_reads.load(Ordering::SeqCst) < before + count {
-            thread::yield_now();
-        }
+        let before = self.clock.count.load(Ordering::SeqCst);
+        await_until("nobody looks at the clock", || {
+            self.clock.count.load(Ordering::SeqCst) >= before + count
+        });
+    }
+
+    /// Moves the clock, and waits until somebody saw it.
+    pub fn advance_and_be_seen(&self, by: Duration) {
+        self.disk.advance(by);
+        let now = nanos(self.disk.monotonic());
+        await_until("nobody sees the time", || self.clock.latest_nanos.load(Ordering::SeqCst) >= now);
     }
 
     pub fn syncs(&self) -> u64 {
@@ -120,11 +134,25 @@ impl Io for Gate {
         self.disk.fill_random(bytes)
     }
     fn monotonic(&self) -> Duration {
-        self.clock_reads.fetch_add(1, Ordering::SeqCst);
-        self.disk.monotonic()
+        let now = self.disk.monotonic();
+        self.clock.latest_nanos.fetch_max(nanos(now), Ordering::SeqCst);
+        self.clock.count.fetch_add(1, Ordering::SeqCst);
+        now
     }
     fn unix_ms(&self) -> u64 {
         self.disk.unix_ms()
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    time.as_nanos().try_into().unwrap()
+}
+
+fn await_until(otherwise: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "{otherwise}");
+        thread::yield_now();
     }
 }
 
