@@ -55,6 +55,20 @@ fn a_leader_that_finishes_hands_over_to_a_blocked_one_or_to_the_flusher() {
     });
 }
 
+/// One leads, one is carried by it, one leads next before the carried one has run; then nobody else comes.
+#[test]
+fn who_was_told_already_is_not_counted_on_to_lead_for_a_future() {
+    explore(|| {
+        let (_disk, wal) = open(&options());
+        let writers = spawn_each(3, {
+            let wal = wal.clone();
+            move |writer| wal.append(1, &[&payload(writer, 0)]).unwrap().wait().unwrap()
+        });
+        future::block_on(wal.append(1, &[b"is awaited"]).unwrap()).unwrap();
+        join_all(writers);
+    });
+}
+
 /// What an event loop is told.
 #[derive(Default)]
 struct Told {
