@@ -45,7 +45,7 @@ pub fn recover(bytes: &[u8]) {
         };
         let delivered = Delivered::from(&recovery);
         log::assert_agrees(verdict, &recovery, &delivered);
-        log::assert_untouched(&before, &disk);
+        log::assert_untouched(&before, &disk, recovery.last_lsn());
         let appended = log::append_some(&wal, recovery.last_lsn());
         wal.close().expect("a disk that works");
         drop(wal);

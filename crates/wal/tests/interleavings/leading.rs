@@ -60,12 +60,15 @@ fn a_leader_that_finishes_hands_over_to_a_blocked_one_or_to_the_flusher() {
 fn who_was_told_already_is_not_counted_on_to_lead_for_a_future() {
     explore(|| {
         let (_disk, wal) = open(&options());
-        let writers = spawn_each(3, {
+        let [leads, is_carried] = [b"leads", b"is ca"].map(|name| wal.append(1, &[name]).unwrap());
+        let first = [leads, is_carried].map(|append| thread::spawn(move || append.wait().unwrap()));
+        let next = spawn_each(1, {
             let wal = wal.clone();
-            move |writer| wal.append(1, &[&payload(writer, 0)]).unwrap().wait().unwrap()
+            move |_| wal.append(1, &[b"leads next"]).unwrap().wait().unwrap()
         });
         future::block_on(wal.append(1, &[b"is awaited"]).unwrap()).unwrap();
-        join_all(writers);
+        join_all(first.into());
+        join_all(next);
     });
 }
 
