@@ -63,6 +63,7 @@ pub mod cluster;
 pub mod cuts;
 pub mod history;
 pub mod kernel;
+pub mod observe;
 pub mod plan;
 pub mod random;
 pub mod run;
