@@ -293,7 +293,7 @@ fn lost_disks(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: 
     if !draw.one_in(6) {
         return;
     }
-    for _ in 0..1 + draw.below(3) {
+    for _ in 0..=draw.below(3) {
         let node = 1 + draw.below(cluster.nodes as u64) as usize;
         let back =
             Return { after_ms: 50 + draw.below(3_500), shards: 1 + draw.below(2) as usize, dark_after: None };

@@ -228,7 +228,9 @@ impl Run<'_> {
                 }
             }
             End::Cuts(ways) => {
-                ways.iter().for_each(|(a, b)| self.cluster.heal(*a, *b));
+                for (a, b) in &ways {
+                    self.cluster.heal(*a, *b);
+                }
                 self.show(Sight::Over("cut", &[]));
             }
             End::Flap { ways, cut, every, until } => {

@@ -222,7 +222,9 @@ impl Recorder {
             self.ops[self.looked.saturating_sub(64)..].iter().map(|op| op.key.clone()).collect();
         self.looked = self.ops.len();
         for k in (1..self.copies.len()).filter(|k| cluster.is_up(*k)) {
-            lately.iter().for_each(|key| self.see_copy(cluster, k, key));
+            for key in &lately {
+                self.see_copy(cluster, k, key);
+            }
         }
     }
 
@@ -236,7 +238,8 @@ impl Recorder {
     /// Writes down a copy that is not as it was.
     fn see_copy(&mut self, cluster: &Cluster, k: usize, key: &Key) {
         let record = cluster.copy_in(key.space, k, key.name.as_bytes());
-        let (now, before) = (record.as_ref().map(|r| r.newest()), self.copies[k].get(key).copied());
+        let (now, before) =
+            (record.as_ref().map(quorate_types::Record::newest), self.copies[k].get(key).copied());
         if now == before {
             return;
         }
