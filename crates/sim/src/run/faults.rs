@@ -276,6 +276,9 @@ impl Run<'_> {
 
     fn start(&mut self, k: usize, now: Mono, back: Return) {
         let shards_before = self.died[k].as_ref().map(|died| died.shards);
+        if back.unseen {
+            self.cluster.hide(k);
+        }
         match self.cluster.try_restart(k) {
             Ok(()) => {
                 self.back[k] = None;

@@ -110,7 +110,7 @@ const LIMITS: Limits = Limits { line_bytes_max: usize::MAX, events_max: usize::M
 
 impl Recorder {
     pub fn new(plan: &Plan, begin: Mono) -> Recorder {
-        let header = header(plan);
+        let header = history_header(plan);
         Recorder {
             history: History::new(header, LIMITS),
             events: None,
@@ -294,7 +294,8 @@ pub(super) fn to_send_again(heard: &Heard) -> Option<(Version, Option<u64>)> {
     }
 }
 
-fn header(plan: &Plan) -> Header {
+/// The header of the history that a run of `plan` writes down.
+pub fn history_header(plan: &Plan) -> Header {
     let faults: Vec<String> = plan.faults().map(|(at_ms, fault)| format!("{at_ms} ms {fault:?}")).collect();
     Header {
         version: FORMAT_VERSION,

@@ -7,5 +7,6 @@ mod chaos;
 mod determinism;
 mod linearizable;
 mod scenarios;
+mod shipped;
 #[cfg(target_os = "linux")]
 mod tripwire;
