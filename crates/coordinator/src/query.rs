@@ -24,6 +24,7 @@
 //! Sources: Attiya, Bar-Noy, Dolev, Sharing Memory Robustly in Message-Passing Systems (JACM 1995); Lynch and
 //! Shvartsman (FTCS 1997) for several writers.
 
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{Mono, NodeId, NodeTiming, Record, Refusal, Version, WriteOutcome};
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
@@ -145,7 +146,7 @@ impl Queries {
 
     fn proceed(&mut self, turn: &mut Turn, slot: Slot) {
         let Some(task) = self.tasks.at(slot).filter(|task| task.phase == Phase::Asking) else { return };
-        if task.answered.len() >= task.plan.required {
+        if task.answered.len() >= task.plan.required || planted(Mutant::LinearizableAskOne) {
             task.phase = Phase::Stamping;
             turn.out.push(Effect::Stamp { handle: StampHandle::from(slot), above: task.newest });
         } else if task.answered.len() + task.waiting.len() < task.plan.required {

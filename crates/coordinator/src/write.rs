@@ -21,6 +21,7 @@
 
 use std::collections::VecDeque;
 
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{NodeId, Refusal};
 
 use self::task::WriteTask;
@@ -135,6 +136,9 @@ impl Writes {
             self.straggle(slot);
         }
         let Some(task) = self.tasks.at(slot).filter(|task| task.is_over()) else { return };
+        if planted(Mutant::PendingLeaks) && task.deadline() <= turn.now.mono {
+            return;
+        }
         turn.shared.load.bytes -= task.bytes();
         self.straggling -= usize::from(task.straggles());
         self.tasks.remove(slot);

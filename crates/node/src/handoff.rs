@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_store::{Hint, HintNumber};
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{Mono, NodeId, Now, Refusal};
 
 use crate::config::HandoffConfig;
@@ -198,7 +199,8 @@ impl Handoff {
         let hint = &mut page.hints[index];
         hint.waiting = hint.waiting.checked_sub(1)?;
         let refused_for_good = matches!(verdict, Verdict::Refused(why) if is_for_good(why));
-        hint.failed |= *verdict != Verdict::Acked && !refused_for_good;
+        let failed = *verdict != Verdict::Acked && !refused_for_good;
+        hint.failed |= failed && !planted(Mutant::FailedHintIsDelivered);
         if hint.waiting > 0 {
             return None;
         }
@@ -282,7 +284,7 @@ impl Target {
         config: &HandoffConfig,
     ) -> Option<(PageEnd, Option<HintNumber>)> {
         let State::Sending(page) = &self.state else { return None };
-        if page.open > 0 {
+        if page.open > 0 && !planted(Mutant::HintDeletedBeforeAck) {
             return None;
         }
         let done = page.hints.iter().take_while(|hint| !hint.failed);

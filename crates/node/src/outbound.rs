@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use quorate_coordinator::{PageHandle, ReadHandle};
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{Mono, NodeId, Refusal};
 use quorate_wire::{Acks, BatchRange, LinkEpoch, PartialBatch, PeerMessage, ReplicaWrite, WriteBatch};
 
@@ -84,7 +85,7 @@ pub(crate) struct Outbound<W> {
     next_read: u64,
 }
 
-impl<W> Outbound<W> {
+impl<W: Copy> Outbound<W> {
     pub(crate) fn new(peer: LinkPeer, epoch: LinkEpoch) -> Outbound<W> {
         Outbound {
             peer,
@@ -173,7 +174,10 @@ impl<W> Outbound<W> {
         let end = self.first + self.sent.len() as u64;
         // Clipped to what was sent: the range itself may be as wide as u64.
         for batch in range.first.max(self.first)..range.last.saturating_add(1).min(end) {
-            if let Some(batch) = self.take(batch) {
+            if planted(Mutant::DuplicateAckCounts) {
+                let kept = self.sent[(batch - self.first) as usize].iter();
+                settled.extend(kept.flat_map(|batch| &batch.waiters).map(|waiter| (*waiter, Verdict::Acked)));
+            } else if let Some(batch) = self.take(batch) {
                 settled.extend(batch.waiters.into_iter().map(|waiter| (waiter, Verdict::Acked)));
             }
         }

@@ -63,6 +63,8 @@ pub mod cluster;
 pub mod cuts;
 pub mod history;
 pub mod kernel;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod plan;
 pub mod random;
 pub mod run;

@@ -33,6 +33,7 @@ mod ident;
 mod key;
 mod level;
 pub mod limits;
+pub mod mutants;
 mod outcome;
 mod place;
 mod record;

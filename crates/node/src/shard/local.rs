@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use quorate_coordinator::{PageAsk, PageHandle, PageReply, ReadHandle, ReadReply};
 use quorate_store::{Access, Page, Ticket};
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{KeyspaceId, Merge, Now, Record, Refusal, Token};
 use quorate_wire::{FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite};
 
@@ -99,7 +100,8 @@ impl Shard {
             if let Waiter::Peer(write) = waiter {
                 senders.insert(write.link);
             }
-            self.settle(now, self.config.node, waiter, Verdict::Lost);
+            let verdict = if planted(Mutant::FailedLogAcks) { Verdict::Acked } else { Verdict::Lost };
+            self.settle(now, self.config.node, waiter, verdict);
         }
         for link in senders {
             // An ended link tells its sender at once what silence would tell it at the deadline.
@@ -137,6 +139,8 @@ impl Shard {
     }
 
     fn reply_read(&mut self, now: Now, order: &ReadOrder, record: Option<Record>, out: &mut Effects) {
+        let judges = planted(Mutant::ReplicaJudgesExpiry);
+        let record = record.filter(|record| !(judges && record.is_expired(now.wall_ms)));
         let result = ReadResult::of(record, order.full);
         match order.reply {
             ReplyTo::Link(link, id) => out.sends.push((link, PeerMessage::ReadReply { id, result })),

@@ -7,6 +7,7 @@
 
 use quorate_coordinator::{PageAsk, PageReply, ReadReply};
 use quorate_types::limits::VALUE_BYTES_MAX;
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{KeyspaceId, Mono, Now, PartitionId, Refusal, Token};
 use quorate_wire::{Acks, PageResult, PeerMessage, Purpose, ReadResult, ReplicaWrite, WriteBatch};
 
@@ -144,11 +145,24 @@ impl Shard {
                     let waiter = Waiter::Peer(PeerWrite { link, epoch, batch, bytes: bytes as u32 });
                     let (keyspace, key) = (write.keyspace, write.key.clone());
                     let mutation = Mutation { keyspace, token, key, record: write.into_record(), waiter };
+                    if planted(Mutant::MemoryBeforeLog) {
+                        let Mutation { key, record, .. } = &mutation;
+                        let _ = self.replica.store.apply(keyspace, token, key, record);
+                    }
                     self.replica.log.append(mutation, &mut out.log);
+                    if planted(Mutant::AckBeforeDurable)
+                        && let Some(inbound) = self.links.inbound(link)
+                    {
+                        inbound.on_applied(epoch, batch);
+                    }
                 }
                 Err(why) => {
                     self.counters.peer_writes_refused += 1;
                     if let Some(inbound) = self.links.inbound(link) {
+                        if planted(Mutant::RefusedIsAcked) {
+                            inbound.on_applied(epoch, batch);
+                            continue;
+                        }
                         inbound.on_refused(epoch, batch, index, why);
                     }
                 }

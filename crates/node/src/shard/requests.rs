@@ -7,6 +7,7 @@ use quorate_coordinator::{
     Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, StampHandle, UnstampedWrite,
 };
 use quorate_types::limits::KEY_BYTES_MAX;
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{ClockSkew, Expiry, KeyspaceId, Level, Mono, Now, Refusal, SessionId, Token, Version};
 use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
 
@@ -169,6 +170,7 @@ impl Shard {
     fn on_write_request(&mut self, now: Now, write: WriteRequest, out: &mut Effects) {
         let admission = match write.origin.session {
             SessionId::NONE => Admission::Execute,
+            _ if planted(Mutant::DuplicateRestamped) => Admission::Execute,
             _ => self.clients.sessions.admit(now.mono, write.origin, write.version),
         };
         match admission {
@@ -208,7 +210,7 @@ impl Shard {
             self.counters.limit_hints_pending += 1;
             return Err(overloaded("hints_pending_max"));
         }
-        match write.version {
+        match write.version.filter(|_| !planted(Mutant::RetryRestamped)) {
             Some(version) => {
                 self.follow(now, version)?;
                 self.start_write(now, write, (version, Attempt::Retry));

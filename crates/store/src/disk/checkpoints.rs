@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_types::Timestamp;
+use quorate_types::mutants::{Mutant, planted};
 use quorate_wal::io::LockGuard;
 use quorate_wal::{Io, Lsn, Wal};
 
@@ -98,9 +99,14 @@ impl Checkpoints {
     ) -> Result<&Manifest, DiskError> {
         let CheckpointRun { parts_dir, number, shards, .. } = run;
         check_parts(&mut parts, number, shards);
-        let manifest = self.next_manifest(number, &parts, ceiling);
+        let mut manifest = self.next_manifest(number, &parts, ceiling);
+        if planted(Mutant::LogCutTooEarly) {
+            manifest.replay_point = wal.durable_lsn();
+        }
         wal.sync_to(manifest.replay_point)?;
-        self.io.sync_dir(&parts_dir).map_err(DiskError::io("sync", &parts_dir))?;
+        if !planted(Mutant::PartNameNotSynced) {
+            self.io.sync_dir(&parts_dir).map_err(DiskError::io("sync", &parts_dir))?;
+        }
         self.in_doubt = Some(number);
         manifest.publish(&*self.io, &self.dir)?;
         self.manifest = manifest;

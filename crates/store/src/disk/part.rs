@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 use crc32fast::Hasher;
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{
     KeyspaceId, RecordRef,
     limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX},
@@ -120,7 +121,12 @@ impl PartWriter {
     pub fn finish(mut self) -> Result<PartDone, DiskError> {
         self.block(&[])?;
         let crc = self.hasher.finalize();
-        let bytes = self.file.finish().map_err(DiskError::io("sync", &self.path))?;
+        let bytes = if planted(Mutant::PartNotSynced) {
+            self.file.flush().map(|()| self.file.position())
+        } else {
+            self.file.finish()
+        };
+        let bytes = bytes.map_err(DiskError::io("sync", &self.path))?;
         let part = Part { bytes, records: self.records, crc };
         Ok(PartDone { id: self.id, applied: self.applied, part })
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{Generation, KeyspaceId, RecordRef, Timestamp, Token};
 use quorate_wal::io::LockGuard;
 use quorate_wal::{Io, Lsn, Options, Recovery, TailState, Wal};
@@ -184,7 +185,11 @@ impl Replay {
         self.ceiling = manifest.clock_ceiling;
         for (shard, &expected) in (0..).zip(&manifest.parts) {
             let id = PartId { checkpoint: manifest.checkpoint, shard };
-            let apply = &mut |keyspace, key: &[u8], record: RecordRef<'_>| self.apply(keyspace, key, record);
+            let apply = &mut |keyspace, key: &[u8], record: RecordRef<'_>| {
+                if record.value.is_some() || !planted(Mutant::TombstonesNotInCheckpoint) {
+                    self.apply(keyspace, key, record);
+                }
+            };
             part::load(io, &parts_dir(dir), id, expected, apply)?;
             self.checkpoint_records += expected.records;
         }
@@ -200,6 +205,8 @@ impl Replay {
                 source,
             })?;
             match entry {
+                LogEntry::Mutation { record, .. }
+                    if record.value.is_none() && planted(Mutant::TombstonesNotReplayed) => {}
                 LogEntry::Mutation { keyspace, key, record } => self.apply(keyspace, key, record),
                 LogEntry::ClockCeiling(ceiling) => self.ceiling = self.ceiling.max(ceiling),
             }
