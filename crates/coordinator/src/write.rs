@@ -22,7 +22,7 @@
 use std::collections::VecDeque;
 
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{NodeId, Refusal};
+use quorate_types::{NodeId, Refusal, crash_point};
 
 use self::task::WriteTask;
 use crate::plan::Plan;
@@ -89,6 +89,7 @@ impl Writes {
         let slot = self.tasks.insert(task);
         let task = self.tasks.at(slot).expect("it was just inserted");
         task.send(turn, slot);
+        crash_point!("write.sent");
         task.hint_those_down(turn);
         turn.wake(deadline, slot);
     }
@@ -99,6 +100,7 @@ impl Writes {
             return;
         };
         if task.settle(turn, from, fate) {
+            crash_point!("write.acked");
             self.conclude(turn, slot);
         }
     }
@@ -107,6 +109,7 @@ impl Writes {
     pub(crate) fn on_timer(&mut self, turn: &mut Turn, slot: Slot) {
         let Some(task) = self.tasks.at(slot).filter(|task| task.deadline() <= turn.now.mono) else { return };
         turn.counters().write_silences += u64::from(task.stop_waiting());
+        crash_point!("write.given_up");
         self.conclude(turn, slot);
     }
 

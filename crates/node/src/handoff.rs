@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use quorate_store::{Hint, HintNumber};
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{Mono, NodeId, Now, Refusal};
+use quorate_types::{Mono, NodeId, Now, Refusal, rarely};
 
 use crate::config::HandoffConfig;
 use crate::effects::HintCommand;
@@ -153,6 +153,7 @@ impl Handoff {
             if known.is_due(now) && ready(target) {
                 known.state = State::Reading { since: now };
                 let bytes_max = known.window.min(known.granted).max(config.page_bytes_min);
+                let bytes_max = if rarely!("handoff.small_page") { 1 } else { bytes_max };
                 out.push(HintCommand::ReadPage { target, after: known.position, bytes_max });
             }
         }

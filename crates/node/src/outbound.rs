@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use quorate_coordinator::{PageHandle, ReadHandle};
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{Mono, NodeId, Refusal};
+use quorate_types::{Mono, NodeId, Refusal, rarely};
 use quorate_wire::{Acks, BatchRange, LinkEpoch, PartialBatch, PeerMessage, ReplicaWrite, WriteBatch};
 
 use crate::config::ShardLimits;
@@ -123,6 +123,9 @@ impl<W: Copy> Outbound<W> {
         self.open_wait = self.open_wait.max(Duration::from_millis(u64::from(write.time_left_ms)));
         self.open.writes.push(write);
         self.open_waiters.push(waiter);
+        if rarely!("link.batch_of_one") {
+            self.close(now);
+        }
     }
 
     /// Hands over what this turn has for the link.

@@ -13,7 +13,7 @@ use quorate_coordinator::{Coordinator, Effect};
 use quorate_ring::Ring;
 use quorate_store::{Store, Ticket};
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{Mono, NodeId, Now, Timestamp};
+use quorate_types::{Mono, NodeId, Now, Timestamp, crash_point};
 
 use crate::config::ShardConfig;
 use crate::counters::NodeCounters;
@@ -277,6 +277,7 @@ impl Shard {
         }
         if let Some(ceiling) = self.stamps.ceiling_to_log(now, log.next_sequence()) {
             log.append_ceiling(ceiling, &mut out.log);
+            crash_point!("clock.ceiling_logged");
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod draw;
 mod fault;
+mod points;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ mod clients;
 mod faults;
 mod judge;
 mod peace;
+mod points;
 mod record;
 mod report;
 mod watch;
@@ -125,6 +126,7 @@ impl Run {
         }
         self.check_history();
         self.count_the_living();
+        self.count_points();
     }
 
     /// Runs until a time, looking whenever there is something to see.

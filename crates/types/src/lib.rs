@@ -36,6 +36,7 @@ pub mod limits;
 pub mod mutants;
 mod outcome;
 mod place;
+pub mod points;
 mod record;
 mod time;
 mod token;

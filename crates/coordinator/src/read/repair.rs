@@ -6,7 +6,7 @@
 //!   winner (Cassandra's BlockingPartitionRepair does the same).
 
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{NodeId, ReadRepair, Timestamp, Version};
+use quorate_types::{NodeId, ReadRepair, Timestamp, Version, crash_point};
 use quorate_wire::{Purpose, ReplicaWrite};
 
 use super::task::{Phase, ReadTask};
@@ -38,6 +38,7 @@ impl ReadTask {
             receipt.repair = ReadRepair::Blocking(self.asks.replicas.nodes_of(behind));
         }
         self.repair(turn, slot, behind);
+        crash_point!("read.repair_sent");
         self.hedge_later(turn, slot);
         self.proceed(turn, slot);
     }

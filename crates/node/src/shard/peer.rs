@@ -8,14 +8,14 @@
 use quorate_coordinator::{PageAsk, PageReply, ReadReply};
 use quorate_types::limits::VALUE_BYTES_MAX;
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{KeyspaceId, Mono, Now, PartitionId, Refusal, Token};
+use quorate_types::{KeyspaceId, Mono, Now, PartitionId, Refusal, Token, crash_point, rarely};
 use quorate_wire::{Acks, PageResult, PeerMessage, Purpose, ReadResult, ReplicaWrite, WriteBatch};
 
 use super::Shard;
 use super::local::{PageOrder, ReadOrder, ReplyTo};
 use super::requests::{another_shards, check_key, overloaded};
 use crate::effects::Effects;
-use crate::event::LinkId;
+use crate::event::{LinkId, LinkLoss};
 use crate::inbound::Arrival;
 use crate::log_queue::{Mutation, PeerWrite, Waiter};
 use crate::outbound::{Asked, Verdict, write_bytes};
@@ -150,6 +150,7 @@ impl Shard {
                         let _ = self.replica.store.apply(keyspace, token, key, record);
                     }
                     self.replica.log.append(mutation, &mut out.log);
+                    crash_point!("peer.queued");
                     if planted(Mutant::AckBeforeDurable)
                         && let Some(inbound) = self.links.inbound(link)
                     {
@@ -167,6 +168,10 @@ impl Shard {
                     }
                 }
             }
+        }
+        if rarely!("link.closed") {
+            out.close.push(link);
+            self.on_link_down(now, link, LinkLoss::Ours);
         }
     }
 
@@ -216,7 +221,7 @@ impl Shard {
 
     fn check_share(&mut self, bytes: usize) -> Result<(), Refusal> {
         let limits = &self.config.limits;
-        if self.replica.peer_writes >= limits.peer_requests_max {
+        if self.replica.peer_writes >= limits.peer_requests_max || rarely!("peer.overloaded") {
             self.counters.limit_peer_requests += 1;
             return Err(overloaded("peer_requests_max"));
         }

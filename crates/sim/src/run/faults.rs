@@ -33,7 +33,14 @@ impl Run {
         {
             return;
         }
-        if !matches!(fault, Fault::CutPowerAfter { .. } | Fault::FailSync { .. } | Fault::FailWrite { .. }) {
+        let comes_later = matches!(
+            fault,
+            Fault::CutPowerAfter { .. }
+                | Fault::CrashAt { .. }
+                | Fault::FailSync { .. }
+                | Fault::FailWrite { .. }
+        );
+        if !comes_later {
             self.count(fault.name());
         }
         match fault {
@@ -84,6 +91,10 @@ impl Run {
                 self.pending.insert(*node, *back);
                 self.cluster.cut_power_after(*node, *operations);
             }
+            Fault::CrashAt { node, point, nth, moment, back } => {
+                self.pending.insert(*node, *back);
+                self.cluster.crash_at(*node, *point, *nth, *moment);
+            }
             Fault::FailSync { node, syncs, back } => {
                 self.pending.insert(*node, *back);
                 self.cluster.fail_sync_after(*node, *syncs);
@@ -132,7 +143,9 @@ impl Run {
 
     pub(super) fn notice_deaths(&mut self) {
         for k in self.cluster.take_dark() {
-            self.count("power went in the middle of something");
+            let at_a_point = self.cluster.take_fall(k).is_some();
+            let what = if at_a_point { "crashed at a point" } else { "power went in the middle of something" };
+            self.count(what);
             let back = self.pending.remove(&k).unwrap_or_default();
             self.died(k, back);
         }
@@ -220,6 +233,9 @@ impl Run {
             }
             Err(error) => {
                 self.count("recovery interrupted");
+                if self.cluster.take_fall(k).is_some() {
+                    self.count("crashed at a point");
+                }
                 let dark = self.cluster.lose_power_if_dark(k);
                 if !dark && !self.may_fail_to_start(k) {
                     self.complain(None, format!("n{k} does not start again: {error}"));
