@@ -65,6 +65,7 @@ pub mod history;
 pub mod kernel;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod observe;
 pub mod plan;
 pub mod random;
 pub mod run;

@@ -109,9 +109,15 @@ pub fn look(mutant: Mutant, range: u64, seeds_max: u64) -> Search {
         if !run(&plan).is_well() {
             return Search::Ours(seed);
         }
-        return Search::Found(Found { seeds: i + 1, seed, by: report.violations[0].what.clone() });
+        return Search::Found(Found { seeds: i + 1, seed, by: words(&report) });
     }
     Search::Missed
+}
+
+/// What convicted it: the invariant, and the first violation of it.
+fn words(report: &Report) -> String {
+    let first = &report.violations[0];
+    format!("{}: {}", first.about, first.what)
 }
 
 /// Panics, which planted bugs cause and a run reports, are not printed from now on.

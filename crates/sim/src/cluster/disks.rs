@@ -14,6 +14,10 @@ use quorate_wal::Lsn;
 use super::replica::{Appended, HintAppend, Running};
 use super::{Action, Cluster};
 
+/// What was on a disk.
+#[derive(Clone, Debug)]
+pub struct DiskImage(Vec<(std::path::PathBuf, Vec<u8>)>);
+
 impl Running {
     /// Up to here the shard has applied everything that it appended: it has *taken* the news that it is durable. What a
     /// checkpoint needs, which would else cut the log of what is in no memory yet.
@@ -99,6 +103,34 @@ impl Cluster {
     pub fn stall_disk(&mut self, k: usize, time: Duration) {
         let until = self.kernel.now() + time;
         self.replica(k).stalled_until = until;
+    }
+
+    /// Replica `k`, which is down, gets an empty disk.
+    pub fn wipe_disk(&mut self, k: usize) {
+        let disk = &self.replica(k).disk;
+        disk.paths().iter().for_each(|path| disk.vanish(path));
+    }
+
+    /// What is on the disk of replica `k`: a copy made while it runs.
+    pub fn disk_image(&self, k: usize) -> DiskImage {
+        let disk = &self.replicas[k - 1].disk;
+        DiskImage(
+            disk.paths().into_iter().filter_map(|path| Some((path.clone(), disk.contents(&path)?))).collect(),
+        )
+    }
+
+    /// Replica `k`, which is down, has this on its disk.
+    pub fn put_disk_back(&mut self, k: usize, image: &DiskImage) {
+        self.wipe_disk(k);
+        let disk = &self.replica(k).disk;
+        for (path, bytes) in &image.0 {
+            disk.set_contents(path, bytes.clone());
+        }
+    }
+
+    /// So many bits of what is on the disk of replica `k` flip; how many did.
+    pub fn rot_disk(&mut self, k: usize, bits: u64) -> usize {
+        self.replica(k).disk.rot(bits).len()
     }
 
     /// A start that failed because the power went: it comes back. Whether that was so.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::replica::{HintAppend, SimReplica};
 use super::{Action, Cluster, Heard, Moment, enveloped};
+use crate::observe::Passing;
 
 impl Cluster {
     /// Gives one event to one shard. A shard of a dead replica hears nothing.
@@ -81,6 +82,10 @@ impl Cluster {
         for (link, message) in out.sends.drain(..) {
             let Some((to, to_shard)) = self.links.other_end(link, (k, shard)) else { continue };
             let frame = quorate_wire::frame_of(&message).expect("within the frame's limit");
+            if let Some(messages) = &mut self.messages {
+                let (kind, bytes) = (message.kind(), frame.len());
+                messages.push(Passing { at: now, from: k, to, kind, bytes, arrived: false });
+            }
             let (from, to) = (super::place(k, shard), super::place(to, to_shard));
             self.network.send(now, from, to, enveloped(link, &frame));
         }

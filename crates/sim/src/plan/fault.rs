@@ -162,6 +162,34 @@ pub enum Fault {
         /// For how long.
         ms: u64,
     },
+    /// A replica comes back with an empty disk.
+    Wipe {
+        /// Whose.
+        node: usize,
+        /// How it comes back.
+        back: Return,
+    },
+    /// The state of a disk is kept, for [`Fault::OldDisk`].
+    SaveDisk {
+        /// Whose.
+        node: usize,
+    },
+    /// A replica comes back with the state of its disk that was kept, if one was.
+    OldDisk {
+        /// Whose.
+        node: usize,
+        /// How it comes back.
+        back: Return,
+    },
+    /// Bits of a disk flip while the replica is down. If it finds that and refuses to start, its disk is emptied.
+    Rot {
+        /// Whose.
+        node: usize,
+        /// How many.
+        bits: u64,
+        /// How it comes back.
+        back: Return,
+    },
     /// No sync of a disk ends.
     Stall {
         /// Whose.
@@ -199,6 +227,10 @@ impl Fault {
             Fault::ShortWrites { .. } => "short writes",
             Fault::Full { .. } => "disk full",
             Fault::Stall { .. } => "disk stalled",
+            Fault::Wipe { .. } => "disk wiped",
+            Fault::SaveDisk { .. } => "disk kept",
+            Fault::OldDisk { .. } => "old disk back",
+            Fault::Rot { .. } => "disk rotten",
         }
     }
 
@@ -214,6 +246,9 @@ impl Fault {
                 | Fault::FailSync { .. }
                 | Fault::FailWrite { .. }
                 | Fault::Full { .. }
+                | Fault::Wipe { .. }
+                | Fault::OldDisk { .. }
+                | Fault::Rot { .. }
         )
     }
 
@@ -239,7 +274,11 @@ impl Fault {
             | Fault::FailWrite { node, .. }
             | Fault::ShortWrites { node, .. }
             | Fault::Full { node, .. }
-            | Fault::Stall { node, .. } => vec![*node],
+            | Fault::Stall { node, .. }
+            | Fault::Wipe { node, .. }
+            | Fault::SaveDisk { node }
+            | Fault::OldDisk { node, .. }
+            | Fault::Rot { node, .. } => vec![*node],
             Fault::Clog { from, to, .. } | Fault::Link { from, to, .. } => vec![*from, *to],
             Fault::Cut { ways, .. } => ways.nodes(),
             Fault::CutPowerOfAll { .. } | Fault::Weather(_) => Vec::new(),

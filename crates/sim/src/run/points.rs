@@ -4,7 +4,7 @@ use quorate_types::points::Point;
 
 use super::Run;
 
-impl Run {
+impl Run<'_> {
     /// Counts every point under its name: passed, or taken if it is a rare branch.
     pub(super) fn count_points(&mut self) {
         for point in Point::all() {
