@@ -8,6 +8,7 @@ mod expect;
 mod fault;
 mod load;
 mod points;
+mod traps;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@
 mod clients;
 mod expect;
 mod faults;
+mod idle;
 mod judge;
 mod looking;
 mod peace;

@@ -4,7 +4,7 @@
 
 use quorate_types::Level;
 
-use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What, points};
+use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What, points, traps};
 use crate::clocks::ClockError;
 use crate::cluster::{ClusterSpec, KeyspaceSpec, Repair, Tuning};
 use crate::cuts::Cut;
@@ -47,6 +47,7 @@ impl Plan {
         lost_disks(&mut streams.stream("plan: lost disks", &[]), (&cluster, shape.run_ms), &mut steps);
         faults(&mut streams.stream("plan: faults", &[]), (&cluster, shape.run_ms), &mut steps);
         points::crashes(&mut draw_points, (&cluster, shape.run_ms), &mut steps);
+        traps::traps(&mut streams.stream("plan: traps", &[]), (&cluster, shape.run_ms), &mut steps);
         asks(&mut streams.stream("plan: clients", &[]), (&cluster, shape.run_ms), &mut steps);
         checkpoints(&mut streams.stream("plan: checkpoints", &[]), (&cluster, shape.run_ms), &mut steps);
         again(&mut streams.stream("plan: duplicates", &[]), &mut steps);
