@@ -61,6 +61,7 @@ pub mod check;
 pub mod clocks;
 pub mod cluster;
 pub mod cuts;
+pub mod events;
 pub mod history;
 pub mod kernel;
 #[cfg(feature = "mutants")]
@@ -69,4 +70,6 @@ pub mod observe;
 pub mod plan;
 pub mod random;
 pub mod run;
+pub mod scenarios;
 pub mod shrink;
+pub mod sweep;

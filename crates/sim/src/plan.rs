@@ -101,6 +101,7 @@ pub struct Ask {
     /// Which it is; no other has this id. The value that it writes is made from it.
     pub id: u64,
     /// Who asks.
+    #[serde(default)]
     pub client: u64,
     /// The node that is asked.
     pub by: usize,
@@ -113,6 +114,7 @@ pub struct Ask {
     #[serde(serialize_with = "level_text", deserialize_with = "level_of_text")]
     pub level: Level,
     /// How long the client waits.
+    #[serde(default = "two_seconds")]
     pub time_left_ms: u32,
     /// What it asks.
     pub what: What,
@@ -252,6 +254,10 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn two_seconds() -> u32 {
+    2_000
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

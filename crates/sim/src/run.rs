@@ -24,8 +24,8 @@ use quorate_wire::Request;
 use crate::cluster::Cluster;
 use crate::observe::{Observer, Sight};
 use crate::plan::{Act, Plan, Return};
-pub use record::Key;
 use record::Recorder;
+pub use record::{Key, history_header};
 pub use report::{Report, Tally, Violation};
 
 /// A run under way.
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
 /// For each key that must lie on certain nodes one that does.
 fn names(plan: &Plan, cluster: &Cluster) -> BTreeMap<String, String> {
     /// One of a few hundred orders of replicas is met long before.
-    const TRIES: u64 = 1_000_000;
+    const TRIES: u64 = 100_000;
     let placed = |name: &str, replicas: &[usize]| {
         let candidates = (0..TRIES).map(|i| if i == 0 { name.to_owned() } else { format!("{name}-{i}") });
         candidates.into_iter().find(|key| cluster.replicas_in(0, key.as_bytes()).starts_with(replicas))

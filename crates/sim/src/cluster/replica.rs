@@ -289,8 +289,13 @@ impl Cluster {
 
     /// Starts replica `k`, but nobody dials it before it has shown life by dialling and asking something itself.
     pub fn restart_unseen(&mut self, k: usize) {
-        self.unseen.insert(k);
+        self.hide(k);
         self.restart(k);
+    }
+
+    /// Nobody dials replica `k`, which is down, before it has shown life by dialling and asking something itself.
+    pub fn hide(&mut self, k: usize) {
+        self.unseen.insert(k);
     }
 
     /// SIGKILL: the process is gone, what it had written the system still has.

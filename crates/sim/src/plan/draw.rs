@@ -128,7 +128,12 @@ fn one_fault(draw: &mut Stream, cluster: &ClusterSpec, kind: u64, clocks: &[u64]
     let to = if nodes == 1 { 1 } else { 1 + (node + draw.below(nodes as u64 - 1) as usize) % nodes };
     let ms = 100 + draw.below(4_000);
     let dark_after = draw.one_in(4).then(|| 1 + draw.below(40));
-    let back = Return { after_ms: 50 + draw.below(3_500), shards: 1 + draw.below(2) as usize, dark_after };
+    let back = Return {
+        after_ms: 50 + draw.below(3_500),
+        shards: 1 + draw.below(2) as usize,
+        dark_after,
+        unseen: false,
+    };
     match kind {
         0 => Fault::Kill { node, back },
         1 => Fault::CutPower { node, back },
@@ -297,10 +302,14 @@ fn lost_disks(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: 
     if !draw.one_in(6) {
         return;
     }
-    for _ in 0..1 + draw.below(3) {
+    for _ in 0..=draw.below(3) {
         let node = 1 + draw.below(cluster.nodes as u64) as usize;
-        let back =
-            Return { after_ms: 50 + draw.below(3_500), shards: 1 + draw.below(2) as usize, dark_after: None };
+        let back = Return {
+            after_ms: 50 + draw.below(3_500),
+            shards: 1 + draw.below(2) as usize,
+            dark_after: None,
+            unseen: false,
+        };
         let at_ms = draw.below(run_ms);
         let fault = match draw.below(4) {
             0 | 1 => Fault::Wipe { node, back },

@@ -22,11 +22,14 @@ pub struct Return {
     /// The power goes again at this operation of the recovery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dark_after: Option<u64>,
+    /// Nobody dials it before it has asked something itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
 }
 
 impl Default for Return {
     fn default() -> Return {
-        Return { after_ms: 400, shards: 1, dark_after: None }
+        Return { after_ms: 400, shards: 1, dark_after: None, unseen: false }
     }
 }
 
@@ -200,6 +203,38 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// All names that faults have in tables.
+    pub const NAMES: &[&str] = &[
+        "killed",
+        "power cut",
+        "power went in the middle of something",
+        "power cut of all",
+        "paused",
+        "flapping cut",
+        "cut one way",
+        "partial cut",
+        "partitioned",
+        "bridge",
+        "ring of majorities",
+        "clogged",
+        "network changed",
+        "link changed",
+        "checkpoint begun",
+        "clock drifts",
+        "clock strobes",
+        "clock jumped",
+        "sync failed",
+        "write failed",
+        "short writes",
+        "disk full",
+        "disk stalled",
+        "disk wiped",
+        "disk kept",
+        "old disk back",
+        "disk rotten",
+        "log failed",
+    ];
+
     /// What it is called in tables.
     pub fn name(&self) -> &'static str {
         match self {

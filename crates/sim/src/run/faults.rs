@@ -241,7 +241,9 @@ impl Run<'_> {
                 }
             }
             End::Cuts(ways) => {
-                ways.iter().for_each(|(a, b)| self.cluster.heal(*a, *b));
+                for (a, b) in &ways {
+                    self.cluster.heal(*a, *b);
+                }
                 self.show(Sight::Over("cut", &[]));
             }
             End::Flap { ways, cut, every, until } => {
@@ -287,6 +289,9 @@ impl Run<'_> {
 
     fn start(&mut self, k: usize, now: Mono, back: Return) {
         let shards_before = self.died[k].as_ref().map(|died| died.shards);
+        if back.unseen {
+            self.cluster.hide(k);
+        }
         match self.cluster.try_restart(k) {
             Ok(()) => {
                 self.back[k] = None;

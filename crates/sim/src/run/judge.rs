@@ -44,8 +44,10 @@ impl Run<'_> {
         for key in keys {
             let copies = self.copies(&key);
             if copies.windows(2).any(|two| two[0].1 != two[1].1) {
-                let versions: Vec<_> =
-                    copies.iter().map(|(k, copy)| (k, copy.as_ref().map(|r| r.newest()))).collect();
+                let versions: Vec<_> = copies
+                    .iter()
+                    .map(|(k, copy)| (k, copy.as_ref().map(quorate_types::Record::newest)))
+                    .collect();
                 self.complain(Some(&key), format!("copies differ after {by}: {versions:?}"));
             }
         }

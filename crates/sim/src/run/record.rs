@@ -110,7 +110,7 @@ const LIMITS: Limits = Limits { line_bytes_max: usize::MAX, events_max: usize::M
 
 impl Recorder {
     pub fn new(plan: &Plan, begin: Mono) -> Recorder {
-        let header = header(plan);
+        let header = history_header(plan);
         Recorder {
             history: History::new(header, LIMITS),
             events: None,
@@ -222,7 +222,9 @@ impl Recorder {
             self.ops[self.looked.saturating_sub(64)..].iter().map(|op| op.key.clone()).collect();
         self.looked = self.ops.len();
         for k in (1..self.copies.len()).filter(|k| cluster.is_up(*k)) {
-            lately.iter().for_each(|key| self.see_copy(cluster, k, key));
+            for key in &lately {
+                self.see_copy(cluster, k, key);
+            }
         }
     }
 
@@ -236,7 +238,8 @@ impl Recorder {
     /// Writes down a copy that is not as it was.
     fn see_copy(&mut self, cluster: &Cluster, k: usize, key: &Key) {
         let record = cluster.copy_in(key.space, k, key.name.as_bytes());
-        let (now, before) = (record.as_ref().map(|r| r.newest()), self.copies[k].get(key).copied());
+        let (now, before) =
+            (record.as_ref().map(quorate_types::Record::newest), self.copies[k].get(key).copied());
         if now == before {
             return;
         }
@@ -291,7 +294,8 @@ pub(super) fn to_send_again(heard: &Heard) -> Option<(Version, Option<u64>)> {
     }
 }
 
-fn header(plan: &Plan) -> Header {
+/// The header of the history that a run of `plan` writes down.
+pub fn history_header(plan: &Plan) -> Header {
     let faults: Vec<String> = plan.faults().map(|(at_ms, fault)| format!("{at_ms} ms {fault:?}")).collect();
     Header {
         version: FORMAT_VERSION,

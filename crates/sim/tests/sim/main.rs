@@ -8,5 +8,6 @@ mod determinism;
 mod linearizable;
 mod points;
 mod scenarios;
+mod shipped;
 #[cfg(target_os = "linux")]
 mod tripwire;
