@@ -13,6 +13,7 @@ pub mod client;
 mod disks;
 mod links;
 mod network;
+mod points;
 mod replica;
 mod spec;
 mod turns;
@@ -38,6 +39,7 @@ use actions::Action;
 pub use client::{Heard, Put};
 pub use disks::DiskImage;
 use links::Links;
+pub use points::Moment;
 use replica::SimReplica;
 pub use spec::{ClusterSpec, KeyspaceSpec, Repair, Tuning};
 
@@ -92,7 +94,7 @@ impl Cluster {
         let mut cluster = Cluster {
             ring: Arc::new(ring),
             kernel: Kernel::new(streams, spec.order, Mono(1_000_000_000)),
-            replicas: (1..=spec.nodes).map(|k| SimReplica::new(k, streams, spec.shards)).collect(),
+            replicas: (1..=spec.nodes).map(|k| SimReplica::new(k, streams, &spec)).collect(),
             links: Links::default(),
             network: Network::new(streams.number("network", &[]), LinkFaults::default()),
             answers: BTreeMap::new(),

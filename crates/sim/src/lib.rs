@@ -64,6 +64,8 @@ pub mod cuts;
 pub mod events;
 pub mod history;
 pub mod kernel;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod observe;
 pub mod plan;
 pub mod random;

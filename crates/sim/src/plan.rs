@@ -7,6 +7,8 @@ mod draw;
 mod expect;
 mod fault;
 mod load;
+mod points;
+mod traps;
 
 use std::time::Duration;
 

@@ -6,9 +6,11 @@
 mod clients;
 mod expect;
 mod faults;
+mod idle;
 mod judge;
 mod looking;
 mod peace;
+mod points;
 mod record;
 mod report;
 

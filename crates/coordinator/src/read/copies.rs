@@ -21,6 +21,8 @@ use crate::replicas::Members;
 pub(super) struct Copies {
     newest: Option<Record>,
     level: Members,
+    #[cfg(feature = "mutants")]
+    first: Option<Record>,
     digests: Vec<(u8, ReadDigest)>,
     /// The digest of `newest`, once it was needed.
     digest: Option<ReadDigest>,
@@ -31,6 +33,15 @@ impl Copies {
         self.newest.as_ref()
     }
 
+    /// What a repair writes.
+    pub(super) fn winner(&self) -> Option<&Record> {
+        #[cfg(feature = "mutants")]
+        if quorate_types::mutants::planted(quorate_types::mutants::Mutant::RepairWritesOlder) {
+            return self.first.as_ref();
+        }
+        self.newest()
+    }
+
     /// Bytes of value held.
     pub(super) fn bytes(&self) -> u64 {
         self.newest.as_ref().and_then(|r| r.value.as_ref()).map_or(0, bytes::Bytes::len) as u64
@@ -39,6 +50,8 @@ impl Copies {
     /// `member` holds `record`, or nothing.
     pub(super) fn record(&mut self, member: u8, record: Option<Record>) {
         if let Some(record) = record {
+            #[cfg(feature = "mutants")]
+            self.first.get_or_insert_with(|| record.clone());
             self.merge(&record);
             if self.newest.as_ref() == Some(&record) {
                 self.level.insert(member);

@@ -150,6 +150,7 @@ impl Cluster {
     pub fn forget_disk_faults(&mut self, k: usize) {
         self.notices_darkness(k);
         let replica = self.replica(k);
+        replica.forget_points();
         replica.stalled_until = quorate_types::Mono(0);
         let disk = &replica.disk;
         disk.fail_sync_after(u64::MAX);
@@ -235,9 +236,17 @@ impl Cluster {
 
     pub(super) fn sync_hints(&mut self, k: usize, life: u64, target: NodeId) {
         let replica = &mut self.replicas[k - 1];
-        let Some(running) = replica.running.as_mut().filter(|_| replica.life == life) else { return };
+        if !replica.is_up() || replica.life != life {
+            return;
+        }
+        let synced = replica.in_scene(|this| this.hint_logs().sync());
+        replica.falls_now();
+        let Some((synced, running)) = synced.zip(replica.running.as_mut()) else {
+            self.notices_darkness(k);
+            return;
+        };
         let failed: Vec<_> =
-            running.hints.sync().into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
+            synced.into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
         running.hint_syncs_failed += failed.len() as u64;
         for append in running.unsettled.iter_mut().filter(|append| failed.contains(&append.target)) {
             append.refused = true;

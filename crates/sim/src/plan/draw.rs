@@ -4,7 +4,7 @@
 
 use quorate_types::Level;
 
-use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What};
+use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What, points, traps};
 use crate::clocks::ClockError;
 use crate::cluster::{ClusterSpec, KeyspaceSpec, Repair, Tuning};
 use crate::cuts::Cut;
@@ -36,6 +36,8 @@ impl Plan {
     pub fn draw(seed: u64, shape: Shape) -> Plan {
         let streams = Streams::new(seed);
         let mut cluster = cluster(&mut streams.stream("plan: cluster", &[]), shape);
+        let mut draw_points = streams.stream("plan: points", &[]);
+        cluster.tuning.rare_branches = !draw_points.one_in(4);
         let mut steps = Vec::new();
         linearizable(
             &mut streams.stream("plan: linearizable", &[]),
@@ -44,6 +46,8 @@ impl Plan {
         );
         lost_disks(&mut streams.stream("plan: lost disks", &[]), (&cluster, shape.run_ms), &mut steps);
         faults(&mut streams.stream("plan: faults", &[]), (&cluster, shape.run_ms), &mut steps);
+        points::crashes(&mut draw_points, (&cluster, shape.run_ms), &mut steps);
+        traps::traps(&mut streams.stream("plan: traps", &[]), (&cluster, shape.run_ms), &mut steps);
         asks(&mut streams.stream("plan: clients", &[]), (&cluster, shape.run_ms), &mut steps);
         checkpoints(&mut streams.stream("plan: checkpoints", &[]), (&cluster, shape.run_ms), &mut steps);
         again(&mut streams.stream("plan: duplicates", &[]), &mut steps);

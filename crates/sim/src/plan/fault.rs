@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use quorate_transport::memory::{Chance, Delay, LinkFaults};
+use quorate_types::points::Point;
 use serde::{Deserialize, Serialize};
 
+use super::points::{point_of_text, point_text};
 use crate::clocks::ClockError;
+use crate::cluster::Moment;
 use crate::cuts::Cut;
 
 /// How a replica comes back.
@@ -54,6 +57,21 @@ pub enum Fault {
         node: usize,
         /// At which operation from now, from 1.
         operations: u64,
+        /// How it comes back.
+        back: Return,
+    },
+    /// A machine loses power when its replica comes to a named point.
+    CrashAt {
+        /// Which.
+        node: usize,
+        /// The point.
+        #[serde(serialize_with = "point_text", deserialize_with = "point_of_text")]
+        point: Point,
+        /// The how manieth time from now, from 1.
+        nth: u64,
+        /// How far what its turn wanted is carried out.
+        #[serde(default)]
+        moment: Moment,
         /// How it comes back.
         back: Return,
     },
@@ -223,6 +241,7 @@ impl Fault {
             Fault::Kill { .. } => "killed",
             Fault::CutPower { .. } => "power cut",
             Fault::CutPowerAfter { .. } => "power went in the middle of something",
+            Fault::CrashAt { .. } => "crashed at a point",
             Fault::CutPowerOfAll { .. } => "power cut of all",
             Fault::Pause { .. } => "paused",
             Fault::Cut { flap_ms: 1.., .. } => "flapping cut",
@@ -257,6 +276,7 @@ impl Fault {
             Fault::Kill { .. }
                 | Fault::CutPower { .. }
                 | Fault::CutPowerAfter { .. }
+                | Fault::CrashAt { .. }
                 | Fault::CutPowerOfAll { .. }
                 | Fault::FailSync { .. }
                 | Fault::FailWrite { .. }
@@ -281,6 +301,7 @@ impl Fault {
             Fault::Kill { node, .. }
             | Fault::CutPower { node, .. }
             | Fault::CutPowerAfter { node, .. }
+            | Fault::CrashAt { node, .. }
             | Fault::Pause { node, .. }
             | Fault::Checkpoint { node }
             | Fault::Clock { node, .. }

@@ -45,7 +45,14 @@ impl Run<'_> {
             return;
         }
         self.show(Sight::Fault(fault));
-        if !matches!(fault, Fault::CutPowerAfter { .. } | Fault::FailSync { .. } | Fault::FailWrite { .. }) {
+        let comes_later = matches!(
+            fault,
+            Fault::CutPowerAfter { .. }
+                | Fault::CrashAt { .. }
+                | Fault::FailSync { .. }
+                | Fault::FailWrite { .. }
+        );
+        if !comes_later {
             self.count(fault.name());
         }
         match fault {
@@ -101,6 +108,10 @@ impl Run<'_> {
             Fault::CutPowerAfter { node, operations, back } => {
                 self.pending.insert(*node, *back);
                 self.cluster.cut_power_after(*node, *operations);
+            }
+            Fault::CrashAt { node, point, nth, moment, back } => {
+                self.pending.insert(*node, *back);
+                self.cluster.crash_at(*node, *point, *nth, *moment);
             }
             Fault::FailSync { node, syncs, back } => {
                 self.pending.insert(*node, *back);
@@ -191,7 +202,9 @@ impl Run<'_> {
 
     pub(super) fn notice_deaths(&mut self) {
         for k in self.cluster.take_dark() {
-            self.count("power went in the middle of something");
+            let at_a_point = self.cluster.take_fall(k).is_some();
+            let what = if at_a_point { "crashed at a point" } else { "power went in the middle of something" };
+            self.count(what);
             self.tell_of(k, What::PowerCut);
             let back = self.pending.remove(&k).unwrap_or_default();
             self.died(k, back);
@@ -303,6 +316,9 @@ impl Run<'_> {
             }
             Err(error) => {
                 self.count("recovery interrupted");
+                if self.cluster.take_fall(k).is_some() {
+                    self.count("crashed at a point");
+                }
                 let dark = self.cluster.lose_power_if_dark(k);
                 if !dark && self.rotten.contains(&k) {
                     self.count("rot refused, disk wiped");

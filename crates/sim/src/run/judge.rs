@@ -28,8 +28,10 @@ impl Run<'_> {
         if self.plan.has_sane_clocks() {
             self.write_once_more();
         }
+        self.check_idle();
         self.recorder.note(self.cluster.now().mono, |at_ns| Event::Drained { at_ns });
         self.count_the_living();
+        self.count_points();
         self.show_what_happened();
         self.check_history();
     }
