@@ -25,9 +25,7 @@
 //! Shvartsman (FTCS 1997) for several writers.
 
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{
-    Mono, NodeId, NodeTiming, Record, Refusal, Version, WriteOutcome, crash_point, rarely,
-};
+use quorate_types::{Mono, NodeId, NodeTiming, Record, Refusal, Version, WriteOutcome, crash_point, rarely};
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
 use crate::effect::Effect;

@@ -45,9 +45,9 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
 
 /// One mutant's line; whether it was found in every range.
 fn line(mutant: Mutant, asked: &Asked) -> (String, bool) {
-    let searches: Vec<Search> =
-        (0..asked.ranges).map(|range| look(mutant, range, asked.seeds_max)).collect();
-    let ours = searches.iter().find_map(|search| if let Search::Ours(seed) = search { Some(*seed) } else { None });
+    let searches: Vec<Search> = (0..asked.ranges).map(|range| look(mutant, range, asked.seeds_max)).collect();
+    let ours =
+        searches.iter().find_map(|search| if let Search::Ours(seed) = search { Some(*seed) } else { None });
     if let Some(seed) = ours {
         return (format!("{mutant:<26} seed {seed} ends badly without any planted bug"), false);
     }
@@ -78,7 +78,10 @@ fn main() -> ExitCode {
         }
     };
     silence_panics();
-    println!("{:<26} median  worst  found by ({} ranges of at most {} seeds)", "mutant", asked.ranges, asked.seeds_max);
+    println!(
+        "{:<26} median  worst  found by ({} ranges of at most {} seeds)",
+        "mutant", asked.ranges, asked.seeds_max
+    );
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(mutant) = asked.mutants.get(next.fetch_add(1, Ordering::Relaxed)) {

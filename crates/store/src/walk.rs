@@ -5,8 +5,8 @@
 //! replay point. Merging the log on top gives the present state either way.
 
 use bytes::BufMut;
-use quorate_types::{KeyspaceId, rarely};
 use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{KeyspaceId, rarely};
 
 use crate::bucket::Bounds;
 use crate::disk::SLICE_BYTES_MAX;

@@ -245,8 +245,7 @@ impl Cluster {
             self.notices_darkness(k);
             return;
         };
-        let failed: Vec<_> =
-            synced.into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
+        let failed: Vec<_> = synced.into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
         running.hint_syncs_failed += failed.len() as u64;
         for append in running.unsettled.iter_mut().filter(|append| failed.contains(&append.target)) {
             append.refused = true;

@@ -35,7 +35,8 @@ pub(super) struct Points {
 
 impl Points {
     pub fn new(k: usize, streams: Streams, spec: &ClusterSpec) -> Points {
-        let chance = Chance { sites: streams.number("points", &[]), times: streams.number("points", &[k as u64]) };
+        let chance =
+            Chance { sites: streams.number("points", &[]), times: streams.number("points", &[k as u64]) };
         let scene = Scene::new(spec.tuning.rare_branches.then_some(chance));
         Points { scene, moment: Moment::There, fell: None }
     }

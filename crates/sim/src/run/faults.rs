@@ -203,7 +203,8 @@ impl Run<'_> {
     pub(super) fn notice_deaths(&mut self) {
         for k in self.cluster.take_dark() {
             let at_a_point = self.cluster.take_fall(k).is_some();
-            let what = if at_a_point { "crashed at a point" } else { "power went in the middle of something" };
+            let what =
+                if at_a_point { "crashed at a point" } else { "power went in the middle of something" };
             self.count(what);
             self.tell_of(k, What::PowerCut);
             let back = self.pending.remove(&k).unwrap_or_default();

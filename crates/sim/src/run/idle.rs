@@ -18,7 +18,8 @@ impl Run<'_> {
                 return self.count("idle in peace");
             }
             if self.cluster.now().mono >= begun + IDLE {
-                return self.complain(None, format!("still in flight after {IDLE:?} without requests: {busy:?}"));
+                return self
+                    .complain(None, format!("still in flight after {IDLE:?} without requests: {busy:?}"));
             }
             self.run_for(Duration::from_millis(200));
         }

@@ -14,8 +14,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_types::{Timestamp, crash_point};
 use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{Timestamp, crash_point};
 use quorate_wal::io::LockGuard;
 use quorate_wal::{Io, Lsn, Wal};
 

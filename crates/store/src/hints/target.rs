@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_types::{NodeId, crash_point};
 use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{NodeId, crash_point};
 use quorate_wal::{Chores, Io, Lsn, Options, Recovery, Replay, SyncPolicy, Wal};
 
 use super::pending::Pending;
