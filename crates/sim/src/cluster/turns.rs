@@ -41,9 +41,11 @@ impl Cluster {
         let mut out = Effects::new();
         if self.replica(k).turn(shard, now, &mut out) {
             self.carry_out(k, shard, &mut out);
+            // Noticed when something next happens to it: until then what it sent is on its way, as in a real network.
             self.replica(k).falls_now();
+        } else {
+            self.notices_darkness(k);
         }
-        self.notices_darkness(k);
     }
 
     /// Carries out what a shard wants done: frames first, then the log. Whoever dies on the way does not finish.
