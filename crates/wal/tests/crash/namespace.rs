@@ -10,6 +10,8 @@ use crate::tools::tool;
 
 /// Set in the namespaces, to the flags by which they were made.
 const ENTERED: &str = "TEST_NAMESPACES";
+/// Set in the namespaces, to why those that were wished for before are not to be had.
+const REFUSED: &str = "TEST_NAMESPACES_REFUSED";
 
 /// Namespaces that a test would like to be in.
 pub struct Wish {
@@ -31,7 +33,7 @@ pub fn enter(wishes: &[Wish]) {
     for wish in wishes {
         let tried = wish.command("exit 0").and_then(|mut command| tool(&mut command).map(drop));
         why.push(match tried {
-            Ok(()) => wish.become_it(),
+            Ok(()) => wish.become_it(&why.join("; ")),
             Err(why) => why,
         });
     }
@@ -45,7 +47,7 @@ pub fn has(flag: &str) -> Result<(), String> {
     if entered.split(' ').any(|one| one == flag) {
         return Ok(());
     }
-    let why = WHY_NOT.get().map_or("not to be had together with the others", String::as_str);
+    let why = WHY_NOT.get().cloned().or_else(|| std::env::var(REFUSED).ok()).unwrap_or_default();
     Err(format!("no namespace of our own ({}): {why}", flag.trim_start_matches('-')))
 }
 
@@ -61,7 +63,7 @@ impl Wish {
     }
 
     #[cfg(unix)]
-    fn become_it(&self) -> String {
+    fn become_it(&self, refused: &str) -> String {
         use std::os::unix::process::CommandExt;
         // Where the first process is the init of the namespace it stays, as an init would be deaf to signals.
         let then =
@@ -70,13 +72,14 @@ impl Wish {
         let command = own.and_then(|own| {
             let mut command = self.command(then)?;
             command.arg(own).args(std::env::args_os().skip(1)).env(ENTERED, self.flags.join(" "));
+            command.env(REFUSED, refused);
             Ok(command)
         });
         command.map_or_else(|why| why, |mut command| format!("unshare: {}", command.exec()))
     }
 
     #[cfg(not(unix))]
-    fn become_it(&self) -> String {
+    fn become_it(&self, _refused: &str) -> String {
         "no namespaces here".to_owned()
     }
 }
