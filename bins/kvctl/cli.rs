@@ -96,6 +96,9 @@ pub enum Verb {
     Bench(Bench),
     /// Judges a recorded history against what was promised; needs no cluster
     Check(Check),
+    /// Runs whole clusters in one thread on a virtual clock, with faults, from a seed; needs no cluster
+    #[command(subcommand)]
+    Sim(SimVerb),
     /// Reads and writes configurations; needs no cluster
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -307,6 +310,87 @@ pub enum Repair {
     Background,
     /// Nothing
     Off,
+}
+
+/// `sim`
+#[derive(Subcommand, Debug)]
+pub enum SimVerb {
+    /// Runs a scenario, or random faults and clients, and judges what came of it
+    Run(SimRun),
+    /// Runs one seed or one plan once more
+    Replay(SimReplay),
+    /// Makes a plan that ends badly smaller, as long as it still does
+    Shrink(SimShrink),
+    /// Lists the scenarios
+    List,
+}
+
+/// `sim run`
+#[derive(Args, Debug)]
+pub struct SimRun {
+    /// A scenario (`kvctl sim list`) or the file of a plan; none: random faults and clients, drawn from the seed
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: Option<String>,
+    /// This seed
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
+    pub seed: Option<u64>,
+    /// So many seeds, one after the other
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: Option<u64>,
+    /// The first of them [default: 1]
+    #[arg(long, value_name = "SEED")]
+    pub from: Option<u64>,
+    /// Seeds that are run at a time [default: the processors]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub jobs: Option<u64>,
+    #[command(flatten)]
+    pub shape: SimShape,
+    /// Write the events of the run, JSON lines, for whoever wants to play it
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Write what clients saw, for `kvctl check`
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+}
+
+/// The shape of random plans.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct SimShape {
+    /// Of random plans: how long faults happen and clients ask, virtual time
+    #[arg(long, value_parser = duration, default_value = "20s", value_name = "TIME")]
+    pub until: Duration,
+    /// Of random plans: so many nodes [default: drawn from the seed]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(3..=32))]
+    pub nodes: Option<u64>,
+}
+
+/// `sim replay`
+#[derive(Args, Debug)]
+pub struct SimReplay {
+    /// A seed, a scenario, or the file of a plan
+    #[arg(value_name = "SEED|FILE")]
+    pub what: String,
+    /// Print everything that happens
+    #[arg(long)]
+    pub trace: bool,
+    #[command(flatten)]
+    pub shape: SimShape,
+}
+
+/// `sim shrink`
+#[derive(Args, Debug)]
+pub struct SimShrink {
+    /// A seed or the file of a plan
+    #[arg(value_name = "SEED|FILE")]
+    pub what: String,
+    /// Where the smaller plan is written [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+    /// Most runs that it may take
+    #[arg(long, default_value = "2000", value_name = "COUNT")]
+    pub runs: u64,
+    #[command(flatten)]
+    pub shape: SimShape,
 }
 
 /// `config`

@@ -47,7 +47,7 @@ const TABLE: [(Exit, u8, &str); 14] = [
     (Exit::Unhealthy, 9, "status --exit-code: the cluster is not healthy"),
     (Exit::Deleted, 10, "get: the key was deleted"),
     (Exit::Corrupt, 12, "wal: the log is corrupt or not a log"),
-    (Exit::Violated, 13, "check: the history breaks a promise"),
+    (Exit::Violated, 13, "check, sim: a promise was broken, or a scenario did not end as it says"),
     (
         Exit::Undecided,
         14,

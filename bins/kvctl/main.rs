@@ -15,6 +15,7 @@ mod nodes;
 mod overview;
 mod scan;
 mod session;
+mod sim_verbs;
 mod status;
 mod table;
 mod text;
@@ -57,6 +58,7 @@ fn run(cli: &Cli, screen: &mut Screen<'_>) -> io::Result<Exit> {
         }
         Verb::Config(verb) => screen.show(&config_verbs::run(verb, &cli.global, here)),
         Verb::Wal(verb) => wal_verbs::run(verb, screen),
+        Verb::Sim(verb) => sim_verbs::run(verb, screen),
         Verb::Demo(args) => demo::run(args, &cli.global, screen),
         Verb::Check(args) => screen.show(&check::run(args)),
         Verb::Bench(args) => bench::run(args, &cli.global, here, screen),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{KeyspaceId, Level, NodeId};
 
 /// What a read does about replicas that are behind.
@@ -41,7 +42,11 @@ impl KeyspacePolicy {
 
     /// What a read at `level` does about replicas that are behind: at LINEARIZABLE it always repairs before it answers.
     pub fn read_repair_at(&self, level: Level) -> ReadRepairPolicy {
-        if level == Level::Linearizable { ReadRepairPolicy::Blocking } else { self.read_repair }
+        match level {
+            Level::Linearizable if planted(Mutant::LinearizableReadAsIs) => ReadRepairPolicy::Off,
+            Level::Linearizable => ReadRepairPolicy::Blocking,
+            _ => self.read_repair,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_ring::Ring;
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{KeyspaceId, Level, Mono, NodeId, Now, ReadOutcome, Refusal, Version, WriteOutcome};
 use quorate_wire::{PageOutcome, ResponseBody};
 
@@ -116,7 +117,7 @@ impl Coordinator {
     /// [`Self::start_unstamped_write`], unless it is a retry that carries its version.
     pub fn stamps_later(&self, keyspace: KeyspaceId, level: Option<Level>) -> bool {
         let default = || self.shared.config.keyspaces.get(&keyspace).map(|policy| policy.write_level);
-        level.or_else(default) == Some(Level::Linearizable)
+        level.or_else(default) == Some(Level::Linearizable) && !planted(Mutant::StampWithoutAsking)
     }
 
     /// Begins a LINEARIZABLE write: asks all replicas believed alive for the newest version that they hold. Once a

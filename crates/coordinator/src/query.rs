@@ -24,7 +24,8 @@
 //! Sources: Attiya, Bar-Noy, Dolev, Sharing Memory Robustly in Message-Passing Systems (JACM 1995); Lynch and
 //! Shvartsman (FTCS 1997) for several writers.
 
-use quorate_types::{Mono, NodeId, NodeTiming, Record, Refusal, Version, WriteOutcome};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{Mono, NodeId, NodeTiming, Record, Refusal, Version, WriteOutcome, crash_point, rarely};
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
 use crate::effect::Effect;
@@ -84,6 +85,7 @@ impl Queries {
         let deadline = write.deadline;
         let slot = self.tasks.insert(QueryTask::new(turn, write, plan));
         self.tasks.at(slot).expect("it was just inserted").ask(turn, slot);
+        crash_point!("linearizable.asked");
         turn.wake(deadline, slot);
     }
 
@@ -119,12 +121,13 @@ impl Queries {
             turn.counters().answers_stale += 1;
             return;
         };
-        let late = task.write.deadline <= turn.now.mono;
+        let late = task.write.deadline <= turn.now.mono || rarely!("linearizable.late");
         match stamp {
             Ok(_) if late => self.fail(turn, slot, Refusal::DeadlinePassed),
             Ok(version) => {
                 let Some(task) = self.release(turn, slot) else { return };
                 let plan = task.second_plan(turn, live);
+                crash_point!("linearizable.second");
                 writes.start_second(turn, task.write.stamped(version, Attempt::First), (&plan, task.found));
             }
             Err(reason) => self.fail(turn, slot, reason),
@@ -145,8 +148,9 @@ impl Queries {
 
     fn proceed(&mut self, turn: &mut Turn, slot: Slot) {
         let Some(task) = self.tasks.at(slot).filter(|task| task.phase == Phase::Asking) else { return };
-        if task.answered.len() >= task.plan.required {
+        if task.answered.len() >= task.plan.required || planted(Mutant::LinearizableAskOne) {
             task.phase = Phase::Stamping;
+            crash_point!("linearizable.known");
             turn.out.push(Effect::Stamp { handle: StampHandle::from(slot), above: task.newest });
         } else if task.answered.len() + task.waiting.len() < task.plan.required {
             let reason = task.why_too_few();

@@ -21,7 +21,8 @@
 
 use std::collections::VecDeque;
 
-use quorate_types::{NodeId, Refusal};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{NodeId, Refusal, crash_point};
 
 use self::task::WriteTask;
 use crate::plan::Plan;
@@ -88,6 +89,7 @@ impl Writes {
         let slot = self.tasks.insert(task);
         let task = self.tasks.at(slot).expect("it was just inserted");
         task.send(turn, slot);
+        crash_point!("write.sent");
         task.hint_those_down(turn);
         turn.wake(deadline, slot);
     }
@@ -98,6 +100,7 @@ impl Writes {
             return;
         };
         if task.settle(turn, from, fate) {
+            crash_point!("write.acked");
             self.conclude(turn, slot);
         }
     }
@@ -106,6 +109,7 @@ impl Writes {
     pub(crate) fn on_timer(&mut self, turn: &mut Turn, slot: Slot) {
         let Some(task) = self.tasks.at(slot).filter(|task| task.deadline() <= turn.now.mono) else { return };
         turn.counters().write_silences += u64::from(task.stop_waiting());
+        crash_point!("write.given_up");
         self.conclude(turn, slot);
     }
 
@@ -135,6 +139,9 @@ impl Writes {
             self.straggle(slot);
         }
         let Some(task) = self.tasks.at(slot).filter(|task| task.is_over()) else { return };
+        if planted(Mutant::PendingLeaks) && task.deadline() <= turn.now.mono {
+            return;
+        }
         turn.shared.load.bytes -= task.bytes();
         self.straggling -= usize::from(task.straggles());
         self.tasks.remove(slot);

@@ -21,7 +21,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_store::{Hint, HintNumber};
-use quorate_types::{Mono, NodeId, Now, Refusal};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{Mono, NodeId, Now, Refusal, rarely};
 
 use crate::config::HandoffConfig;
 use crate::effects::HintCommand;
@@ -152,6 +153,7 @@ impl Handoff {
             if known.is_due(now) && ready(target) {
                 known.state = State::Reading { since: now };
                 let bytes_max = known.window.min(known.granted).max(config.page_bytes_min);
+                let bytes_max = if rarely!("handoff.small_page") { 1 } else { bytes_max };
                 out.push(HintCommand::ReadPage { target, after: known.position, bytes_max });
             }
         }
@@ -198,7 +200,8 @@ impl Handoff {
         let hint = &mut page.hints[index];
         hint.waiting = hint.waiting.checked_sub(1)?;
         let refused_for_good = matches!(verdict, Verdict::Refused(why) if is_for_good(why));
-        hint.failed |= *verdict != Verdict::Acked && !refused_for_good;
+        let failed = *verdict != Verdict::Acked && !refused_for_good;
+        hint.failed |= failed && !planted(Mutant::FailedHintIsDelivered);
         if hint.waiting > 0 {
             return None;
         }
@@ -282,7 +285,7 @@ impl Target {
         config: &HandoffConfig,
     ) -> Option<(PageEnd, Option<HintNumber>)> {
         let State::Sending(page) = &self.state else { return None };
-        if page.open > 0 {
+        if page.open > 0 && !planted(Mutant::HintDeletedBeforeAck) {
             return None;
         }
         let done = page.hints.iter().take_while(|hint| !hint.failed);

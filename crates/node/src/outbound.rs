@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use quorate_coordinator::{PageHandle, ReadHandle};
-use quorate_types::{Mono, NodeId, Refusal};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{Mono, NodeId, Refusal, rarely};
 use quorate_wire::{Acks, BatchRange, LinkEpoch, PartialBatch, PeerMessage, ReplicaWrite, WriteBatch};
 
 use crate::config::ShardLimits;
@@ -84,7 +85,7 @@ pub(crate) struct Outbound<W> {
     next_read: u64,
 }
 
-impl<W> Outbound<W> {
+impl<W: Copy> Outbound<W> {
     pub(crate) fn new(peer: LinkPeer, epoch: LinkEpoch) -> Outbound<W> {
         Outbound {
             peer,
@@ -122,6 +123,9 @@ impl<W> Outbound<W> {
         self.open_wait = self.open_wait.max(Duration::from_millis(u64::from(write.time_left_ms)));
         self.open.writes.push(write);
         self.open_waiters.push(waiter);
+        if rarely!("link.batch_of_one") {
+            self.close(now);
+        }
     }
 
     /// Hands over what this turn has for the link.
@@ -173,7 +177,10 @@ impl<W> Outbound<W> {
         let end = self.first + self.sent.len() as u64;
         // Clipped to what was sent: the range itself may be as wide as u64.
         for batch in range.first.max(self.first)..range.last.saturating_add(1).min(end) {
-            if let Some(batch) = self.take(batch) {
+            if planted(Mutant::DuplicateAckCounts) {
+                let kept = self.sent[(batch - self.first) as usize].iter();
+                settled.extend(kept.flat_map(|batch| &batch.waiters).map(|waiter| (*waiter, Verdict::Acked)));
+            } else if let Some(batch) = self.take(batch) {
                 settled.extend(batch.waiters.into_iter().map(|waiter| (waiter, Verdict::Acked)));
             }
         }

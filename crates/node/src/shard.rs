@@ -12,7 +12,8 @@ use std::sync::Arc;
 use quorate_coordinator::{Coordinator, Effect};
 use quorate_ring::Ring;
 use quorate_store::{Store, Ticket};
-use quorate_types::{Mono, NodeId, Now, Timestamp};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{Mono, NodeId, Now, Timestamp, crash_point};
 
 use crate::config::ShardConfig;
 use crate::counters::NodeCounters;
@@ -104,6 +105,7 @@ impl Shard {
         let members: Vec<NodeId> = ring.members().iter().map(|member| member.id).collect();
         let rank = members.iter().filter(|&&node| node < config.node).count();
         let limits = &config.limits;
+        let clock_start = if planted(Mutant::ClockGoesBack) { Timestamp(0) } else { clock_start };
         Shard {
             coordinator: Coordinator::new(config.coordinator.clone(), Arc::clone(&ring)),
             stamps: Stamps::new(config.shard, clock_start, config.clock),
@@ -157,6 +159,7 @@ impl Shard {
                 self.counters.hints_refused += refused;
                 self.hints.handoff.on_backlog(now.mono, target, backlog);
             }
+            Event::HintsFound { .. } if planted(Mutant::HintsForgottenAtStart) => {}
             Event::HintsFound { target, backlog } => self.hints.handoff.on_backlog(now.mono, target, backlog),
             Event::HintPage { target, hints } => self.on_hint_page(now, target, hints, out),
             Event::StoreReady { ticket } => self.on_store_ready(now, ticket, out),
@@ -274,6 +277,7 @@ impl Shard {
         }
         if let Some(ceiling) = self.stamps.ceiling_to_log(now, log.next_sequence()) {
             log.append_ceiling(ceiling, &mut out.log);
+            crash_point!("clock.ceiling_logged");
         }
     }
 

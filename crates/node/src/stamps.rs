@@ -10,6 +10,7 @@
 //!
 //! Source: Kulkarni et al., Logical Physical Clocks (2014).
 
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{ClockSkew, Hlc, HlcExhausted, Mono, Now, Timestamp};
 
 use crate::config::ClockConfig;
@@ -67,6 +68,9 @@ impl Stamps {
         let ceiling = self.hlc.ceiling_wanted(now.wall_ms, self.config.ahead)?;
         self.wanted = false;
         self.pending = Some((sequence, ceiling));
+        if planted(Mutant::CeilingNotAwaited) {
+            self.hlc.raise_ceiling(ceiling);
+        }
         Some(ceiling)
     }
 

@@ -61,6 +61,12 @@ pub fn check(history: &History) -> Report {
     check_within(history, Effort::default())
 }
 
+/// The history of the key of this name as a table; `None`: there is no such key.
+pub(crate) fn key_table(history: &History, name: &str) -> Option<String> {
+    let at = history.keys().iter().position(|key| key.key.to_string() == name)?;
+    Some(table::table(history, at as u32, &[]))
+}
+
 /// The same with another budget for the general search.
 pub fn check_within(history: &History, effort: Effort) -> Report {
     let losses = Losses::of(history);

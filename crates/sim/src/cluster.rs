@@ -13,6 +13,7 @@ pub mod client;
 mod disks;
 mod links;
 mod network;
+mod points;
 mod replica;
 mod spec;
 mod turns;
@@ -32,10 +33,13 @@ use quorate_wire::Response;
 
 use crate::clocks::ClockError;
 use crate::kernel::{Happening, Kernel, Trace};
+use crate::observe::Passing;
 use crate::random::Streams;
 use actions::Action;
 pub use client::{Heard, Put};
+pub use disks::DiskImage;
 use links::Links;
+pub use points::Moment;
 use replica::SimReplica;
 pub use spec::{ClusterSpec, KeyspaceSpec, Repair, Tuning};
 
@@ -60,6 +64,8 @@ pub struct Cluster {
     unseen: BTreeSet<usize>,
     /// Requests of the cluster's own client.
     numbers: u64,
+    /// Messages, if somebody looks on.
+    messages: Option<Vec<Passing>>,
 }
 
 /// Something did not come about within its bound.
@@ -88,7 +94,7 @@ impl Cluster {
         let mut cluster = Cluster {
             ring: Arc::new(ring),
             kernel: Kernel::new(streams, spec.order, Mono(1_000_000_000)),
-            replicas: (1..=spec.nodes).map(|k| SimReplica::new(k, streams, spec.shards)).collect(),
+            replicas: (1..=spec.nodes).map(|k| SimReplica::new(k, streams, &spec)).collect(),
             links: Links::default(),
             network: Network::new(streams.number("network", &[]), LinkFaults::default()),
             answers: BTreeMap::new(),
@@ -98,6 +104,7 @@ impl Cluster {
             cut: BTreeMap::new(),
             unseen: BTreeSet::new(),
             numbers: 0,
+            messages: None,
             spec,
         };
         for k in 1..=cluster.spec.nodes {
@@ -133,6 +140,17 @@ impl Cluster {
     /// What happened so far.
     pub fn trace(&self) -> &Trace {
         &self.kernel.trace
+    }
+
+    /// From now on what happens is kept for [`Cluster::take_sights`].
+    pub fn keep_sights(&mut self) {
+        self.kernel.trace.keep();
+        self.messages = Some(Vec::new());
+    }
+
+    /// What happened, and the messages, since this was last asked.
+    pub fn take_sights(&mut self) -> (Vec<Happening>, Vec<Passing>) {
+        (self.kernel.trace.take(), self.messages.as_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// The first keyspace.

@@ -61,9 +61,15 @@ pub mod check;
 pub mod clocks;
 pub mod cluster;
 pub mod cuts;
+pub mod events;
 pub mod history;
 pub mod kernel;
+#[cfg(feature = "mutants")]
+pub mod mutants;
+pub mod observe;
 pub mod plan;
 pub mod random;
 pub mod run;
+pub mod scenarios;
 pub mod shrink;
+pub mod sweep;

@@ -4,7 +4,11 @@
 //! in a file is all that is needed to run it again.
 
 mod draw;
+mod expect;
 mod fault;
+mod load;
+mod points;
+mod traps;
 
 use std::time::Duration;
 
@@ -13,22 +17,49 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::cluster::ClusterSpec;
 pub use draw::Shape;
+pub use expect::{Expect, Wanted};
 pub use fault::{Fault, Return, Weather};
+pub use load::{Grid, Load};
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
+    /// What it shows, in one line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// Where the case is from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub origin: String,
     /// What is left to chance is drawn from this.
     pub seed: u64,
     /// How long clients ask and faults happen, virtual milliseconds.
     pub run_ms: u64,
+    /// Levels to try in all combinations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
     /// The cluster.
     #[serde(default)]
     pub cluster: ClusterSpec,
+    /// Keys that must lie on certain nodes.
+    #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<PlacedKey>,
+    /// Requests that are left to chance.
+    #[serde(default, rename = "load", skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<Load>,
     /// What happens, in order of time.
     #[serde(default, rename = "step")]
     pub steps: Vec<Step>,
+}
+
+/// A name that steps use for a key whose replicas are these, nearest on the ring first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlacedKey {
+    /// The name in the plan. The key itself is this, or this with a number behind it.
+    pub name: String,
+    /// The first of its replicas, by node number.
+    pub replicas: Vec<usize>,
 }
 
 /// Something at a time.
@@ -52,6 +83,15 @@ pub enum Act {
     Ask(Ask),
     /// The request of this id is sent once more.
     Again(u64),
+    /// Nothing goes on until this holds; all later steps are later by as much.
+    Until {
+        /// What.
+        wanted: Wanted,
+        /// It is a violation if it does not hold after so long.
+        within_ms: u64,
+    },
+    /// A sentence for whoever looks on.
+    Say(String),
 }
 
 /// A client's request.
@@ -61,6 +101,7 @@ pub struct Ask {
     /// Which it is; no other has this id. The value that it writes is made from it.
     pub id: u64,
     /// Who asks.
+    #[serde(default)]
     pub client: u64,
     /// The node that is asked.
     pub by: usize,
@@ -73,12 +114,16 @@ pub struct Ask {
     #[serde(serialize_with = "level_text", deserialize_with = "level_of_text")]
     pub level: Level,
     /// How long the client waits.
+    #[serde(default = "two_seconds")]
     pub time_left_ms: u32,
     /// What it asks.
     pub what: What,
     /// Through whom an indeterminate write is sent again, with its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_by: Option<usize>,
+    /// How it must be answered; `None`: the checker's promises are enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expect>,
 }
 
 /// What a client asks.
@@ -161,6 +206,11 @@ impl Plan {
         self.faults().all(|(_, fault)| fault.clock_error_ms(self.run_ms) <= most)
     }
 
+    /// Whether somebody wrote it to show something: then nothing is asked but what it says.
+    pub fn is_scenario(&self) -> bool {
+        !self.about.is_empty()
+    }
+
     /// How long clients ask and faults happen.
     pub fn run_time(&self) -> Duration {
         Duration::from_millis(self.run_ms)
@@ -168,6 +218,7 @@ impl Plan {
 
     pub(crate) fn check(&self) -> Result<(), PlanInvalid> {
         self.cluster.check().map_err(PlanInvalid::Cluster)?;
+        self.check_keys()?;
         let mut ids = std::collections::BTreeSet::new();
         for (place, Step { at_ms, act }) in self.steps.iter().enumerate() {
             let wrong = |what: String| Err(PlanInvalid::Step { place: place + 1, at_ms: *at_ms, what });
@@ -176,9 +227,13 @@ impl Plan {
                 Act::Ask(ask) if ask.space >= self.cluster.keyspaces.len() => {
                     return wrong(format!("there is no keyspace {}", ask.space));
                 }
+                Act::Ask(ask) if quorate_types::Key::new(ask.key.clone().into_bytes()).is_err() => {
+                    return wrong(format!("the key has {} bytes", ask.key.len()));
+                }
                 Act::Ask(ask) if !ids.insert(ask.id) => return wrong(format!("the id {} is taken", ask.id)),
                 Act::Ask(ask) => ask.retry_by.into_iter().chain([ask.by]).collect(),
-                Act::Again(_) => Vec::new(),
+                Act::Until { wanted: Wanted::Up(node), .. } => vec![*node],
+                Act::Again(_) | Act::Until { .. } | Act::Say(_) => Vec::new(),
             };
             if let Some(node) = nodes.iter().find(|node| !(1..=self.cluster.nodes).contains(*node)) {
                 return wrong(format!("there is no node {node}"));
@@ -186,6 +241,23 @@ impl Plan {
         }
         Ok(())
     }
+
+    fn check_keys(&self) -> Result<(), PlanInvalid> {
+        let n = self.cluster.keyspaces[0].n;
+        for PlacedKey { name, replicas } in &self.keys {
+            let distinct: std::collections::BTreeSet<_> = replicas.iter().collect();
+            let are_nodes = replicas.iter().all(|node| (1..=self.cluster.nodes).contains(node));
+            if distinct.len() < replicas.len() || replicas.len() > n || !are_nodes {
+                let what = format!("the key {name} can't have the replicas {replicas:?} with n = {n}");
+                return Err(PlanInvalid::Cluster(what));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn two_seconds() -> u32 {
+    2_000
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

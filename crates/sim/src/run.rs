@@ -1,15 +1,18 @@
-//! Carries a plan out: faults, clients, and then peace, until everything has converged or a large bound is hit; and
-//! says what was wrong.
+//! Carries a plan out: faults, clients, and then peace, until everything has converged or a large bound is hit; writes a
+//! history down, has the checker judge it, and says what was wrong.
 //!
 //! A failing `assert!` of the code under test is a violation like any other: it is caught and reported with its plan.
 
 mod clients;
+mod expect;
 mod faults;
+mod idle;
 mod judge;
+mod looking;
 mod peace;
+mod points;
 mod record;
 mod report;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,19 +22,22 @@ use quorate_types::Mono;
 use quorate_wire::Request;
 
 use crate::cluster::Cluster;
+use crate::observe::{Observer, Sight};
 use crate::plan::{Act, Plan, Return};
-use record::{History, Key};
+use record::Recorder;
+pub use record::{Key, history_header};
 pub use report::{Report, Tally, Violation};
-use watch::Watch;
 
 /// A run under way.
-struct Run {
+struct Run<'a> {
     plan: Plan,
     cluster: Cluster,
-    history: History,
-    watch: Watch,
+    recorder: Recorder,
+    observer: Option<&'a mut dyn Observer>,
     tally: Tally,
     wrong: Vec<Violation>,
+    /// What the checker said, once it was asked.
+    checked: Option<crate::check::Report>,
     begin: Mono,
     /// Nothing fails any more.
     peace: bool,
@@ -39,6 +45,12 @@ struct Run {
     back: Vec<Option<(Mono, Return)>>,
     /// How those come back whose power or disk is about to fail.
     pending: BTreeMap<usize, Return>,
+    /// What each replica was like when it last died.
+    died: Vec<Option<faults::Died>>,
+    /// Disks as they were once.
+    images: BTreeMap<usize, crate::cluster::DiskImage>,
+    /// Replicas that are down and whose disk is rotten.
+    rotten: std::collections::BTreeSet<usize>,
     /// What is over when.
     ends: Vec<(Mono, faults::End)>,
     op_of_ask: BTreeMap<u64, usize>,
@@ -47,6 +59,10 @@ struct Run {
     requests: BTreeMap<u64, Sent>,
     /// Through whom an operation is tried again.
     retries: BTreeMap<usize, usize>,
+    /// Operations of coordinators whose log had failed.
+    mute: std::collections::BTreeSet<usize>,
+    /// What the keys of the plan are really called.
+    names: BTreeMap<String, String>,
 }
 
 /// A request that was sent.
@@ -60,71 +76,78 @@ struct Sent {
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Report {
-    let mut run = match catch_unwind(|| Run::new(plan.clone())) {
+    run_before(plan, None)
+}
+
+/// Runs a plan to its end, before somebody who looks on.
+pub fn run_observed(plan: &Plan, observer: &mut dyn Observer) -> Report {
+    run_before(plan, Some(observer))
+}
+
+fn run_before(plan: &Plan, observer: Option<&mut dyn Observer>) -> Report {
+    let plan = plan.with_loads_drawn();
+    let mut run = match catch_unwind(AssertUnwindSafe(|| Run::new(plan.clone(), observer))) {
         Ok(run) => run,
-        Err(panic) => return Report::of_panic(plan, &*panic),
+        Err(panic) => return Report::of_panic(&plan, &*panic),
     };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run.go())) {
-        run.wrong.push(Violation { key: None, what: format!("panicked: {}", report::words_of(&*panic)) });
+        run.complain(None, format!("panicked: {}", report::words_of(&*panic)));
     }
     Report::of(run)
 }
 
-impl Run {
-    fn new(plan: Plan) -> Run {
-        let cluster = Cluster::start(plan.seed, plan.cluster.clone());
+impl<'a> Run<'a> {
+    fn new(plan: Plan, observer: Option<&'a mut dyn Observer>) -> Run<'a> {
+        let mut cluster = Cluster::start(plan.seed, plan.cluster.clone());
         let nodes = plan.cluster.nodes;
+        let begin = cluster.now().mono;
+        let mut recorder = Recorder::new(&plan, begin);
+        if observer.is_some() {
+            cluster.keep_sights();
+            recorder.keep_events();
+        }
         Run {
-            begin: cluster.now().mono,
+            begin,
             peace: false,
-            watch: Watch::new(nodes),
+            names: names(&plan, &cluster),
             cluster,
-            history: History::default(),
+            recorder,
+            observer,
             tally: Tally::new(),
             wrong: Vec::new(),
+            checked: None,
             back: vec![None; nodes + 1],
             pending: BTreeMap::new(),
+            died: vec![None; nodes + 1],
+            images: BTreeMap::new(),
+            rotten: std::collections::BTreeSet::new(),
             ends: Vec::new(),
             op_of_ask: BTreeMap::new(),
             numbers: 0,
             requests: BTreeMap::new(),
             retries: BTreeMap::new(),
+            mute: std::collections::BTreeSet::new(),
             plan,
         }
     }
 
     /// The whole run, to the end of the peace after it, and the judgement.
     fn go(&mut self) {
-        for step in self.plan.steps.clone() {
-            self.run_to(self.begin + Duration::from_millis(step.at_ms));
-            match step.act {
-                Act::Fault(fault) => self.fault(&fault),
-                Act::Ask(ask) => self.ask(&ask),
-                Act::Again(id) => self.again(id),
+        let mut later = Duration::ZERO;
+        for step in std::mem::take(&mut self.plan.steps) {
+            self.run_to(self.begin + Duration::from_millis(step.at_ms) + later);
+            match &step.act {
+                Act::Fault(fault) => self.fault(fault),
+                Act::Ask(ask) => self.ask(ask),
+                Act::Again(id) => self.again(*id),
+                Act::Until { wanted, within_ms } => later += self.wait_until(wanted, *within_ms),
+                Act::Say(sentence) => self.show(Sight::Say(sentence)),
             }
+            self.plan.steps.push(step);
         }
-        self.run_to(self.begin + self.plan.run_time());
+        self.run_to(self.begin + self.plan.run_time() + later);
         self.make_peace();
         self.judge();
-    }
-
-    /// Everything that must hold in the end, in an order in which each step changes what the next looks at.
-    fn judge(&mut self) {
-        self.check_durability();
-        if self.plan.is_gentle() {
-            self.count("converged by hints alone");
-            self.check_convergence("all hints were delivered", |space| space.hinted_handoff);
-        }
-        for key in self.read_all() {
-            self.complain(Some(key), "reads at ALL fail in peace".to_owned());
-        }
-        self.count("converged after a read at ALL");
-        self.check_convergence("a read at ALL", |space| space.read_repair != crate::cluster::Repair::Off);
-        if self.plan.has_sane_clocks() {
-            self.write_once_more();
-        }
-        self.check_history();
-        self.count_the_living();
     }
 
     /// Runs until a time, looking whenever there is something to see.
@@ -142,16 +165,36 @@ impl Run {
     fn look(&mut self) {
         self.hear();
         self.notice_deaths();
-        self.watch.look(&self.cluster, &self.history, &mut self.wrong);
+        self.recorder.look(&self.cluster);
         self.end_what_is_over();
         self.bring_back();
+        self.show_what_happened();
     }
 
     fn count(&mut self, what: &'static str) {
         *self.tally.entry(what).or_default() += 1;
     }
 
-    fn complain(&mut self, key: Option<Key>, what: String) {
-        self.wrong.push(Violation { key, what });
+    fn complain(&mut self, key: Option<&Key>, what: String) {
+        self.show(Sight::Wrong(&what));
+        self.wrong.push(Violation { about: "the run", key: key.map(Key::to_string), what });
     }
+}
+
+/// For each key that must lie on certain nodes one that does.
+fn names(plan: &Plan, cluster: &Cluster) -> BTreeMap<String, String> {
+    /// One of a few hundred orders of replicas is met long before.
+    const TRIES: u64 = 100_000;
+    let placed = |name: &str, replicas: &[usize]| {
+        let candidates = (0..TRIES).map(|i| if i == 0 { name.to_owned() } else { format!("{name}-{i}") });
+        candidates.into_iter().find(|key| cluster.replicas_in(0, key.as_bytes()).starts_with(replicas))
+    };
+    plan.keys
+        .iter()
+        .map(|key| {
+            let found =
+                placed(&key.name, &key.replicas).expect("keys lie in every order on a ring of vnodes");
+            (key.name.clone(), found)
+        })
+        .collect()
 }

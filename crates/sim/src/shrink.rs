@@ -110,6 +110,7 @@ const CHANGES: &[Change] = &[
     |cluster| cluster.shards = 1,
     |cluster| cluster.order = crate::kernel::Order::Arrival,
     |cluster| cluster.nodes -= 1,
+    |cluster| cluster.tuning.rare_branches = false,
     |cluster| cluster.tuning.turn_us = 0,
     |cluster| cluster.tuning.sync_us_most = cluster.tuning.sync_us_least,
     |cluster| cluster.tuning.wal_segment_bytes = Tuning::default().wal_segment_bytes,

@@ -6,6 +6,7 @@
 //! - order (by token, then key) is made when asked for, never kept.
 
 use hashbrown::HashTable;
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{Merge, PageStart, RecordRef, Token};
 
 use crate::digest::{BucketDigest, KeyDigest, record_digest};
@@ -85,7 +86,9 @@ impl Bucket {
         };
         let held = packed::record_of(slot);
         let mut merged = held;
-        if merged.merge(incoming) == Merge::Unchanged {
+        if planted(Mutant::OverwrittenUncompared) {
+            merged = incoming;
+        } else if merged.merge(incoming) == Merge::Unchanged {
             return Merge::Unchanged;
         }
         let key_digest = KeyDigest::of(place.key);

@@ -3,7 +3,9 @@
 //! Invariants:
 //! - `newest` is the merge of every record seen and of every digest's expiry; no record but the merge is kept;
 //! - `level` are exactly the members whose whole record was seen and equals `newest` (absent equals absent);
-//! - a value is fetched only if a digest says that it would win: what loses the merge need not be seen.
+//! - a value is fetched only if a digest says that it would win: what loses the merge need not be seen;
+//! - the expiry of a value that would win is not taken without the value: whoever was to send it may fall silent, and no
+//!   write put the one value under the other's expiry.
 //!
 //! Source: a digest mismatch over non-canonical bytes repairs for ever (CASSANDRA-9554, -10655, -12090): here both
 //! sides hash the value alone, and versions and expiry are compared as they are.
@@ -19,6 +21,8 @@ use crate::replicas::Members;
 pub(super) struct Copies {
     newest: Option<Record>,
     level: Members,
+    #[cfg(feature = "mutants")]
+    first: Option<Record>,
     digests: Vec<(u8, ReadDigest)>,
     /// The digest of `newest`, once it was needed.
     digest: Option<ReadDigest>,
@@ -29,6 +33,15 @@ impl Copies {
         self.newest.as_ref()
     }
 
+    /// What a repair writes.
+    pub(super) fn winner(&self) -> Option<&Record> {
+        #[cfg(feature = "mutants")]
+        if quorate_types::mutants::planted(quorate_types::mutants::Mutant::RepairWritesOlder) {
+            return self.first.as_ref();
+        }
+        self.newest()
+    }
+
     /// Bytes of value held.
     pub(super) fn bytes(&self) -> u64 {
         self.newest.as_ref().and_then(|r| r.value.as_ref()).map_or(0, bytes::Bytes::len) as u64
@@ -37,6 +50,8 @@ impl Copies {
     /// `member` holds `record`, or nothing.
     pub(super) fn record(&mut self, member: u8, record: Option<Record>) {
         if let Some(record) = record {
+            #[cfg(feature = "mutants")]
+            self.first.get_or_insert_with(|| record.clone());
             self.merge(&record);
             if self.newest.as_ref() == Some(&record) {
                 self.level.insert(member);
@@ -77,12 +92,14 @@ impl Copies {
         if self.digests.is_empty() {
             return None;
         }
-        self.merge_expiries();
         let ours = self.own_digest();
         let candidates = self.digests.iter().enumerate();
         let winning = candidates.filter(|(_, (_, theirs))| ours.is_none_or(|ours| would_win(theirs, &ours)));
-        let (index, _) = winning.max_by_key(|&(i, &(_, theirs))| (theirs.version, Reverse(i)))?;
-        Some(self.digests.remove(index).0)
+        let winner = winning.max_by_key(|&(i, &(_, theirs))| (theirs.version, Reverse(i))).map(|(i, _)| i);
+        if winner.is_none() {
+            self.merge_expiries();
+        }
+        winner.map(|index| self.digests.remove(index).0)
     }
 
     fn own_digest(&mut self) -> Option<ReadDigest> {
@@ -90,7 +107,7 @@ impl Copies {
         Some(*self.digest.get_or_insert_with(|| ReadDigest::of(newest)))
     }
 
-    /// An expiry is whole in a digest: no need to fetch a value for it.
+    /// An expiry is whole in a digest: no need to fetch a value for it, if that loses.
     fn merge_expiries(&mut self) {
         for index in 0..self.digests.len() {
             let Some(newest) = &self.newest else { return };
@@ -164,6 +181,18 @@ mod tests {
             prop_assert_eq!(copies.behind((0..held.len() as u8).collect()), behind);
             prop_assert!(fetched <= held.iter().filter(|(record, by_digest)| record.is_some() && *by_digest).count());
         }
+    }
+
+    #[test]
+    fn the_expiry_of_a_value_that_was_not_seen_is_not_put_upon_another() {
+        let at = |t| Version::new(Timestamp(t), NodeId(1));
+        let (old, new) = (Record::put(at(1), "old", None), Record::put(at(2), "new", Some(70)));
+        let mut copies = Copies::default();
+        copies.record(0, Some(old.clone()));
+        copies.digest(1, ReadDigest::of(&new));
+        assert_eq!(copies.unseen_winner(), Some(1), "it is asked for everything, and falls silent");
+        copies.record(2, Some(old.clone()));
+        assert_eq!((copies.unseen_winner(), copies.newest()), (None, Some(&old)));
     }
 
     #[test]

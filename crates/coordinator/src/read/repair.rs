@@ -5,7 +5,8 @@
 //! - if a stale replica can't be repaired, another one is written to instead, so that enough replicas hold the
 //!   winner (Cassandra's BlockingPartitionRepair does the same).
 
-use quorate_types::{NodeId, ReadRepair};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{NodeId, ReadRepair, Timestamp, Version, crash_point};
 use quorate_wire::{Purpose, ReplicaWrite};
 
 use super::task::{Phase, ReadTask};
@@ -30,10 +31,14 @@ impl ReadTask {
         turn.counters().repairs_blocking += 1;
         self.phase = Phase::Mending;
         self.repairs.holders = self.asks.answered.without(behind);
+        if planted(Mutant::RepairNotAwaited) {
+            self.repairs.holders = self.asks.answered;
+        }
         if let Some(receipt) = &mut self.receipt {
             receipt.repair = ReadRepair::Blocking(self.asks.replicas.nodes_of(behind));
         }
         self.repair(turn, slot, behind);
+        crash_point!("read.repair_sent");
         self.hedge_later(turn, slot);
         self.proceed(turn, slot);
     }
@@ -64,7 +69,11 @@ impl ReadTask {
 
     /// Writes the winner to `behind`.
     pub(super) fn repair(&mut self, turn: &mut Turn, slot: Slot, behind: Members) {
-        let Some(winner) = self.copies.newest() else { return };
+        let Some(mut winner) = self.copies.winner().cloned() else { return };
+        if planted(Mutant::RepairRestamps) {
+            let now = Timestamp::from_parts(turn.now.wall_ms, 0);
+            winner.version = Version::new(now, turn.shared.config.node);
+        }
         let time_left_ms = turn.time_left_ms(self.timing.deadline);
         for member in behind.iter() {
             let mut write = ReplicaWrite::from_record(self.keyspace, self.key.clone(), winner.clone());

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, Record, Refusal, Version};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{
+    KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, Record, Refusal, Version, crash_point, rarely,
+};
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
 use super::asks::{Asks, Reason, hedge_delay, nearest_first};
@@ -98,7 +101,9 @@ impl ReadTask {
 
     fn ask_next(&mut self, turn: &mut Turn, slot: Slot, reason: Reason) -> bool {
         let Some(member) = self.asks.next() else { return false };
-        let full = self.asks.full(reason, turn.shared.config.digest_above_bytes);
+        let digests_only = rarely!("read.digests_only");
+        let digest_above = if digests_only { 0 } else { turn.shared.config.digest_above_bytes };
+        let full = self.asks.full(reason, digest_above);
         self.ask(turn, slot, member, full);
         true
     }
@@ -188,7 +193,8 @@ impl ReadTask {
 
     fn proceed_asking(&mut self, turn: &mut Turn, slot: Slot) {
         while self.asks.in_prospect() < self.required && self.ask_next(turn, slot, Reason::Needed) {}
-        if self.asks.answered.len() >= self.required {
+        let short = planted(Mutant::ReadOneShort) && !self.asks.answered.is_empty();
+        if self.asks.answered.len() + u8::from(short) >= self.required {
             self.decide(turn, slot);
         } else if self.asks.in_prospect() < self.required {
             self.give_up(turn);
@@ -217,6 +223,7 @@ impl ReadTask {
     fn fetch_winner(&mut self, turn: &mut Turn, slot: Slot) -> bool {
         let Some(member) = self.copies.unseen_winner() else { return false };
         turn.counters().digest_mismatches += 1;
+        crash_point!("read.winner_asked");
         self.ask(turn, slot, member, FullIf::Always);
         true
     }
@@ -282,7 +289,8 @@ impl ReadTask {
 
     /// Comes back after the p99 of those asked, if there is someone else to ask.
     pub(super) fn hedge_later(&mut self, turn: &mut Turn, slot: Slot) {
-        let at = turn.now.mono + self.timing.hedge_delay;
+        let at_once = rarely!("read.hedged_at_once");
+        let at = turn.now.mono + if at_once { Duration::ZERO } else { self.timing.hedge_delay };
         if self.can_hedge() && at < self.timing.deadline && turn.shared.config.hedge.extra_percent_max > 0 {
             self.timing.hedge_at = Some(at);
             turn.wake(at, slot);

@@ -1,5 +1,6 @@
 //! One write, from its stamp to the last replica's fate.
 
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{Mono, NodeId, NodeTiming, Receipt, Refusal, Version, WriteOutcome};
 use quorate_wire::{Purpose, ReplicaWrite, ResponseBody};
 
@@ -64,7 +65,7 @@ impl WriteTask {
         let all = plan.replicas.members_where(|_| true);
         let fates = Fates {
             waiting: plan.alive,
-            missed: all.without(plan.alive),
+            missed: if planted(Mutant::NoHintForDown) { Members::NONE } else { all.without(plan.alive) },
             doubtful: write.attempt == Attempt::Retry,
             ..Fates::default()
         };
@@ -127,27 +128,48 @@ impl WriteTask {
             (write.purpose, write.time_left_ms) = (Purpose::Write, time_left_ms);
             turn.out.push(Effect::Write { to: self.replicas.node(member), handle, write });
         }
+        let own = turn.shared.config.node;
+        if planted(Mutant::ForeignAckCounts) && self.replicas.member(own).is_none() {
+            let mut write = ReplicaWrite::from_record(*keyspace, key.clone(), record.clone());
+            (write.purpose, write.time_left_ms) = (Purpose::Write, time_left_ms);
+            turn.out.push(Effect::Write { to: own, handle, write });
+        }
     }
 
     /// Notes what became of the write at `from`; false if that is nothing new.
     pub(super) fn settle(&mut self, turn: &mut Turn, from: NodeId, fate: Fate) -> bool {
         let Some(member) = self.replicas.member(from) else {
             turn.counters().answers_stale += 1;
-            return false;
+            return planted(Mutant::ForeignAckCounts) && self.take_for_another(&fate);
         };
         if !self.fates.waiting.remove(member) {
             turn.counters().answers_duplicate += 1;
-            return false;
+            return planted(Mutant::DuplicateAckCounts) && self.take_for_another(&fate);
         }
         match fate {
+            Fate::Lost if planted(Mutant::LostIsRefused) => {
+                self.refused_by(turn, member, from, Refusal::Unreachable);
+            }
             Fate::Acked => self.acked_by(turn, member, from),
             Fate::Refused(reason) => self.refused_by(turn, member, from, reason),
             Fate::Lost => {
                 turn.counters().write_losses += 1;
-                self.fates.missed.insert(member);
+                if !planted(Mutant::NoHintForLost) {
+                    self.fates.missed.insert(member);
+                }
                 self.fates.doubtful = true;
             }
         }
+        true
+    }
+
+    /// What [`Mutant::ForeignAckCounts`] and [`Mutant::DuplicateAckCounts`] do.
+    fn take_for_another(&mut self, fate: &Fate) -> bool {
+        let Some(other) = self.fates.waiting.first().filter(|_| matches!(fate, Fate::Acked)) else {
+            return false;
+        };
+        self.fates.waiting.remove(other);
+        self.fates.acked.insert(other);
         true
     }
 
@@ -162,7 +184,9 @@ impl WriteTask {
 
     fn refused_by(&mut self, turn: &mut Turn, member: u8, from: NodeId, reason: Refusal) {
         turn.counters().write_refusals += 1;
-        self.fates.missed.insert(member);
+        if !planted(Mutant::NoHintForRefused) {
+            self.fates.missed.insert(member);
+        }
         if let Some(receipt) = &mut self.receipt {
             receipt.refused.push((from, reason.clone()));
         }
@@ -172,7 +196,9 @@ impl WriteTask {
     /// Whoever has not answered has missed it. How many these are.
     pub(super) fn stop_waiting(&mut self) -> u8 {
         let silent = std::mem::take(&mut self.fates.waiting);
-        self.fates.missed = self.fates.missed.or(silent);
+        if !planted(Mutant::NoHintForSilent) {
+            self.fates.missed = self.fates.missed.or(silent);
+        }
         self.fates.doubtful |= !silent.is_empty();
         silent.len()
     }
@@ -192,6 +218,9 @@ impl WriteTask {
     }
 
     fn hint(&mut self, turn: &mut Turn) {
+        if planted(Mutant::NoHintForDelete) && self.write.record.value.is_none() {
+            return;
+        }
         for member in self.fates.missed.without(self.fates.hinted).iter() {
             let target = self.replicas.node(member);
             turn.out.push(Effect::Hint { target, hint: self.write.clone() });
@@ -205,7 +234,7 @@ impl WriteTask {
 
     /// Answers if the acks suffice, or no longer can.
     pub(super) fn answer_if_decided(&mut self, turn: &mut Turn) {
-        let acked = self.fates.acked.len();
+        let acked = self.fates.acked.len() + u8::from(planted(Mutant::WriteOneShort));
         let decided = acked >= self.required || acked + self.fates.waiting.len() < self.required;
         if self.phase != Phase::Open || !decided {
             return;

@@ -1,6 +1,6 @@
 //! Links coming up and going down, and what their life says about the peers.
 
-use quorate_types::Now;
+use quorate_types::{Now, crash_point};
 
 use super::Shard;
 use crate::effects::Effects;
@@ -17,6 +17,7 @@ impl Shard {
         if !self.peers.knows(peer.node) || peer.shard >= peer.shards {
             return out.close.push(link);
         }
+        crash_point!("link.up");
         match direction {
             Direction::Inbound => {
                 self.links.up_inbound(link, peer.node);
@@ -38,6 +39,7 @@ impl Shard {
     pub(super) fn on_link_down(&mut self, now: Now, link: LinkId, why: LinkLoss) {
         self.peers.on_link_down(now.mono, link, why);
         let Some(gone) = self.links.down(link) else { return };
+        crash_point!("link.lost");
         let from = gone.node();
         let mut settled = std::mem::take(&mut self.scratch.settled);
         let reads = gone.lose(now.mono, &mut settled);
@@ -71,6 +73,7 @@ impl Shard {
         }
         for (link, inbound) in self.links.all_inbound() {
             if let Some(acks) = inbound.take_acks(credit_bytes) {
+                crash_point!("peer.acks_sent");
                 out.sends.push((link, quorate_wire::PeerMessage::Acks(acks)));
             }
         }

@@ -2,7 +2,7 @@
 
 use quorate_coordinator::HintedWrite;
 use quorate_store::{Hint, HintNumber};
-use quorate_types::{NodeId, Now, PartitionId, Refusal};
+use quorate_types::{NodeId, Now, PartitionId, Refusal, crash_point, rarely};
 use quorate_wire::{Purpose, ReplicaWrite};
 
 use super::Shard;
@@ -28,6 +28,7 @@ impl Shard {
         self.counters.hints_appended += 1;
         self.hints.pending += 1;
         out.hints.push(HintCommand::Append { target, hint });
+        crash_point!("hint.taken");
     }
 
     /// Ends pages that are settled and asks for those that are due.
@@ -37,6 +38,9 @@ impl Shard {
         }
         for end in self.hints.handoff.finish(now.mono, &mut out.hints) {
             self.counters.hint_pages_failed += u64::from(end == PageEnd::Failed);
+            if end == PageEnd::Complete {
+                crash_point!("handoff.page_done");
+            }
         }
         let (ring, peers) = (&self.ring, &self.peers);
         self.hints.handoff.poll(now.mono, |target| is_ready(ring, peers, target), &mut out.hints);
@@ -55,10 +59,12 @@ impl Shard {
     ) {
         let opened = self.hints.handoff.on_page(now, target, hints);
         self.counters.hints_expired += opened.expired;
+        crash_point!("handoff.page_read");
         for (slot, hint) in opened.hints {
             self.send_hint(now, slot, &hint, out);
         }
         self.hints.handoff.on_sent(target);
+        crash_point!("handoff.page_sent");
     }
 
     fn send_hint(&mut self, now: Now, slot: HintSlot, hint: &Hint, out: &mut Effects) {
@@ -112,6 +118,9 @@ impl Shard {
     }
 
     pub(super) fn on_hint_verdict(&mut self, slot: HintSlot, verdict: &Verdict) {
+        crash_point!("handoff.hint_settled");
+        let repeats = *verdict == Verdict::Acked && rarely!("handoff.repeats");
+        let verdict = if repeats { &Verdict::Lost } else { verdict };
         match self.hints.handoff.on_verdict(slot, verdict) {
             Some(Ended::Delivered) => self.counters.hints_replayed += 1,
             Some(Ended::Dropped) => self.counters.hints_dropped += 1,

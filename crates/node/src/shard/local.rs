@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use quorate_coordinator::{PageAsk, PageHandle, PageReply, ReadHandle, ReadReply};
 use quorate_store::{Access, Page, Ticket};
-use quorate_types::{KeyspaceId, Merge, Now, Record, Refusal, Token};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{KeyspaceId, Merge, Now, Record, Refusal, Token, crash_point};
 use quorate_wire::{FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite};
 
 use super::Shard;
@@ -63,12 +64,15 @@ impl Shard {
         let (keyspace, token, key) = (write.keyspace, self.ring.token(&write.key), write.key.clone());
         let mutation = Mutation { keyspace, token, key, record: write.into_record(), waiter };
         self.replica.log.append(mutation, &mut out.log);
+        crash_point!("write.queued");
     }
 
     pub(super) fn on_logged(&mut self, now: Now, through: u64) {
         self.replica.log.on_logged(through);
+        crash_point!("log.durable");
         if self.stamps.on_logged(through).is_some() {
             self.counters.clock_ceilings += 1;
+            crash_point!("clock.ceiling_durable");
             self.unpark(now);
         }
         loop {
@@ -86,6 +90,7 @@ impl Shard {
             Access::Ready(merge) => {
                 self.counters.applied += 1;
                 self.counters.applied_changed += u64::from(merge == Merge::Changed);
+                crash_point!("write.applied");
                 self.settle(now, self.config.node, *waiter, Verdict::Acked);
             }
             Access::Pending(ticket) => drop(self.replica.waiting.insert(ticket, Waiting::Apply(mutation))),
@@ -99,7 +104,8 @@ impl Shard {
             if let Waiter::Peer(write) = waiter {
                 senders.insert(write.link);
             }
-            self.settle(now, self.config.node, waiter, Verdict::Lost);
+            let verdict = if planted(Mutant::FailedLogAcks) { Verdict::Acked } else { Verdict::Lost };
+            self.settle(now, self.config.node, waiter, verdict);
         }
         for link in senders {
             // An ended link tells its sender at once what silence would tell it at the deadline.
@@ -137,9 +143,14 @@ impl Shard {
     }
 
     fn reply_read(&mut self, now: Now, order: &ReadOrder, record: Option<Record>, out: &mut Effects) {
+        let judges = planted(Mutant::ReplicaJudgesExpiry);
+        let record = record.filter(|record| !(judges && record.is_expired(now.wall_ms)));
         let result = ReadResult::of(record, order.full);
         match order.reply {
-            ReplyTo::Link(link, id) => out.sends.push((link, PeerMessage::ReadReply { id, result })),
+            ReplyTo::Link(link, id) => {
+                crash_point!("peer.read");
+                out.sends.push((link, PeerMessage::ReadReply { id, result }));
+            }
             ReplyTo::Coordinator(handle) => {
                 let reply = ReadReply { from: self.config.node, handle, result };
                 self.coordinator.on_read_reply(now, &self.peers, reply, &mut self.scratch.effects);

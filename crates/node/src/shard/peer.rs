@@ -7,14 +7,15 @@
 
 use quorate_coordinator::{PageAsk, PageReply, ReadReply};
 use quorate_types::limits::VALUE_BYTES_MAX;
-use quorate_types::{KeyspaceId, Mono, Now, PartitionId, Refusal, Token};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{KeyspaceId, Mono, Now, PartitionId, Refusal, Token, crash_point, rarely};
 use quorate_wire::{Acks, PageResult, PeerMessage, Purpose, ReadResult, ReplicaWrite, WriteBatch};
 
 use super::Shard;
 use super::local::{PageOrder, ReadOrder, ReplyTo};
 use super::requests::{another_shards, check_key, overloaded};
 use crate::effects::Effects;
-use crate::event::LinkId;
+use crate::event::{LinkId, LinkLoss};
 use crate::inbound::Arrival;
 use crate::log_queue::{Mutation, PeerWrite, Waiter};
 use crate::outbound::{Asked, Verdict, write_bytes};
@@ -144,15 +145,33 @@ impl Shard {
                     let waiter = Waiter::Peer(PeerWrite { link, epoch, batch, bytes: bytes as u32 });
                     let (keyspace, key) = (write.keyspace, write.key.clone());
                     let mutation = Mutation { keyspace, token, key, record: write.into_record(), waiter };
+                    if planted(Mutant::MemoryBeforeLog) {
+                        let Mutation { key, record, .. } = &mutation;
+                        let _ = self.replica.store.apply(keyspace, token, key, record);
+                    }
                     self.replica.log.append(mutation, &mut out.log);
+                    crash_point!("peer.queued");
+                    if planted(Mutant::AckBeforeDurable)
+                        && let Some(inbound) = self.links.inbound(link)
+                    {
+                        inbound.on_applied(epoch, batch);
+                    }
                 }
                 Err(why) => {
                     self.counters.peer_writes_refused += 1;
                     if let Some(inbound) = self.links.inbound(link) {
+                        if planted(Mutant::RefusedIsAcked) {
+                            inbound.on_applied(epoch, batch);
+                            continue;
+                        }
                         inbound.on_refused(epoch, batch, index, why);
                     }
                 }
             }
+        }
+        if rarely!("link.closed") {
+            out.close.push(link);
+            self.on_link_down(now, link, LinkLoss::Ours);
         }
     }
 
@@ -202,7 +221,7 @@ impl Shard {
 
     fn check_share(&mut self, bytes: usize) -> Result<(), Refusal> {
         let limits = &self.config.limits;
-        if self.replica.peer_writes >= limits.peer_requests_max {
+        if self.replica.peer_writes >= limits.peer_requests_max || rarely!("peer.overloaded") {
             self.counters.limit_peer_requests += 1;
             return Err(overloaded("peer_requests_max"));
         }

@@ -7,7 +7,10 @@ use quorate_coordinator::{
     Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, StampHandle, UnstampedWrite,
 };
 use quorate_types::limits::KEY_BYTES_MAX;
-use quorate_types::{ClockSkew, Expiry, KeyspaceId, Level, Mono, Now, Refusal, SessionId, Token, Version};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{
+    ClockSkew, Expiry, KeyspaceId, Level, Mono, Now, Refusal, SessionId, Token, Version, crash_point, rarely,
+};
 use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
 
 use super::Shard;
@@ -169,6 +172,7 @@ impl Shard {
     fn on_write_request(&mut self, now: Now, write: WriteRequest, out: &mut Effects) {
         let admission = match write.origin.session {
             SessionId::NONE => Admission::Execute,
+            _ if planted(Mutant::DuplicateRestamped) => Admission::Execute,
             _ => self.clients.sessions.admit(now.mono, write.origin, write.version),
         };
         match admission {
@@ -204,11 +208,11 @@ impl Shard {
         if self.replica.log.has_failed() {
             return Err(Refusal::LogFailed);
         }
-        if self.hints.pending >= self.config.limits.hints_pending_max {
+        if self.hints.pending >= self.config.limits.hints_pending_max || rarely!("write.overloaded") {
             self.counters.limit_hints_pending += 1;
             return Err(overloaded("hints_pending_max"));
         }
-        match write.version {
+        match write.version.filter(|_| !planted(Mutant::RetryRestamped)) {
             Some(version) => {
                 self.follow(now, version)?;
                 self.start_write(now, write, (version, Attempt::Retry));
@@ -280,6 +284,7 @@ impl Shard {
 
     fn observe(&mut self, now: Now, version: Version) -> Result<(), ClockSkew> {
         let observed = self.stamps.observe(now, version.timestamp);
+        crash_point!("clock.followed");
         self.counters.clock_skew_warned += u64::from(observed == Ok(Ahead::Far));
         self.counters.clock_skew_refused += u64::from(observed.is_err());
         observed.map(|_| ())
@@ -319,6 +324,7 @@ impl Shard {
 
     fn start_write(&mut self, now: Now, write: WriteRequest, (version, attempt): (Version, Attempt)) {
         let write = write.unstamped(now).stamped(version, attempt);
+        crash_point!("write.stamped");
         self.coordinator.start_write(now, &self.peers, write, &mut self.scratch.effects);
     }
 

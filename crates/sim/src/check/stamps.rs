@@ -13,14 +13,23 @@ use quorate_types::{Mono, NodeId, Version};
 use super::KeyCheck;
 use super::judge::{Invariant, Judge, Verdict};
 use super::register::Register;
+use crate::history::What;
 
 pub(super) struct Stamps {
     judge: Judge,
+    /// Of each node: the stamps of all keys, and when it started.
+    nodes: BTreeMap<NodeId, Life>,
+}
+
+#[derive(Default)]
+struct Life {
+    stamps: Vec<Stamp>,
+    starts: Vec<Mono>,
 }
 
 impl Stamps {
     pub(super) fn new() -> Stamps {
-        Stamps { judge: Judge::new(Invariant::Stamps) }
+        Stamps { judge: Judge::new(Invariant::Stamps), nodes: BTreeMap::new() }
     }
 }
 
@@ -39,16 +48,43 @@ impl KeyCheck for Stamps {
                 self.judge.note("stamps of nodes that lost their disk are not judged");
             } else {
                 self.look_at(register, &stamps);
+                let life = self.nodes.entry(node).or_insert_with(|| Life::of(register, node));
+                life.stamps.extend(stamps);
             }
         }
     }
 
-    fn verdict(self: Box<Self>) -> Verdict {
+    fn verdict(mut self: Box<Self>) -> Verdict {
+        for (node, life) in std::mem::take(&mut self.nodes) {
+            self.look_over_restarts(node, life);
+        }
         self.judge.verdict()
     }
 }
 
+impl Life {
+    fn of(register: &Register<'_>, node: NodeId) -> Life {
+        let seen = register.history.seen().nodes.iter();
+        let starts = seen.filter(|event| event.node == node && event.what == What::Start);
+        Life { stamps: Vec::new(), starts: starts.map(|event| Mono(event.at_ns)).collect() }
+    }
+}
+
 impl Stamps {
+    fn look_over_restarts(&mut self, node: NodeId, Life { mut stamps, starts }: Life) {
+        stamps.sort_by_key(|(_, told, ..)| *told);
+        for start in starts {
+            let before = stamps.iter().take_while(|(_, told, ..)| *told < start).max_by_key(|stamp| stamp.2);
+            let Some((_, _, newest, other)) = before else { continue };
+            let behind = stamps.iter().find(|(begun, _, version, _)| *begun > start && version <= newest);
+            if let Some((_, _, version, op)) = behind {
+                self.judge.violated(None, &[*other, *op], || {
+                    format!("{node} stamped {version} after a restart, and had told {newest} before it")
+                });
+            }
+        }
+    }
+
     fn look_at(&mut self, register: &Register<'_>, stamps: &[Stamp]) {
         self.judge.looked(stamps.len());
         let mut told: Vec<&Stamp> = stamps.iter().collect();

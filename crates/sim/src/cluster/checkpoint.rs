@@ -7,7 +7,7 @@ use quorate_store::disk::{CheckpointRun, PartDone, PartWriter};
 use quorate_store::{DiskError, Walk};
 use quorate_types::Timestamp;
 
-use super::replica::Running;
+use super::replica::{Running, SimReplica};
 use super::{Action, Cluster};
 
 /// A checkpoint in the making.
@@ -54,6 +54,12 @@ impl Running {
     }
 }
 
+impl SimReplica {
+    fn checkpoint_step<R>(&mut self, step: impl FnOnce(&mut Running) -> R) -> R {
+        step(self.running.as_mut().expect("it runs"))
+    }
+}
+
 impl Cluster {
     /// Takes a full checkpoint of replica `k`, which must run, and cuts its log, all at once.
     ///
@@ -70,10 +76,14 @@ impl Cluster {
     pub fn begin_checkpoint(&mut self, k: usize) {
         let replica = &mut self.replicas[k - 1];
         let life = replica.life;
-        let Some(running) = replica.running.as_mut().filter(|r| r.checkpoint.is_none()) else { return };
-        match running.begin_checkpoint() {
-            Ok(()) => self.kernel.at(self.kernel.now(), Action::Checkpoint { k, life }),
-            Err(_) => drop(self.notices_darkness(k)),
+        if replica.running.as_ref().is_none_or(|running| running.checkpoint.is_some()) {
+            return;
+        }
+        let begun = replica.in_scene(|this| this.checkpoint_step(|running| running.begin_checkpoint()));
+        replica.falls_now();
+        match begun {
+            Some(Ok(())) => self.kernel.at(self.kernel.now(), Action::Checkpoint { k, life }),
+            _ => drop(self.notices_darkness(k)),
         }
     }
 
@@ -84,14 +94,19 @@ impl Cluster {
             let at = self.kernel.now() + super::links::REDIAL;
             return self.kernel.at(at, Action::Checkpoint { k, life });
         }
-        let Some(running) = replica.running.as_mut().filter(|_| replica.life == life) else { return };
-        match running.go_on(self.spec.tuning.slice_bytes) {
-            Ok(true) => {}
-            Ok(false) => {
+        if !replica.is_up() || replica.life != life {
+            return;
+        }
+        let slice_bytes = self.spec.tuning.slice_bytes;
+        let gone_on = replica.in_scene(|this| this.checkpoint_step(|running| running.go_on(slice_bytes)));
+        replica.falls_now();
+        match gone_on {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) => {
                 let at = self.kernel.now() + Duration::from_micros(self.spec.tuning.slice_us);
                 self.kernel.at(at, Action::Checkpoint { k, life });
             }
-            Err(_) => drop(self.notices_darkness(k)),
+            _ => drop(self.notices_darkness(k)),
         }
     }
 }

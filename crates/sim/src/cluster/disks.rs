@@ -14,6 +14,10 @@ use quorate_wal::Lsn;
 use super::replica::{Appended, HintAppend, Running};
 use super::{Action, Cluster};
 
+/// What was on a disk.
+#[derive(Clone, Debug)]
+pub struct DiskImage(Vec<(std::path::PathBuf, Vec<u8>)>);
+
 impl Running {
     /// Up to here the shard has applied everything that it appended: it has *taken* the news that it is durable. What a
     /// checkpoint needs, which would else cut the log of what is in no memory yet.
@@ -101,6 +105,34 @@ impl Cluster {
         self.replica(k).stalled_until = until;
     }
 
+    /// Replica `k`, which is down, gets an empty disk.
+    pub fn wipe_disk(&mut self, k: usize) {
+        let disk = &self.replica(k).disk;
+        disk.paths().iter().for_each(|path| disk.vanish(path));
+    }
+
+    /// What is on the disk of replica `k`: a copy made while it runs.
+    pub fn disk_image(&self, k: usize) -> DiskImage {
+        let disk = &self.replicas[k - 1].disk;
+        DiskImage(
+            disk.paths().into_iter().filter_map(|path| Some((path.clone(), disk.contents(&path)?))).collect(),
+        )
+    }
+
+    /// Replica `k`, which is down, has this on its disk.
+    pub fn put_disk_back(&mut self, k: usize, image: &DiskImage) {
+        self.wipe_disk(k);
+        let disk = &self.replica(k).disk;
+        for (path, bytes) in &image.0 {
+            disk.set_contents(path, bytes.clone());
+        }
+    }
+
+    /// So many bits of what is on the disk of replica `k` flip; how many did.
+    pub fn rot_disk(&mut self, k: usize, bits: u64) -> usize {
+        self.replica(k).disk.rot(bits).len()
+    }
+
     /// A start that failed because the power went: it comes back. Whether that was so.
     pub fn lose_power_if_dark(&mut self, k: usize) -> bool {
         let disk = &self.replica(k).disk;
@@ -118,6 +150,7 @@ impl Cluster {
     pub fn forget_disk_faults(&mut self, k: usize) {
         self.notices_darkness(k);
         let replica = self.replica(k);
+        replica.forget_points();
         replica.stalled_until = quorate_types::Mono(0);
         let disk = &replica.disk;
         disk.fail_sync_after(u64::MAX);
@@ -203,9 +236,16 @@ impl Cluster {
 
     pub(super) fn sync_hints(&mut self, k: usize, life: u64, target: NodeId) {
         let replica = &mut self.replicas[k - 1];
-        let Some(running) = replica.running.as_mut().filter(|_| replica.life == life) else { return };
-        let failed: Vec<_> =
-            running.hints.sync().into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
+        if !replica.is_up() || replica.life != life {
+            return;
+        }
+        let synced = replica.in_scene(|this| this.hint_logs().sync());
+        replica.falls_now();
+        let Some((synced, running)) = synced.zip(replica.running.as_mut()) else {
+            self.notices_darkness(k);
+            return;
+        };
+        let failed: Vec<_> = synced.into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
         running.hint_syncs_failed += failed.len() as u64;
         for append in running.unsettled.iter_mut().filter(|append| failed.contains(&append.target)) {
             append.refused = true;

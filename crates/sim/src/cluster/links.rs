@@ -11,6 +11,7 @@ use quorate_wire::{LinkEpoch, Message, PeerMessage, decode};
 use quorate_transport::memory;
 
 use super::{Action, Cluster};
+use crate::observe::Passing;
 
 /// How long after a loss a link is dialled again.
 pub(super) const REDIAL: Duration = Duration::from_millis(200);
@@ -149,10 +150,23 @@ impl Cluster {
         let (k, shard) = (self.number_of(to.node), to.port as usize);
         self.note((k, shard), "frame", [link.0, xxhash_rust::xxh3::xxh3_64(frame)]);
         for message in decode(enveloped.slice_ref(frame)) {
+            self.see_arrive(link, (k, shard), &message);
             if self.links.up.contains_key(&link) {
                 let message = peer_message(message.expect("the network corrupts nothing"));
                 self.feed(k, shard, Event::Peer { link, message });
             }
+        }
+    }
+}
+
+impl Cluster {
+    fn see_arrive<E>(&mut self, link: LinkId, to: Place, message: &Result<Message, E>) {
+        let at = self.kernel.now();
+        if let (Some(messages), Ok(message)) = (&mut self.messages, message)
+            && let Some((from, _)) = self.links.other_end(link, to)
+        {
+            let kind = message.kind();
+            messages.push(Passing { at, from, to: to.0, kind, bytes: 0, arrived: true });
         }
     }
 }

@@ -15,6 +15,7 @@ use quorate_wal::testkit::SimIo;
 use quorate_wal::{Chores, Io, Lsn, Options, Underway, Wal};
 
 use super::checkpoint::Checkpoint;
+use super::points::Points;
 use super::{Cluster, ClusterSpec, node_id};
 use crate::clocks::WallClock;
 use crate::random::{Stream, Streams};
@@ -33,6 +34,7 @@ pub(super) struct SimReplica {
     pub disk: SimIo,
     /// No sync ends before this.
     pub stalled_until: Mono,
+    pub points: Points,
     /// What the last start found.
     pub report: Option<RecoveryReport>,
     paused: bool,
@@ -89,15 +91,16 @@ pub(super) struct HintAppend {
 }
 
 impl SimReplica {
-    pub fn new(k: usize, streams: Streams, shards: usize) -> SimReplica {
+    pub fn new(k: usize, streams: Streams, spec: &ClusterSpec) -> SimReplica {
         SimReplica {
             id: node_id(k),
             generation: Generation(0),
             life: 0,
-            shards,
+            shards: spec.shards,
             wall: WallClock::default(),
             disk: SimIo::new(streams.number("disk", &[k as u64])),
             stalled_until: Mono(0),
+            points: Points::new(k, streams, spec),
             report: None,
             paused: false,
             inboxes: Vec::new(),
@@ -152,8 +155,13 @@ impl SimReplica {
         self.inboxes.iter().enumerate().filter(move |(_, inbox)| lives && due(inbox)).map(|(shard, _)| shard)
     }
 
-    /// One turn: everything that came, the timer if it is due, and the end of the turn. False if there is none.
+    /// One turn: everything that came, the timer if it is due, and the end of the turn. False if there is none, or if
+    /// it died in it.
     pub fn turn(&mut self, shard: usize, now: Now, out: &mut Effects) -> bool {
+        self.in_scene(|this| this.take_turn(shard, now, out)).unwrap_or(false)
+    }
+
+    fn take_turn(&mut self, shard: usize, now: Now, out: &mut Effects) -> bool {
         let Some(running) = self.running.as_mut() else { return false };
         let inbox = &mut self.inboxes[shard];
         inbox.scheduled = false;
@@ -176,6 +184,11 @@ impl SimReplica {
         true
     }
 
+    /// Its hint logs; it must run.
+    pub fn hint_logs(&mut self) -> &mut HintLogs {
+        &mut self.running.as_mut().expect("it runs").hints
+    }
+
     /// The digest of a bucket, after checking it against one computed from the records.
     pub fn digest(&self, keyspace: KeyspaceId, partition: PartitionId) -> u128 {
         let running = self.running.as_ref().expect("convergence is judged with all replicas up");
@@ -186,6 +199,13 @@ impl SimReplica {
     }
 
     fn start(&mut self, spec: &ClusterSpec, ring: &Arc<Ring>, now: Now) -> Result<(), DiskError> {
+        let started = self.in_scene(|this| this.open(spec, ring, now));
+        self.falls_now();
+        // One that died finds the same disk dark, and says so.
+        started.unwrap_or_else(|| self.open(spec, ring, now))
+    }
+
+    fn open(&mut self, spec: &ClusterSpec, ring: &Arc<Ring>, now: Now) -> Result<(), DiskError> {
         let dir = Path::new(DIR);
         let io: Arc<dyn Io> = Arc::new(self.disk.clone());
         let identity = Identity {
@@ -269,8 +289,13 @@ impl Cluster {
 
     /// Starts replica `k`, but nobody dials it before it has shown life by dialling and asking something itself.
     pub fn restart_unseen(&mut self, k: usize) {
-        self.unseen.insert(k);
+        self.hide(k);
         self.restart(k);
+    }
+
+    /// Nobody dials replica `k`, which is down, before it has shown life by dialling and asking something itself.
+    pub fn hide(&mut self, k: usize) {
+        self.unseen.insert(k);
     }
 
     /// SIGKILL: the process is gone, what it had written the system still has.

@@ -117,6 +117,8 @@ pub struct Tuning {
     pub hint_page_bytes_max: u32,
     /// Values above this are compared by hash first.
     pub digest_above_bytes: u32,
+    /// Whether rare branches are taken: see `quorate_types::points`.
+    pub rare_branches: bool,
 }
 
 impl Default for Tuning {
@@ -143,6 +145,7 @@ impl Default for Tuning {
             hint_window_ms: millis(shard.handoff.window),
             hint_page_bytes_max: shard.handoff.page_bytes_max,
             digest_above_bytes: shard.coordinator.digest_above_bytes,
+            rare_branches: false,
         }
     }
 }

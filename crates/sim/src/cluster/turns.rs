@@ -9,8 +9,9 @@ use quorate_types::Mono;
 use quorate_wire::Response;
 use std::time::Duration;
 
-use super::replica::HintAppend;
-use super::{Action, Cluster, Heard, enveloped};
+use super::replica::{HintAppend, SimReplica};
+use super::{Action, Cluster, Heard, Moment, enveloped};
+use crate::observe::Passing;
 
 impl Cluster {
     /// Gives one event to one shard. A shard of a dead replica hears nothing.
@@ -40,12 +41,17 @@ impl Cluster {
         let mut out = Effects::new();
         if self.replica(k).turn(shard, now, &mut out) {
             self.carry_out(k, shard, &mut out);
+            self.replica(k).falls_now();
         }
+        self.notices_darkness(k);
     }
 
     /// Carries out what a shard wants done: frames first, then the log. Whoever dies on the way does not finish.
     fn carry_out(&mut self, k: usize, shard: usize, out: &mut Effects) {
         self.send_frames(k, shard, out);
+        if self.replica(k).falls_behind(Moment::Frames) {
+            return;
+        }
         self.append_log(k, shard, out);
         if !self.replicas[k - 1].is_up() {
             return;
@@ -76,6 +82,10 @@ impl Cluster {
         for (link, message) in out.sends.drain(..) {
             let Some((to, to_shard)) = self.links.other_end(link, (k, shard)) else { continue };
             let frame = quorate_wire::frame_of(&message).expect("within the frame's limit");
+            if let Some(messages) = &mut self.messages {
+                let (kind, bytes) = (message.kind(), frame.len());
+                messages.push(Passing { at: now, from: k, to, kind, bytes, arrived: false });
+            }
             let (from, to) = (super::place(k, shard), super::place(to, to_shard));
             self.network.send(now, from, to, enveloped(link, &frame));
         }
@@ -91,21 +101,24 @@ impl Cluster {
         let synced_at = self.sync_ends(k);
         let replica = &mut self.replicas[k - 1];
         let life = replica.life;
-        let running = replica.running.as_mut().expect("it had a turn just now");
         match command {
             HintCommand::Append { target, hint } => {
-                let refused = running.hints.append(target, &hint).is_err();
-                running.unsettled.push(HintAppend { target, shard, refused });
+                let appended = replica.in_scene(|this| this.hint_logs().append(target, &hint).is_ok());
+                let Some(taken) = appended else { return };
+                let running = replica.running.as_mut().expect("it had a turn just now");
+                running.unsettled.push(HintAppend { target, shard, refused: !taken });
                 self.kernel.at(synced_at, Action::HintsSynced { k, life, target });
             }
             HintCommand::ReadPage { target, after, bytes_max } => {
-                let hints = running.hints.page(target, after, bytes_max as usize).unwrap_or_default();
-                self.feed(k, shard, Event::HintPage { target, hints });
+                let page = |this: &mut SimReplica| this.hint_logs().page(target, after, bytes_max as usize);
+                let Some(page) = replica.in_scene(page) else { return };
+                self.feed(k, shard, Event::HintPage { target, hints: page.unwrap_or_default() });
             }
             HintCommand::Delivered { target, through } => {
                 // If the disk fails, they are delivered again.
-                let _ = running.hints.delivered(target, through);
-                let backlog = running.backlog(target);
+                let forgotten = replica.in_scene(|this| this.hint_logs().delivered(target, through));
+                let Some(Ok(()) | Err(_)) = forgotten else { return };
+                let backlog = replica.running.as_ref().expect("it had a turn just now").backlog(target);
                 self.tell_all(k, &Event::HintsStored { target, settled: 0, refused: 0, backlog });
             }
         }

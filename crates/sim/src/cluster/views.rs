@@ -79,6 +79,15 @@ impl Cluster {
         running.shards.iter().map(|shard| shard.status().hints_pending).sum()
     }
 
+    /// What of replica `k` waits for something, in words; `None`: nothing, or it is down.
+    pub fn in_flight(&self, k: usize) -> Option<String> {
+        let shards = self.replicas[k - 1].running.iter().flat_map(|running| &running.shards);
+        let busy = shards.map(Shard::status).find(|status| {
+            !status.in_flight.is_idle() || status.log_pending > 0 || status.hints_pending > 0
+        })?;
+        Some(format!("{:?}, log {}, hints {}", busy.in_flight, busy.log_pending, busy.hints_pending))
+    }
+
     /// What the shards of replica `k` have counted in this life, added up.
     pub fn counters(&self, k: usize) -> BTreeMap<&'static str, u64> {
         let mut sum = BTreeMap::new();

@@ -43,6 +43,8 @@ pub struct Trace {
     events: u64,
     checkpoints: Vec<u64>,
     last: VecDeque<Happening>,
+    /// Everything, if somebody looks on.
+    kept: Option<Vec<Happening>>,
 }
 
 impl Trace {
@@ -64,6 +66,19 @@ impl Trace {
             self.last.pop_front();
         }
         self.last.push_back(happening);
+        if let Some(kept) = &mut self.kept {
+            kept.push(happening);
+        }
+    }
+
+    /// From now on everything is kept for [`Trace::take`].
+    pub fn keep(&mut self) {
+        self.kept = Some(Vec::new());
+    }
+
+    /// What happened since this was last asked.
+    pub fn take(&mut self) -> Vec<Happening> {
+        self.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The hash over everything so far.

@@ -4,7 +4,7 @@
 
 use quorate_types::Level;
 
-use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What};
+use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What, points, traps};
 use crate::clocks::ClockError;
 use crate::cluster::{ClusterSpec, KeyspaceSpec, Repair, Tuning};
 use crate::cuts::Cut;
@@ -35,14 +35,24 @@ impl Plan {
     /// The plan of a seed.
     pub fn draw(seed: u64, shape: Shape) -> Plan {
         let streams = Streams::new(seed);
-        let cluster = cluster(&mut streams.stream("plan: cluster", &[]), shape);
+        let mut cluster = cluster(&mut streams.stream("plan: cluster", &[]), shape);
+        let mut draw_points = streams.stream("plan: points", &[]);
+        cluster.tuning.rare_branches = !draw_points.one_in(4);
         let mut steps = Vec::new();
+        linearizable(
+            &mut streams.stream("plan: linearizable", &[]),
+            (&mut cluster, shape.run_ms),
+            &mut steps,
+        );
+        lost_disks(&mut streams.stream("plan: lost disks", &[]), (&cluster, shape.run_ms), &mut steps);
         faults(&mut streams.stream("plan: faults", &[]), (&cluster, shape.run_ms), &mut steps);
+        points::crashes(&mut draw_points, (&cluster, shape.run_ms), &mut steps);
+        traps::traps(&mut streams.stream("plan: traps", &[]), (&cluster, shape.run_ms), &mut steps);
         asks(&mut streams.stream("plan: clients", &[]), (&cluster, shape.run_ms), &mut steps);
         checkpoints(&mut streams.stream("plan: checkpoints", &[]), (&cluster, shape.run_ms), &mut steps);
         again(&mut streams.stream("plan: duplicates", &[]), &mut steps);
         steps.sort_by_key(|step| step.at_ms);
-        Plan { seed, run_ms: shape.run_ms, cluster, steps }
+        Plan { seed, run_ms: shape.run_ms, cluster, steps, ..Plan::default() }
     }
 }
 
@@ -118,7 +128,12 @@ fn one_fault(draw: &mut Stream, cluster: &ClusterSpec, kind: u64, clocks: &[u64]
     let to = if nodes == 1 { 1 } else { 1 + (node + draw.below(nodes as u64 - 1) as usize) % nodes };
     let ms = 100 + draw.below(4_000);
     let dark_after = draw.one_in(4).then(|| 1 + draw.below(40));
-    let back = Return { after_ms: 50 + draw.below(3_500), shards: 1 + draw.below(2) as usize, dark_after };
+    let back = Return {
+        after_ms: 50 + draw.below(3_500),
+        shards: 1 + draw.below(2) as usize,
+        dark_after,
+        unseen: false,
+    };
     match kind {
         0 => Fault::Kill { node, back },
         1 => Fault::CutPower { node, back },
@@ -211,6 +226,7 @@ fn asks(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: &mut V
             time_left_ms: if impatient && draw.one_in(3) { pick(draw, &[5, 60, 400]) } else { 2_000 },
             what,
             retry_by: (!draw.one_in(3)).then(|| node(draw)),
+            expect: None,
         };
         steps.push(Step { at_ms: draw.below(run_ms), act: Act::Ask(ask) });
     }
@@ -225,18 +241,87 @@ fn level(draw: &mut Stream, mix: u64, n: usize) -> Level {
     }
 }
 
-/// In half of the seeds every replica takes checkpoints all the time, so that crashes find every stage of one.
+/// In half of the seeds every replica takes checkpoints all the time, so that crashes find every stage of one; in long runs
+/// less often, or checkpoints would be most of what they do.
 fn checkpoints(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: &mut Vec<Step>) {
     if draw.one_in(2) {
         return;
     }
-    let every = pick(draw, &[60, 200, 600]);
+    let every = pick(draw, &[60, 200, 600]).max(run_ms / 200);
     for node in 1..=cluster.nodes {
         let mut at_ms = draw.below(every);
         while at_ms < run_ms {
             steps.push(Step { at_ms, act: Act::Fault(Fault::Checkpoint { node }) });
             at_ms += 1 + draw.below(2 * every);
         }
+    }
+}
+
+/// Ids of requests at LINEARIZABLE begin here.
+const LINEARIZABLE_IDS: u64 = 500_000;
+
+/// In a third of the seeds some keys are written and read at LINEARIZABLE alone, often with clocks that are 10 s wrong and
+/// may be.
+fn linearizable(draw: &mut Stream, (cluster, run_ms): (&mut ClusterSpec, u64), steps: &mut Vec<Step>) {
+    if !draw.one_in(3) {
+        return;
+    }
+    if draw.one_in(2) {
+        cluster.tuning.clock_skew_max_ms = 60_000;
+        for node in 1..=cluster.nodes {
+            let ms = draw.below(20_000).cast_signed() - 10_000;
+            let error = ClockError::Step { ms };
+            steps.push(Step { at_ms: 0, act: Act::Fault(Fault::Clock { node, error }) });
+        }
+    }
+    let (per_second, keys) = (pick(draw, &[6, 12, 20]), pick(draw, &[1, 2, 3]));
+    for id in 0..run_ms * per_second / 1_000 {
+        let what = match draw.below(8) {
+            0..3 => What::Put { ttl_ms: None, bytes: 0 },
+            3 => What::Delete,
+            _ => What::Get,
+        };
+        let node = |draw: &mut Stream| 1 + draw.below(cluster.nodes as u64) as usize;
+        let ask = Ask {
+            id: LINEARIZABLE_IDS + id,
+            client: 4 + draw.below(3),
+            by: node(draw),
+            space: 0,
+            key: format!("register-{}", draw.below(keys)),
+            level: Level::Linearizable,
+            time_left_ms: 2_000,
+            what,
+            retry_by: draw.one_in(2).then(|| node(draw)),
+            expect: None,
+        };
+        steps.push(Step { at_ms: draw.below(run_ms), act: Act::Ask(ask) });
+    }
+}
+
+/// In a sixth of the seeds disks are lost: emptied, put back to an older state, rotten.
+fn lost_disks(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: &mut Vec<Step>) {
+    if !draw.one_in(6) {
+        return;
+    }
+    for _ in 0..=draw.below(3) {
+        let node = 1 + draw.below(cluster.nodes as u64) as usize;
+        let back = Return {
+            after_ms: 50 + draw.below(3_500),
+            shards: 1 + draw.below(2) as usize,
+            dark_after: None,
+            unseen: false,
+        };
+        let at_ms = draw.below(run_ms);
+        let fault = match draw.below(4) {
+            0 | 1 => Fault::Wipe { node, back },
+            2 => {
+                let kept_at = draw.below(at_ms.max(1));
+                steps.push(Step { at_ms: kept_at, act: Act::Fault(Fault::SaveDisk { node }) });
+                Fault::OldDisk { node, back }
+            }
+            _ => Fault::Rot { node, bits: 1 + draw.below(3), back },
+        };
+        steps.push(Step { at_ms, act: Act::Fault(fault) });
     }
 }
 

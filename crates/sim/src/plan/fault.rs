@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use quorate_transport::memory::{Chance, Delay, LinkFaults};
+use quorate_types::points::Point;
 use serde::{Deserialize, Serialize};
 
+use super::points::{point_of_text, point_text};
 use crate::clocks::ClockError;
+use crate::cluster::Moment;
 use crate::cuts::Cut;
 
 /// How a replica comes back.
@@ -19,11 +22,14 @@ pub struct Return {
     /// The power goes again at this operation of the recovery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dark_after: Option<u64>,
+    /// Nobody dials it before it has asked something itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
 }
 
 impl Default for Return {
     fn default() -> Return {
-        Return { after_ms: 400, shards: 1, dark_after: None }
+        Return { after_ms: 400, shards: 1, dark_after: None, unseen: false }
     }
 }
 
@@ -51,6 +57,21 @@ pub enum Fault {
         node: usize,
         /// At which operation from now, from 1.
         operations: u64,
+        /// How it comes back.
+        back: Return,
+    },
+    /// A machine loses power when its replica comes to a named point.
+    CrashAt {
+        /// Which.
+        node: usize,
+        /// The point.
+        #[serde(serialize_with = "point_text", deserialize_with = "point_of_text")]
+        point: Point,
+        /// The how manieth time from now, from 1.
+        nth: u64,
+        /// How far what its turn wanted is carried out.
+        #[serde(default)]
+        moment: Moment,
         /// How it comes back.
         back: Return,
     },
@@ -144,6 +165,34 @@ pub enum Fault {
         /// For how long.
         ms: u64,
     },
+    /// A replica comes back with an empty disk.
+    Wipe {
+        /// Whose.
+        node: usize,
+        /// How it comes back.
+        back: Return,
+    },
+    /// The state of a disk is kept, for [`Fault::OldDisk`].
+    SaveDisk {
+        /// Whose.
+        node: usize,
+    },
+    /// A replica comes back with the state of its disk that was kept, if one was.
+    OldDisk {
+        /// Whose.
+        node: usize,
+        /// How it comes back.
+        back: Return,
+    },
+    /// Bits of a disk flip while the replica is down. If it finds that and refuses to start, its disk is emptied.
+    Rot {
+        /// Whose.
+        node: usize,
+        /// How many.
+        bits: u64,
+        /// How it comes back.
+        back: Return,
+    },
     /// No sync of a disk ends.
     Stall {
         /// Whose.
@@ -154,12 +203,45 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// All names that faults have in tables.
+    pub const NAMES: &[&str] = &[
+        "killed",
+        "power cut",
+        "power went in the middle of something",
+        "power cut of all",
+        "paused",
+        "flapping cut",
+        "cut one way",
+        "partial cut",
+        "partitioned",
+        "bridge",
+        "ring of majorities",
+        "clogged",
+        "network changed",
+        "link changed",
+        "checkpoint begun",
+        "clock drifts",
+        "clock strobes",
+        "clock jumped",
+        "sync failed",
+        "write failed",
+        "short writes",
+        "disk full",
+        "disk stalled",
+        "disk wiped",
+        "disk kept",
+        "old disk back",
+        "disk rotten",
+        "log failed",
+    ];
+
     /// What it is called in tables.
     pub fn name(&self) -> &'static str {
         match self {
             Fault::Kill { .. } => "killed",
             Fault::CutPower { .. } => "power cut",
             Fault::CutPowerAfter { .. } => "power went in the middle of something",
+            Fault::CrashAt { .. } => "crashed at a point",
             Fault::CutPowerOfAll { .. } => "power cut of all",
             Fault::Pause { .. } => "paused",
             Fault::Cut { flap_ms: 1.., .. } => "flapping cut",
@@ -180,6 +262,10 @@ impl Fault {
             Fault::ShortWrites { .. } => "short writes",
             Fault::Full { .. } => "disk full",
             Fault::Stall { .. } => "disk stalled",
+            Fault::Wipe { .. } => "disk wiped",
+            Fault::SaveDisk { .. } => "disk kept",
+            Fault::OldDisk { .. } => "old disk back",
+            Fault::Rot { .. } => "disk rotten",
         }
     }
 
@@ -190,10 +276,14 @@ impl Fault {
             Fault::Kill { .. }
                 | Fault::CutPower { .. }
                 | Fault::CutPowerAfter { .. }
+                | Fault::CrashAt { .. }
                 | Fault::CutPowerOfAll { .. }
                 | Fault::FailSync { .. }
                 | Fault::FailWrite { .. }
                 | Fault::Full { .. }
+                | Fault::Wipe { .. }
+                | Fault::OldDisk { .. }
+                | Fault::Rot { .. }
         )
     }
 
@@ -211,6 +301,7 @@ impl Fault {
             Fault::Kill { node, .. }
             | Fault::CutPower { node, .. }
             | Fault::CutPowerAfter { node, .. }
+            | Fault::CrashAt { node, .. }
             | Fault::Pause { node, .. }
             | Fault::Checkpoint { node }
             | Fault::Clock { node, .. }
@@ -218,7 +309,11 @@ impl Fault {
             | Fault::FailWrite { node, .. }
             | Fault::ShortWrites { node, .. }
             | Fault::Full { node, .. }
-            | Fault::Stall { node, .. } => vec![*node],
+            | Fault::Stall { node, .. }
+            | Fault::Wipe { node, .. }
+            | Fault::SaveDisk { node }
+            | Fault::OldDisk { node, .. }
+            | Fault::Rot { node, .. } => vec![*node],
             Fault::Clog { from, to, .. } | Fault::Link { from, to, .. } => vec![*from, *to],
             Fault::Cut { ways, .. } => ways.nodes(),
             Fault::CutPowerOfAll { .. } | Fault::Weather(_) => Vec::new(),

@@ -1,11 +1,12 @@
 //! What clients ask, hear, and ask again.
 
 use bytes::Bytes;
-use quorate_types::{Level, Version, WriteOutcome};
-use quorate_wire::{ExpiryRequest, Request, RequestBody, ResponseBody};
+use quorate_types::{Level, Version};
+use quorate_wire::{ExpiryRequest, Request, RequestBody};
 
-use super::record::{Attempt, Intent, Key, Op};
+use super::record::{Intent, Op, to_send_again};
 use super::{Run, Sent};
+use crate::history::Outcome;
 use crate::plan::{Ask, What};
 
 /// Clients beside those of the plan.
@@ -17,70 +18,58 @@ const PROBER: u64 = 12;
 /// How long those clients wait.
 const PATIENCE_MS: u32 = 2_000;
 
-impl Run {
+impl Run<'_> {
     pub(super) fn ask(&mut self, ask: &Ask) {
         if !self.cluster.is_up(ask.by) {
             return;
         }
-        let intent = match &ask.what {
-            What::Put { bytes, .. } => Intent::Put(value("w", ask.id, *bytes)),
-            What::Delete => Intent::Delete,
-            What::Get => Intent::Get,
+        let (intent, expiry) = match &ask.what {
+            What::Put { ttl_ms, bytes } => {
+                let (value, expires) = (value("w", ask.id, *bytes), ttl_ms.is_some());
+                (Intent::Put { value, expires }, ttl_ms.map_or(ExpiryRequest::Never, ExpiryRequest::TtlMs))
+            }
+            What::Delete => (Intent::Delete, ExpiryRequest::Never),
+            What::Get => (Intent::Get, ExpiryRequest::Never),
         };
-        let expiry = match ask.what {
-            What::Put { ttl_ms: Some(ttl), .. } => ExpiryRequest::TtlMs(ttl),
-            _ => ExpiryRequest::Never,
-        };
-        let op = self.note(Key { space: ask.space, name: ask.key.clone() }, ask.level, intent);
+        let op = Op::new(self.key(ask.space, &ask.key), ask.level, intent);
+        let (op, sent) =
+            self.send(Op { client: ask.client, by: ask.by, ..op }, (expiry, None), ask.time_left_ms);
         if let Some(by) = ask.retry_by {
             self.retries.insert(op, by);
         }
         self.op_of_ask.insert(ask.id, op);
-        let sent = self.send((op, expiry, None), ask.client, ask.by, ask.time_left_ms);
         self.requests.insert(ask.id, sent);
     }
 
-    /// An operation that is about to be tried.
-    pub(super) fn note(&mut self, key: Key, level: Level, intent: Intent) -> usize {
-        self.history.begin(Op { key, level, intent, attempts: Vec::new() })
-    }
-
-    /// Sends operation `op`, with its expiry and (if it is tried again) its version.
-    pub(super) fn send(
+    /// Sends an operation, with its expiry and (if it is tried again) its version.
+    fn send(
         &mut self,
-        (op, expiry, version): (usize, ExpiryRequest, Option<Version>),
-        client: u64,
-        by: usize,
+        op: Op,
+        (expiry, version): (ExpiryRequest, Option<Version>),
         time_left_ms: u32,
-    ) -> Sent {
+    ) -> (usize, Sent) {
         self.numbers += 1;
-        let body = self.body(op, expiry, version);
+        let (by, body) = (op.by, self.body(&op, expiry, version));
         let request = Request { number: self.numbers, time_left_ms, want_receipt: false, body };
         let life = self.cluster.life(by);
-        let session = client << 32 | (by as u64) << 24 | life;
-        let attempt = Attempt {
-            by,
-            life,
-            sent: self.cluster.now().mono,
-            copies: 1,
-            answers: Vec::new(),
-            unanswered: 0,
-            retry: version.is_some(),
-            log_failed: self.cluster.refuses_writes(by) && !self.cluster.is_paused(by),
-        };
-        self.history.note_sent(op, attempt, (session, request.number));
+        let session = op.client << 32 | (by as u64) << 24 | life;
+        // A coordinator whose log has failed must write nothing more.
+        let is_mute = op.writes() && self.cluster.refuses_writes(by) && !self.cluster.is_paused(by);
+        let op = self.recorder.begin(self.cluster.now().mono, op, (session, request.number));
+        if is_mute {
+            self.mute.insert(op);
+        }
         self.cluster.send_in(session, by, request.clone());
-        Sent { by, life, session, request }
+        (op, Sent { by, life, session, request })
     }
 
-    fn body(&self, op: usize, expiry: ExpiryRequest, version: Option<Version>) -> RequestBody {
-        let Op { key, level, intent, .. } = &self.history.ops[op];
-        let keyspace = self.plan.cluster.keyspaces[key.space].id();
-        let (key, level) = (Bytes::copy_from_slice(key.name.as_bytes()), Some(*level));
-        match intent {
+    fn body(&self, op: &Op, expiry: ExpiryRequest, version: Option<Version>) -> RequestBody {
+        let keyspace = self.plan.cluster.keyspaces[op.key.space].id();
+        let (key, level) = (Bytes::copy_from_slice(op.key.name.as_bytes()), Some(op.level));
+        match &op.intent {
             Intent::Get => RequestBody::Get { keyspace, key, level },
             Intent::Delete => RequestBody::Delete { keyspace, key, level, version },
-            Intent::Put(value) => {
+            Intent::Put { value, .. } => {
                 let value = Bytes::copy_from_slice(value.as_bytes());
                 RequestBody::Put { keyspace, key, value, level, expiry, version }
             }
@@ -92,7 +81,8 @@ impl Run {
         let op = self.op_of_ask[&id];
         if self.cluster.is_up(by) && self.cluster.life(by) == life {
             self.count("request sent twice");
-            self.history.ops[op].attempts[0].copies += 1;
+            self.recorder.duplicate(self.cluster.now().mono, op);
+            self.mute.remove(&op);
             self.cluster.send_in(session, by, request);
         }
     }
@@ -100,19 +90,23 @@ impl Run {
     /// Takes in what was answered; sends again, with its version, what may or may not have been written.
     pub(super) fn hear(&mut self) {
         for heard in self.cluster.take_heard() {
-            let outcome = heard.response.as_ref().and_then(|response| match &response.body {
-                ResponseBody::Write(outcome) => Some(outcome.clone()),
-                _ => None,
-            });
-            let Some(op) = self.history.note_heard(heard) else { continue };
-            if let Some(WriteOutcome::Indeterminate { version: Some(version), expires_at_ms, .. }) = outcome
+            let Some(op) = self.recorder.hear(&heard) else { continue };
+            let Op { key, outcome, retry_of, .. } = &self.recorder.ops()[op];
+            let (key, is_written) = (key.clone(), matches!(outcome, Some(Outcome::Written { .. })));
+            let is_first = retry_of.is_none();
+            if is_written && self.mute.contains(&op) {
+                self.complain(Some(&key), format!("#{op}: a coordinator whose log had failed wrote"));
+            }
+            if let Some((version, expires_at_ms)) = to_send_again(&heard)
                 && let Some(by) = self.retries.remove(&op)
                 && self.cluster.is_up(by)
             {
                 self.count("sent again with its version");
                 let expiry = expires_at_ms.map_or(ExpiryRequest::Never, ExpiryRequest::AtMs);
-                self.send((op, expiry, Some(version)), RETRIER, by, PATIENCE_MS);
-            } else if op % 2 == 0 && matches!(outcome, Some(WriteOutcome::Written { .. })) {
+                let first = self.recorder.ops()[op].clone();
+                let retry = Op { client: RETRIER, by, retry_of: Some(op), outcome: None, ..first };
+                self.send(retry, (expiry, Some(version)), PATIENCE_MS);
+            } else if is_first && op % 2 == 0 && is_written {
                 self.probe(op);
             }
         }
@@ -122,16 +116,15 @@ impl Run {
     /// shows at once or not at all.
     fn probe(&mut self, op: usize) {
         let by = 1 + op / 2 % self.plan.cluster.nodes;
-        if !self.peace && self.cluster.is_up(by) {
-            let key = self.history.ops[op].key.clone();
-            let read = self.note(key, Level::Quorum, Intent::Get);
-            self.send_once(read, PROBER, by);
+        if !self.peace && !self.plan.is_scenario() && self.cluster.is_up(by) {
+            let key = self.recorder.ops()[op].key.clone();
+            self.send_once(Op::new(key, Level::Quorum, Intent::Get), PROBER, by);
         }
     }
 
     /// Sends an operation that is not the plan's.
-    pub(super) fn send_once(&mut self, op: usize, client: u64, by: usize) {
-        self.send((op, ExpiryRequest::Never, None), client, by, PATIENCE_MS);
+    pub(super) fn send_once(&mut self, op: Op, client: u64, by: usize) -> usize {
+        self.send(Op { client, by, ..op }, (ExpiryRequest::Never, None), PATIENCE_MS).0
     }
 }
 

@@ -6,7 +6,18 @@ use quorate_types::Mono;
 use quorate_wal::TailState;
 
 use super::Run;
+use crate::history::What;
+use crate::observe::Sight;
 use crate::plan::{Act, Fault, Return};
+
+/// What a replica was like when it died.
+#[derive(Clone, Debug)]
+pub(super) struct Died {
+    shards: usize,
+    life: u64,
+    /// Its durable hints by target.
+    hints: std::collections::BTreeMap<quorate_types::NodeId, u64>,
+}
 
 /// The end of a fault.
 #[derive(Clone, Debug)]
@@ -26,14 +37,22 @@ pub(super) enum End {
     Full(usize),
 }
 
-impl Run {
+impl Run<'_> {
     pub(super) fn fault(&mut self, fault: &Fault) {
         if let Some(node) = concerned(fault)
             && !self.cluster.is_up(node)
         {
             return;
         }
-        if !matches!(fault, Fault::CutPowerAfter { .. } | Fault::FailSync { .. } | Fault::FailWrite { .. }) {
+        self.show(Sight::Fault(fault));
+        let comes_later = matches!(
+            fault,
+            Fault::CutPowerAfter { .. }
+                | Fault::CrashAt { .. }
+                | Fault::FailSync { .. }
+                | Fault::FailWrite { .. }
+        );
+        if !comes_later {
             self.count(fault.name());
         }
         match fault {
@@ -42,9 +61,15 @@ impl Run {
             Fault::CutPowerOfAll { back } => {
                 (1..=self.plan.cluster.nodes).for_each(|node| self.cut_power(node, *back));
             }
+            Fault::Wipe { .. } | Fault::SaveDisk { .. } | Fault::OldDisk { .. } | Fault::Rot { .. } => {
+                self.lose_disk(fault);
+            }
             Fault::Pause { node, ms } => self.pause(*node, *ms),
             Fault::Checkpoint { node } => self.cluster.begin_checkpoint(*node),
-            Fault::Clock { node, error } => self.cluster.set_clock(*node, *error),
+            Fault::Clock { node, error } => {
+                self.cluster.set_clock(*node, *error);
+                self.tell_of(*node, What::ClockMoved);
+            }
             Fault::Cut { .. } | Fault::Clog { .. } | Fault::Weather(_) | Fault::Link { .. } => {
                 self.network_fault(fault);
             }
@@ -84,6 +109,10 @@ impl Run {
                 self.pending.insert(*node, *back);
                 self.cluster.cut_power_after(*node, *operations);
             }
+            Fault::CrashAt { node, point, nth, moment, back } => {
+                self.pending.insert(*node, *back);
+                self.cluster.crash_at(*node, *point, *nth, *moment);
+            }
             Fault::FailSync { node, syncs, back } => {
                 self.pending.insert(*node, *back);
                 self.cluster.fail_sync_after(*node, *syncs);
@@ -105,6 +134,44 @@ impl Run {
         }
     }
 
+    /// The replica dies, and its disk is not what it was when it comes back.
+    fn lose_disk(&mut self, fault: &Fault) {
+        match fault {
+            Fault::SaveDisk { node } => {
+                let image = self.cluster.disk_image(*node);
+                self.images.insert(*node, image);
+            }
+            Fault::Wipe { node, back } => {
+                self.kill(*node, *back);
+                self.wipe(*node);
+            }
+            Fault::OldDisk { node, back } => {
+                let Some(image) = self.images.remove(node) else { return };
+                self.kill(*node, *back);
+                self.cluster.put_disk_back(*node, &image);
+                self.disk_lost(*node, What::OldDisk);
+            }
+            Fault::Rot { node, bits, back } => {
+                self.kill(*node, *back);
+                self.cluster.rot_disk(*node, *bits);
+                self.rotten.insert(*node);
+            }
+            _ => {}
+        }
+    }
+
+    fn wipe(&mut self, k: usize) {
+        self.cluster.wipe_disk(k);
+        self.rotten.remove(&k);
+        self.disk_lost(k, What::Wipe);
+    }
+
+    fn disk_lost(&mut self, k: usize, how: What) {
+        self.tell_of(k, how);
+        self.recorder.forget_copies(k);
+        self.died[k] = None;
+    }
+
     fn after(&self, ms: u64) -> Mono {
         self.cluster.now().mono + Duration::from_millis(ms)
     }
@@ -112,6 +179,7 @@ impl Run {
     fn pause(&mut self, node: usize, ms: u64) {
         if !self.cluster.is_paused(node) {
             self.cluster.pause(node);
+            self.tell_of(node, What::Pause);
             self.ends.push((self.after(ms), End::Pause(node, self.cluster.life(node))));
         }
     }
@@ -119,6 +187,7 @@ impl Run {
     fn kill(&mut self, k: usize, back: Return) {
         self.before_death(k);
         self.cluster.kill(k);
+        self.tell_of(k, What::Crash);
         self.died(k, back);
     }
 
@@ -126,19 +195,25 @@ impl Run {
         if self.cluster.is_up(k) {
             self.before_death(k);
             self.cluster.cut_power(k);
+            self.tell_of(k, What::PowerCut);
             self.died(k, back);
         }
     }
 
     pub(super) fn notice_deaths(&mut self) {
         for k in self.cluster.take_dark() {
-            self.count("power went in the middle of something");
+            let at_a_point = self.cluster.take_fall(k).is_some();
+            let what =
+                if at_a_point { "crashed at a point" } else { "power went in the middle of something" };
+            self.count(what);
+            self.tell_of(k, What::PowerCut);
             let back = self.pending.remove(&k).unwrap_or_default();
             self.died(k, back);
         }
         for k in self.cluster.take_failed() {
             if self.cluster.is_up(k) && self.back[k].is_none() {
                 self.count("log failed");
+                self.tell_of(k, What::DiskFailed);
                 let back = self.pending.remove(&k).unwrap_or_default();
                 self.died(k, back);
             }
@@ -162,9 +237,16 @@ impl Run {
             End::Pause(k, life) => {
                 if self.cluster.life(k) == life && self.cluster.is_paused(k) {
                     self.cluster.resume(k);
+                    self.tell_of(k, What::Resume);
+                    self.show(Sight::Over("paused", &[k]));
                 }
             }
-            End::Cuts(ways) => ways.iter().for_each(|(a, b)| self.cluster.heal(*a, *b)),
+            End::Cuts(ways) => {
+                for (a, b) in &ways {
+                    self.cluster.heal(*a, *b);
+                }
+                self.show(Sight::Over("cut", &[]));
+            }
             End::Flap { ways, cut, every, until } => {
                 let (now, over) = (self.cluster.now().mono, self.peace || self.cluster.now().mono >= until);
                 let change = |(a, b): &(usize, usize)| match (cut, over) {
@@ -190,7 +272,13 @@ impl Run {
             if self.cluster.is_up(k) {
                 // Its log failed. It is restarted, as its operator is told to.
                 self.before_death(k);
-                if at.0 % 2 == 0 { self.cluster.kill(k) } else { self.cluster.cut_power(k) }
+                if at.0 % 2 == 0 {
+                    self.cluster.kill(k);
+                    self.tell_of(k, What::Crash);
+                } else {
+                    self.cluster.cut_power(k);
+                    self.tell_of(k, What::PowerCut);
+                }
             }
             self.cluster.set_shards(k, back.shards);
             if let Some(operations) = back.dark_after.filter(|_| !self.peace) {
@@ -201,7 +289,10 @@ impl Run {
     }
 
     fn start(&mut self, k: usize, now: Mono, back: Return) {
-        let shards_before = self.watch.shards_before(k);
+        let shards_before = self.died[k].as_ref().map(|died| died.shards);
+        if back.unseen {
+            self.cluster.hide(k);
+        }
         match self.cluster.try_restart(k) {
             Ok(()) => {
                 self.back[k] = None;
@@ -216,11 +307,27 @@ impl Run {
                 if report.checkpoint > 0 {
                     self.count("checkpoint recovered");
                 }
-                self.watch.started(k, &self.cluster, &self.history, &mut self.wrong);
+                if self.rotten.remove(&k) && matches!(report.tail, TailState::Torn { .. }) {
+                    // Rot in the very last batch passes for a torn one: the hole that the log's documents name.
+                    self.disk_lost(k, What::OldDisk);
+                }
+                self.tell_of(k, What::Start);
+                self.recorder.look_at_node(&self.cluster, k);
+                self.compare_hints(k);
             }
             Err(error) => {
                 self.count("recovery interrupted");
+                if self.cluster.take_fall(k).is_some() {
+                    self.count("crashed at a point");
+                }
                 let dark = self.cluster.lose_power_if_dark(k);
+                if !dark && self.rotten.contains(&k) {
+                    self.count("rot refused, disk wiped");
+                    self.wipe(k);
+                    self.back[k] =
+                        Some((now + Duration::from_millis(100), Return { dark_after: None, ..back }));
+                    return;
+                }
                 if !dark && !self.may_fail_to_start(k) {
                     self.complain(None, format!("n{k} does not start again: {error}"));
                 }
@@ -244,7 +351,29 @@ impl Run {
         for (name, count) in self.cluster.counters(k) {
             *self.tally.entry(name).or_default() += count;
         }
-        self.watch.dying(k, &self.cluster, &self.history, &mut self.wrong);
+        self.recorder.look_at_node(&self.cluster, k);
+        let (shards, life) = (self.cluster.shards(k), self.cluster.life(k));
+        self.died[k] = Some(Died { shards, life, hints: self.cluster.durable_hints(k) });
+    }
+
+    /// Hints that counted as durable before a death are there after it.
+    fn compare_hints(&mut self, k: usize) {
+        let Some(Died { life, hints, .. }) = self.died[k].clone() else { return };
+        if life + 1 != self.cluster.life(k) {
+            return; // it died unseen in between
+        }
+        let found = self.cluster.durable_hints(k);
+        for (target, had) in hints {
+            let has = found.get(&target).copied().unwrap_or(0);
+            if has < had {
+                self.complain(None, format!("n{k} had {had} durable hints for {target}, and has {has} now"));
+            }
+        }
+    }
+
+    /// Writes down what happened to a node.
+    fn tell_of(&mut self, k: usize, what: What) {
+        self.recorder.node(self.cluster.now().mono, k, what);
     }
 
     fn died(&mut self, k: usize, back: Return) {
@@ -261,7 +390,11 @@ fn concerned(fault: &Fault) -> Option<usize> {
         | Fault::Pause { node, .. }
         | Fault::Checkpoint { node }
         | Fault::FailSync { node, .. }
-        | Fault::FailWrite { node, .. } => Some(*node),
+        | Fault::FailWrite { node, .. }
+        | Fault::Wipe { node, .. }
+        | Fault::SaveDisk { node }
+        | Fault::OldDisk { node, .. }
+        | Fault::Rot { node, .. } => Some(*node),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use quorate_transport::memory::LinkFaults;
 use quorate_types::{Level, Record};
 
 use super::clients::{READER, WRITER, value};
-use super::record::{Intent, Key};
+use super::record::{Intent, Key, Op};
 use super::{Run, faults::End};
 use crate::clocks::ClockError;
 use crate::cluster::Repair;
@@ -17,7 +17,7 @@ use crate::cluster::Repair;
 /// makes the next one wait twice as long (up to 10 s), and a swarm's smallest limits take three hints of a page.
 const DRAIN: Duration = Duration::from_mins(20);
 
-impl Run {
+impl Run<'_> {
     /// No fault any more: everything is healed and comes back, and all hints are delivered.
     pub(super) fn make_peace(&mut self) {
         self.peace = true;
@@ -68,21 +68,21 @@ impl Run {
     /// Reads every key at ALL, so that read repair brings the copies together; those that fail again, and slower,
     /// for a limit may have been reached. The keys whose reads failed each time.
     pub(super) fn read_all(&mut self) -> Vec<Key> {
-        let mut keys: Vec<Key> = self.history.keys().cloned().collect();
+        let mut keys: Vec<Key> = self.recorder.keys().cloned().collect();
         // Nobody is told of a background repair that a limit prevented.
         let background =
             self.plan.cluster.keyspaces.iter().any(|space| space.read_repair == Repair::Background);
         for at_a_time in [if background { 1 } else { 16 }, 1, 1] {
-            let begin = self.history.ops.len();
+            let begin = self.recorder.ops().len();
             for (i, key) in keys.iter().enumerate() {
-                let op = self.note(key.clone(), Level::All, Intent::Get);
-                self.send_once(op, READER, 1 + i % self.plan.cluster.nodes);
+                let read = Op::new(key.clone(), Level::All, Intent::Get);
+                self.send_once(read, READER, 1 + i % self.plan.cluster.nodes);
                 if i % at_a_time == 0 {
                     self.run_for(Duration::from_millis(100));
                 }
             }
             self.run_for(Duration::from_secs(4));
-            let failed = self.history.ops[begin..].iter().filter(|op| !op.intent.writes() && !op.found_out());
+            let failed = self.recorder.ops()[begin..].iter().filter(|op| !op.writes() && !op.succeeded());
             keys = failed.map(|op| op.key.clone()).collect();
             if keys.is_empty() {
                 break;
@@ -95,15 +95,14 @@ impl Run {
     pub(super) fn write_once_more(&mut self) {
         for by in 1..=self.plan.cluster.nodes {
             let key = Key { space: 0, name: format!("last-{by}") };
-            let op = self.note(key.clone(), Level::All, Intent::Put(value("last", by as u64, 0)));
-            self.send_once(op, WRITER, by);
+            let value = value("last", by as u64, 0);
+            let put = Op::new(key.clone(), Level::All, Intent::Put { value, expires: false });
+            let op = self.send_once(put, WRITER, by);
             self.run_for(Duration::from_secs(1));
-            if self.history.ops[op].acked().is_none() {
-                let attempts = &self.history.ops[op].attempts;
-                self.complain(
-                    Some(key),
-                    format!("a write at ALL through n{by} fails in peace: {attempts:?}"),
-                );
+            let op = &self.recorder.ops()[op];
+            if !op.succeeded() {
+                let was = format!("{:?}", op.outcome);
+                self.complain(Some(&key), format!("a write at ALL through n{by} fails in peace: {was}"));
             }
         }
     }

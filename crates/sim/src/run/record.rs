@@ -1,12 +1,18 @@
-//! What clients asked and were told.
+//! Writes down what clients asked and were told, and what replicas hold, as the checker reads it; and keeps what the run
+//! itself must know of each request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use quorate_types::{Level, Mono, ReadOutcome, Version, WriteOutcome};
+use quorate_types::{Level, Mono, Version, WriteOutcome};
 use quorate_wire::{Response, ResponseBody};
 
-use crate::cluster::Heard;
+use crate::cluster::{Cluster, Heard, KeyspaceSpec, Repair, node_id};
+use crate::history::{
+    self, Complete, CopySeen, Event, FORMAT_VERSION, Header, Held, History, Invoke, Limits, NodeEvent,
+    NodeName, Outcome, Promise, ReadRepairPolicy, Value, When,
+};
+use crate::plan::Plan;
 
 /// A key of a keyspace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +21,12 @@ pub struct Key {
     pub space: usize,
     /// The key.
     pub name: String,
+}
+
+impl Key {
+    fn bytes(&self) -> quorate_types::Key {
+        quorate_types::Key::new(self.name.clone().into_bytes()).expect("plans are checked for it")
+    }
 }
 
 impl fmt::Display for Key {
@@ -26,89 +38,109 @@ impl fmt::Display for Key {
     }
 }
 
-/// One sending of a write or read to one coordinator, with its duplicates.
-#[derive(Debug)]
-pub struct Attempt {
-    pub by: usize,
-    pub life: u64,
-    pub sent: Mono,
-    /// How often it was sent.
-    pub copies: usize,
-    pub answers: Vec<(Mono, Response)>,
-    /// Copies of which nothing more will be said.
-    pub unanswered: usize,
-    /// It brought its version.
-    pub retry: bool,
-    /// The coordinator's log had failed when it was sent.
-    pub log_failed: bool,
-}
-
 /// What a client wants.
-#[derive(Clone, Debug)]
-pub enum Intent {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
     Get,
     Delete,
-    Put(String),
+    Put { value: String, expires: bool },
 }
 
-impl Intent {
-    pub fn writes(&self) -> bool {
-        !matches!(self, Intent::Get)
-    }
-
-    /// Whether this leaves `value`; a delete leaves none.
-    pub fn leaves(&self, value: Option<&[u8]>) -> bool {
-        match self {
-            Intent::Get => false,
-            Intent::Delete => value.is_none(),
-            Intent::Put(put) => value == Some(put.as_bytes()),
-        }
-    }
-}
-
-#[derive(Debug)]
-pub struct Op {
+/// One request to one coordinator, with its duplicates.
+#[derive(Clone, Debug)]
+pub(crate) struct Op {
     pub key: Key,
     pub level: Level,
     pub intent: Intent,
-    pub attempts: Vec<Attempt>,
+    pub client: u64,
+    pub by: usize,
+    /// The operation of which this is another attempt.
+    pub retry_of: Option<usize>,
+    /// The first answer that says anything.
+    pub outcome: Option<Outcome>,
 }
 
-#[derive(Debug, Default)]
-pub struct History {
-    pub ops: Vec<Op>,
-    keys: BTreeSet<Key>,
-    sent: BTreeMap<(u64, u64), (usize, usize)>,
-    /// Answers to what was never asked.
-    pub strays: Vec<Heard>,
-}
-
-/// An acknowledged write.
-#[derive(Clone, Copy, Debug)]
-pub struct Acked {
-    pub at: Mono,
-    pub version: Version,
-    pub required: usize,
-}
-
-impl History {
-    pub fn note_sent(&mut self, op: usize, attempt: Attempt, (session, number): (u64, u64)) {
-        self.sent.insert((session, number), (op, self.ops[op].attempts.len()));
-        self.ops[op].attempts.push(attempt);
+impl Op {
+    pub fn new(key: Key, level: Level, intent: Intent) -> Op {
+        Op { key, level, intent, client: 0, by: 0, retry_of: None, outcome: None }
     }
 
-    /// Notes an answer; the write that it belongs to.
-    pub fn note_heard(&mut self, heard: Heard) -> Option<usize> {
-        let Some(&(op, attempt)) = self.sent.get(&(heard.session, heard.number)) else {
-            self.strays.push(heard);
-            return None;
-        };
-        let attempt = &mut self.ops[op].attempts[attempt];
-        match heard.response {
-            Some(response) => attempt.answers.push((heard.at, response)),
-            None => attempt.unanswered += 1,
+    pub fn writes(&self) -> bool {
+        self.intent != Intent::Get
+    }
+
+    /// Whether it was answered with what there is, or done as asked.
+    pub fn succeeded(&self) -> bool {
+        use Outcome::{Deleted, Found, NotFound, Written};
+        matches!(self.outcome, Some(Written { .. } | Found(_) | Deleted { .. } | NotFound { .. }))
+    }
+
+    fn ask(&self) -> history::Ask {
+        let key = self.key.bytes();
+        match &self.intent {
+            Intent::Get => history::Ask::Get { key },
+            Intent::Delete => history::Ask::Delete { key },
+            Intent::Put { value, expires } => {
+                history::Ask::Put { key, value: Value::of(value.as_bytes()), expires: *expires }
+            }
         }
-        Some(op)
+    }
+}
+
+/// See the module.
+pub(crate) struct Recorder {
+    history: History,
+    /// The events, if somebody wants them.
+    events: Option<Vec<Event>>,
+    begin: Mono,
+    last_ns: u64,
+    spaces: Vec<String>,
+    ops: Vec<Op>,
+    keys: BTreeSet<Key>,
+    sent: BTreeMap<(u64, u64), usize>,
+    /// The copies as they were last seen: by node, by key.
+    copies: Vec<BTreeMap<Key, Version>>,
+    /// Operations before this have had their copies looked at.
+    looked: usize,
+    looks: u64,
+}
+
+/// The limits of a history that is made here: what a plan can ask for is bounded by the plan.
+const LIMITS: Limits = Limits { line_bytes_max: usize::MAX, events_max: usize::MAX, open_max: usize::MAX };
+
+impl Recorder {
+    pub fn new(plan: &Plan, begin: Mono) -> Recorder {
+        let header = history_header(plan);
+        Recorder {
+            history: History::new(header, LIMITS),
+            events: None,
+            begin,
+            last_ns: 0,
+            spaces: plan.cluster.keyspaces.iter().map(|space| space.name.clone()).collect(),
+            ops: Vec::new(),
+            keys: BTreeSet::new(),
+            sent: BTreeMap::new(),
+            copies: vec![BTreeMap::new(); plan.cluster.nodes + 1],
+            looked: 0,
+            looks: 0,
+        }
+    }
+
+    /// From now on the events are kept for [`Recorder::take_events`].
+    pub fn keep_events(&mut self) {
+        self.events = Some(Vec::new());
+    }
+
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.events.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
     }
 
     /// The keys that were asked for.
@@ -116,104 +148,174 @@ impl History {
         self.keys.iter()
     }
 
-    /// Takes in an operation, not yet sent.
-    pub fn begin(&mut self, op: Op) -> usize {
-        self.keys.insert(op.key.clone());
-        self.ops.push(op);
-        self.ops.len() - 1
+    /// Nanoseconds since the cluster came up; never less than what was written down before.
+    fn ns(&mut self, at: Mono) -> u64 {
+        self.last_ns = self.last_ns.max(at.0.saturating_sub(self.begin.0));
+        self.last_ns
     }
 
-    /// Everything about one key, in the order of time.
-    pub fn table(&self, key: &Key) -> String {
-        let mut lines = Vec::new();
-        for (id, op) in self.ops.iter().enumerate().filter(|(_, op)| op.key == *key) {
-            for attempt in &op.attempts {
-                lines.push((attempt.sent, op.describe(id, attempt)));
-                for (at, response) in &attempt.answers {
-                    lines.push((*at, format!("  -> {id:<4} n{} {:?}", attempt.by, response.body)));
-                }
+    fn push(&mut self, event: Event) {
+        if let Some(events) = &mut self.events {
+            events.push(event.clone());
+        }
+        self.history.push(event).expect("the recorder keeps to the order of time and of numbers");
+    }
+
+    /// Something that is to be written down at a time.
+    pub fn note(&mut self, at: Mono, event: impl FnOnce(u64) -> Event) {
+        let at_ns = self.ns(at);
+        self.push(event(at_ns));
+    }
+
+    /// Takes in an operation that is sent now, as `number` of `session`.
+    pub fn begin(&mut self, at: Mono, op: Op, (session, number): (u64, u64)) -> usize {
+        let id = self.ops.len();
+        let invoke = Invoke {
+            at_ns: self.ns(at),
+            id: id as u64,
+            client: op.client,
+            session: None,
+            keyspace: (op.key.space > 0).then(|| self.spaces[op.key.space].clone()),
+            level: op.level,
+            coordinator: Some(node_id(op.by)),
+            retry_of: op.retry_of.map(|of| of as u64),
+            ask: op.ask(),
+        };
+        self.push(Event::Invoke(invoke));
+        self.keys.insert(op.key.clone());
+        self.sent.insert((session, number), id);
+        self.ops.push(op);
+        id
+    }
+
+    /// An operation was sent once more.
+    pub fn duplicate(&mut self, at: Mono, op: usize) {
+        self.note(at, |at_ns| Event::Duplicate(history::Duplicate { at_ns, id: op as u64 }));
+    }
+
+    /// Notes an answer; the operation that it belongs to. An answer to nothing is the checker's to judge.
+    pub fn hear(&mut self, heard: &Heard) -> Option<usize> {
+        let op = self.sent.get(&(heard.session, heard.number)).copied();
+        let Some(outcome) = heard.response.as_ref().map(outcome) else { return op };
+        let id = op.map_or(u64::MAX, |op| op as u64);
+        let complete = Complete { at_ns: self.ns(heard.at), id, coordinator: None, outcome: outcome.clone() };
+        self.push(Event::Complete(complete));
+        let slot = &mut self.ops.get_mut(op?)?.outcome;
+        slot.get_or_insert(outcome);
+        op
+    }
+
+    /// Something happened to node `k`.
+    pub fn node(&mut self, at: Mono, k: usize, what: history::What) {
+        self.note(at, |at_ns| Event::Node(NodeEvent { at_ns, node: node_id(k), what }));
+    }
+
+    /// Looks every now and then at the copies of what clients asked for lately.
+    ///
+    /// A copy is in memory only if its log record is on disk, so what was seen once must be there for ever.
+    pub fn look(&mut self, cluster: &Cluster) {
+        self.looks += 1;
+        if !self.looks.is_multiple_of(16) {
+            return;
+        }
+        let lately: BTreeSet<Key> =
+            self.ops[self.looked.saturating_sub(64)..].iter().map(|op| op.key.clone()).collect();
+        self.looked = self.ops.len();
+        for k in (1..self.copies.len()).filter(|k| cluster.is_up(*k)) {
+            for key in &lately {
+                self.see_copy(cluster, k, key);
             }
         }
-        lines.sort();
-        lines.iter().fold(String::new(), |mut out, (at, line)| {
-            let _ = writeln!(out, "{:>10.3} ms {}", at.0 as f64 / 1e6, &line[..line.len().min(300)]);
-            out
-        })
+    }
+
+    /// Looks at every copy of node `k`, which runs.
+    pub fn look_at_node(&mut self, cluster: &Cluster, k: usize) {
+        for key in self.keys.clone() {
+            self.see_copy(cluster, k, &key);
+        }
+    }
+
+    /// Writes down a copy that is not as it was.
+    fn see_copy(&mut self, cluster: &Cluster, k: usize, key: &Key) {
+        let record = cluster.copy_in(key.space, k, key.name.as_bytes());
+        let (now, before) =
+            (record.as_ref().map(quorate_types::Record::newest), self.copies[k].get(key).copied());
+        if now == before {
+            return;
+        }
+        match now {
+            Some(version) => self.copies[k].insert(key.clone(), version),
+            None => self.copies[k].remove(key),
+        };
+        self.copy_seen(cluster, (k, key), record.as_ref().map(Held::from), When::Underway);
+    }
+
+    /// Writes down what every replica of every key holds: its last word.
+    pub fn see_final_copies(&mut self, cluster: &Cluster) {
+        for key in self.keys.clone() {
+            for k in cluster.replicas_in(key.space, key.name.as_bytes()) {
+                let record = cluster.copy_in(key.space, k, key.name.as_bytes());
+                self.copy_seen(cluster, (k, &key), record.as_ref().map(Held::from), When::Final);
+            }
+        }
+    }
+
+    fn copy_seen(&mut self, cluster: &Cluster, (k, key): (usize, &Key), record: Option<Held>, moment: When) {
+        let keyspace = (key.space > 0).then(|| self.spaces[key.space].clone());
+        let name = key.bytes();
+        self.note(cluster.now().mono, |at_ns| {
+            Event::Copy(CopySeen { at_ns, node: node_id(k), keyspace, key: name, record, moment })
+        });
+    }
+
+    /// Node `k` lost its disk, or got an older one: what it held says nothing of what it holds.
+    pub fn forget_copies(&mut self, k: usize) {
+        self.copies[k].clear();
     }
 }
 
-impl Op {
-    fn describe(&self, id: usize, attempt: &Attempt) -> String {
-        let what = match &self.intent {
-            Intent::Get => "get".to_owned(),
-            Intent::Delete => "delete".to_owned(),
-            Intent::Put(value) => format!("put {}", &value[..value.len().min(12)]),
-        };
-        let retry = if attempt.retry { " again with its version" } else { "" };
-        let Attempt { by, life, copies, .. } = attempt;
-        format!("#{id:<4} n{by} (life {life}) {what} at {}{retry}, {copies} times", self.level)
+/// What was answered, as a history keeps it.
+fn outcome(response: &Response) -> Outcome {
+    match &response.body {
+        ResponseBody::Write(outcome) => outcome.into(),
+        ResponseBody::Read(outcome) => outcome.into(),
+        ResponseBody::Refused(refusal) => Outcome::Rejected { reason: refusal.to_string() },
+        other => panic!("{other:?} to a read or write"),
     }
+}
 
-    pub fn write_outcomes(&self) -> impl Iterator<Item = (Mono, &WriteOutcome)> {
-        let answers = self.attempts.iter().flat_map(|attempt| &attempt.answers);
-        answers.filter_map(|(at, response)| match &response.body {
-            ResponseBody::Write(outcome) => Some((*at, outcome)),
-            _ => None,
-        })
+/// The version and expiry with which an indeterminate write can be sent again.
+pub(super) fn to_send_again(heard: &Heard) -> Option<(Version, Option<u64>)> {
+    match &heard.response.as_ref()?.body {
+        ResponseBody::Write(WriteOutcome::Indeterminate {
+            version: Some(version), expires_at_ms, ..
+        }) => Some((*version, *expires_at_ms)),
+        _ => None,
     }
+}
 
-    pub fn read_outcomes(&self) -> impl Iterator<Item = (Mono, &Attempt, &ReadOutcome)> {
-        self.attempts.iter().flat_map(|attempt| {
-            attempt.answers.iter().filter_map(move |(at, response)| match &response.body {
-                ResponseBody::Read(outcome) => Some((*at, attempt, outcome)),
-                _ => None,
-            })
-        })
+/// The header of the history that a run of `plan` writes down.
+pub fn history_header(plan: &Plan) -> Header {
+    let faults: Vec<String> = plan.faults().map(|(at_ms, fault)| format!("{at_ms} ms {fault:?}")).collect();
+    Header {
+        version: FORMAT_VERSION,
+        made_by: "the simulator".to_owned(),
+        seed: Some(plan.seed),
+        plan: Some(if faults.is_empty() { "no faults".to_owned() } else { faults.join("; ") }),
+        replay: None,
+        initial: history::Initial::Empty,
+        keyspaces: plan.cluster.keyspaces.iter().map(promise).collect(),
+        nodes: (1..=plan.cluster.nodes)
+            .map(|k| NodeName { node: node_id(k), name: format!("n{k}") })
+            .collect(),
     }
+}
 
-    /// The versions that were told for it: at most one may be.
-    pub fn versions(&self) -> Vec<Version> {
-        let told = self.write_outcomes().filter_map(|(_, outcome)| match outcome {
-            WriteOutcome::Written { version, .. } => Some(*version),
-            WriteOutcome::Indeterminate { version, .. } => *version,
-            _ => None,
-        });
-        let mut versions: Vec<Version> = told.collect();
-        versions.sort_unstable();
-        versions.dedup();
-        versions
-    }
-
-    /// Whether a read of it was answered with what there is.
-    pub fn found_out(&self) -> bool {
-        use ReadOutcome::{Deleted, Found, NotFound};
-        self.read_outcomes()
-            .any(|(.., outcome)| matches!(outcome, Found { .. } | Deleted { .. } | NotFound { .. }))
-    }
-
-    pub fn acked(&self) -> Option<Acked> {
-        let written = self.write_outcomes().filter_map(|(at, outcome)| match outcome {
-            WriteOutcome::Written { version, required, .. } => {
-                Some(Acked { at, version: *version, required: usize::from(*required) })
-            }
-            _ => None,
-        });
-        written.min_by_key(|acked| acked.at)
-    }
-
-    /// Whether it may ever be seen: false only if all that was sent was answered by a plain no.
-    pub fn may_exist(&self) -> bool {
-        let said_no = |response: &Response| {
-            matches!(
-                response.body,
-                ResponseBody::Refused(_)
-                    | ResponseBody::Write(WriteOutcome::Unavailable { .. } | WriteOutcome::Rejected { .. })
-            )
-        };
-        self.attempts.iter().any(|attempt| {
-            attempt.answers.len() + attempt.unanswered < attempt.copies
-                || attempt.answers.is_empty()
-                || !attempt.answers.iter().all(|(_, response)| said_no(response))
-        })
-    }
+fn promise(space: &KeyspaceSpec) -> Promise {
+    let read_repair = match space.read_repair {
+        Repair::Blocking => ReadRepairPolicy::Blocking,
+        Repair::Background => ReadRepairPolicy::Background,
+        Repair::Off => ReadRepairPolicy::Off,
+    };
+    Promise { read_repair: Some(read_repair), ..Promise::of(&space.name, space.n as u8) }
 }

@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use quorate_transport::memory::NetworkStatistics;
-use quorate_types::{ReadOutcome, WriteOutcome};
-use quorate_wire::ResponseBody;
-
 use super::Run;
-use super::record::{History, Key};
+use crate::check;
 use crate::kernel::Trace;
 use crate::plan::{Fault, Plan};
+use quorate_transport::memory::NetworkStatistics;
 
 /// How often everything happened, by name.
 pub type Tally = BTreeMap<&'static str, u64>;
@@ -20,8 +17,10 @@ pub type Tally = BTreeMap<&'static str, u64>;
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
+    /// The invariant that does not hold, or the run's own demands.
+    pub about: &'static str,
     /// The key that it concerns; `None`: the cluster.
-    pub key: Option<Key>,
+    pub key: Option<String>,
     /// What is wrong.
     pub what: String,
 }
@@ -43,20 +42,23 @@ pub struct Report {
     pub simulated: Duration,
     /// What happened, as a hash.
     pub trace: Trace,
+    /// What the checker said; `None`: the run did not come so far.
+    pub checked: Option<check::Report>,
     /// The violations in words, with the faults and the history of the first key; empty if all is well.
     pub text: String,
 }
 
 impl Report {
-    pub(super) fn of(run: Run) -> Report {
+    pub(super) fn of(run: Run<'_>) -> Report {
         let text = if run.wrong.is_empty() { String::new() } else { describe(&run) };
         Report {
             seed: run.plan.seed,
-            operations: operations(&run.history),
+            operations: operations(&run),
             network: run.cluster.network_statistics(),
             simulated: run.cluster.now().mono.since(quorate_types::Mono(0)),
             trace: run.cluster.trace().clone(),
             violations: run.wrong,
+            checked: run.checked,
             tally: run.tally,
             text,
         }
@@ -71,8 +73,9 @@ impl Report {
             network: NetworkStatistics::default(),
             simulated: Duration::ZERO,
             trace: Trace::default(),
+            checked: None,
             text: format!("seed {}: {what}\n", plan.seed),
-            violations: vec![Violation { key: None, what }],
+            violations: vec![Violation { about: "the run", key: None, what }],
             tally: Tally::new(),
         }
     }
@@ -90,19 +93,24 @@ pub(super) fn words_of(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "something that is no text".to_owned())
 }
 
-fn describe(run: &Run) -> String {
+fn describe(run: &Run<'_>) -> String {
     let seed = run.plan.seed;
     let mut text = format!("seed {seed}: {} violations, of {:?}\n", run.wrong.len(), run.plan.cluster);
-    for Violation { key, what } in run.wrong.iter().take(5) {
-        let key = key.as_ref().map_or_else(|| "the cluster".to_owned(), Key::to_string);
-        let _ = writeln!(text, "- {key}: {what}");
+    for Violation { about, key, what } in run.wrong.iter().take(8) {
+        let key = key.as_deref().unwrap_or("the cluster");
+        let _ = writeln!(text, "- {about}, {key}: {what}");
     }
     for (at_ms, fault) in run.plan.faults().filter(|(_, fault)| !matches!(fault, Fault::Checkpoint { .. })) {
-        let _ = writeln!(text, "{:>10} ms {fault:?}", run.begin.0 / 1_000_000 + at_ms);
+        let _ = writeln!(text, "{at_ms:>10} ms {fault:?}");
     }
-    if let Some(key) = run.wrong.iter().find_map(|violation| violation.key.as_ref()) {
-        let replicas = run.cluster.replicas_in(key.space, key.name.as_bytes());
-        let _ = writeln!(text, "the history of {key} (replicas {replicas:?}):\n{}", run.history.table(key));
+    let history = run.recorder.history();
+    let ruled = run.checked.as_ref().filter(|checked| checked.ruling() == check::Ruling::Violated);
+    if let Some(checked) = ruled {
+        let _ = writeln!(text, "{}", checked.text(history));
+    } else if let Some(key) = run.wrong.iter().find_map(|violation| violation.key.as_ref())
+        && let Some(table) = check::key_table(history, key)
+    {
+        let _ = writeln!(text, "the history of {key}:\n{table}");
     }
     let _ = writeln!(text, "the last events:");
     for happening in run.cluster.trace().last().skip(44) {
@@ -111,27 +119,10 @@ fn describe(run: &Run) -> String {
     text
 }
 
-fn operations(history: &History) -> Tally {
+fn operations(run: &Run<'_>) -> Tally {
     let mut tally = Tally::new();
-    let attempts = history.ops.iter().flat_map(|op| &op.attempts);
-    for (_, response) in attempts.flat_map(|attempt| &attempt.answers) {
-        *tally.entry(outcome(&response.body)).or_default() += 1;
+    for outcome in run.recorder.ops().iter().filter_map(|op| op.outcome.as_ref()) {
+        *tally.entry(outcome.kind()).or_default() += 1;
     }
     tally
-}
-
-fn outcome(body: &ResponseBody) -> &'static str {
-    match body {
-        ResponseBody::Write(WriteOutcome::Written { .. }) => "written",
-        ResponseBody::Write(WriteOutcome::Unavailable { .. }) => "write: unavailable",
-        ResponseBody::Write(WriteOutcome::Indeterminate { .. }) => "indeterminate",
-        ResponseBody::Write(WriteOutcome::Rejected { .. }) => "rejected",
-        ResponseBody::Read(ReadOutcome::Found { .. }) => "found",
-        ResponseBody::Read(ReadOutcome::Deleted { .. }) => "deleted",
-        ResponseBody::Read(ReadOutcome::NotFound { .. }) => "not found",
-        ResponseBody::Read(ReadOutcome::Unavailable { .. }) => "read: unavailable",
-        ResponseBody::Read(ReadOutcome::TimedOut { .. }) => "timed out",
-        ResponseBody::Refused(_) => "refused",
-        _ => "other",
-    }
 }

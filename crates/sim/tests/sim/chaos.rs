@@ -8,6 +8,7 @@ use std::env;
 
 use quorate_sim::plan::{Plan, Shape};
 use quorate_sim::run::{Tally, run};
+use quorate_types::points::Point;
 
 /// Seeds that every test run looks at.
 const SEEDS: u64 = 40;
@@ -44,9 +45,14 @@ fn whatever_fails_nothing_acknowledged_is_lost_and_every_promise_of_the_levels_h
     assert!(bad.is_empty(), "{} of {count} seeds: {bad:?}", bad.len());
     if one.is_none() && count >= SEEDS {
         let missing: BTreeSet<_> =
-            MUST_HAPPEN.iter().filter(|name| !sum.contains_key(*name) || sum[*name] == 0).collect();
+            must_happen().filter(|name| !sum.contains_key(name) || sum[name] == 0).collect();
         assert!(missing.is_empty(), "never happened: {missing:?}");
     }
+}
+
+/// Those below, and that every named point is passed, every rare branch taken.
+fn must_happen() -> impl Iterator<Item = &'static str> {
+    MUST_HAPPEN.iter().copied().chain(Point::all().map(Point::name))
 }
 
 /// Every kind of fault and of recovery: a run of the default seeds in which one of these never happens tests less
@@ -56,6 +62,8 @@ const MUST_HAPPEN: &[&str] = &[
     "power cut",
     "power cut of all",
     "power went in the middle of something",
+    "crashed at a point",
+    "idle in peace",
     "paused",
     "partitioned",
     "partial cut",

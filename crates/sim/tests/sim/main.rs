@@ -6,6 +6,8 @@
 mod chaos;
 mod determinism;
 mod linearizable;
+mod points;
 mod scenarios;
+mod shipped;
 #[cfg(target_os = "linux")]
 mod tripwire;

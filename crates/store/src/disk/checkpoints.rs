@@ -14,7 +14,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_types::Timestamp;
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{Timestamp, crash_point};
 use quorate_wal::io::LockGuard;
 use quorate_wal::{Io, Lsn, Wal};
 
@@ -80,6 +81,7 @@ impl Checkpoints {
     /// Begins a checkpoint of `shards` shards; removes what unfinished ones left.
     pub fn begin(&mut self, shards: usize) -> Result<CheckpointRun, DiskError> {
         self.sweep()?;
+        crash_point!("checkpoint.begun");
         self.begun += 1;
         let (io, parts_dir) = (Arc::clone(&self.io), parts_dir(&self.dir));
         Ok(CheckpointRun { io, parts_dir, number: self.begun, shards })
@@ -98,15 +100,25 @@ impl Checkpoints {
     ) -> Result<&Manifest, DiskError> {
         let CheckpointRun { parts_dir, number, shards, .. } = run;
         check_parts(&mut parts, number, shards);
-        let manifest = self.next_manifest(number, &parts, ceiling);
+        let mut manifest = self.next_manifest(number, &parts, ceiling);
+        if planted(Mutant::LogCutTooEarly) {
+            manifest.replay_point = wal.durable_lsn();
+        }
         wal.sync_to(manifest.replay_point)?;
-        self.io.sync_dir(&parts_dir).map_err(DiskError::io("sync", &parts_dir))?;
+        crash_point!("checkpoint.log_synced");
+        if !planted(Mutant::PartNameNotSynced) {
+            self.io.sync_dir(&parts_dir).map_err(DiskError::io("sync", &parts_dir))?;
+        }
+        crash_point!("checkpoint.parts_named");
         self.in_doubt = Some(number);
         manifest.publish(&*self.io, &self.dir)?;
+        crash_point!("checkpoint.published");
         self.manifest = manifest;
         self.in_doubt = None;
         wal.checkpoint(self.manifest.replay_point);
+        crash_point!("checkpoint.log_cut");
         self.sweep()?;
+        crash_point!("checkpoint.swept");
         Ok(&self.manifest)
     }
 

@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 use crc32fast::Hasher;
+use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{
-    KeyspaceId, RecordRef,
+    KeyspaceId, RecordRef, crash_point,
     limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX},
 };
 use quorate_wal::io::{FileWriter, OpenMode};
@@ -103,6 +104,7 @@ impl PartWriter {
         let file = FileWriter::create(io, &path).map_err(DiskError::io("create", &path))?;
         let mut writer = PartWriter { id, applied, path, file, hasher: Hasher::new(), records: 0 };
         writer.put(&id.header())?;
+        crash_point!("checkpoint.part_begun");
         Ok(writer)
     }
 
@@ -113,14 +115,22 @@ impl PartWriter {
             return Ok(());
         }
         self.records += count(slice);
-        self.block(slice)
+        self.block(slice)?;
+        crash_point!("checkpoint.slice");
+        Ok(())
     }
 
     /// Ends the file and syncs it.
     pub fn finish(mut self) -> Result<PartDone, DiskError> {
         self.block(&[])?;
         let crc = self.hasher.finalize();
-        let bytes = self.file.finish().map_err(DiskError::io("sync", &self.path))?;
+        let bytes = if planted(Mutant::PartNotSynced) {
+            self.file.flush().map(|()| self.file.position())
+        } else {
+            self.file.finish()
+        };
+        let bytes = bytes.map_err(DiskError::io("sync", &self.path))?;
+        crash_point!("checkpoint.part_synced");
         let part = Part { bytes, records: self.records, crc };
         Ok(PartDone { id: self.id, applied: self.applied, part })
     }

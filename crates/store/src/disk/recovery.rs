@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_types::{Generation, KeyspaceId, RecordRef, Timestamp, Token};
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{Generation, KeyspaceId, RecordRef, Timestamp, Token, crash_point};
 use quorate_wal::io::LockGuard;
 use quorate_wal::{Io, Lsn, Options, Recovery, TailState, Wal};
 
@@ -75,16 +76,20 @@ pub fn open(io: Arc<dyn Io>, dir: &Path, options: OpenOptions, wall_ms: u64) -> 
     ensure_dir(&*io, dir)?;
     let lock = lock(&*io, dir)?;
     let old = survey(&*io, dir, &identity)?;
+    crash_point!("start.surveyed");
     ensure_dir(&*io, &parts_dir(dir))?;
     ensure_dir(&*io, &wal_dir(dir))?;
     let mut replay = Replay::new(hash_seed, shards);
     if let Some(manifest) = &old {
         replay.checkpoint(&*io, dir, manifest)?;
     }
+    crash_point!("start.checkpoint_loaded");
     let (wal, recovery) = Wal::open(&wal, Arc::clone(&io))?;
+    crash_point!("start.log_opened");
     check_log(dir, old.as_ref(), &recovery)?;
     let from = old.as_ref().map_or(Lsn::ZERO, |manifest| manifest.replay_point);
     replay.log(dir, &recovery, from)?;
+    crash_point!("start.log_replayed");
     let manifest = replay.manifest(old, &recovery, wall_ms);
     let opener = Opener { io, dir, lock };
     opener.opened(replay, wal, &recovery, manifest)
@@ -106,6 +111,7 @@ impl Opener<'_> {
         manifest: Manifest,
     ) -> Result<Opened, DiskError> {
         manifest.publish(&*self.io, self.dir)?;
+        crash_point!("start.published");
         let report = RecoveryReport {
             checkpoint: manifest.checkpoint,
             checkpoint_records: replay.checkpoint_records,
@@ -184,7 +190,11 @@ impl Replay {
         self.ceiling = manifest.clock_ceiling;
         for (shard, &expected) in (0..).zip(&manifest.parts) {
             let id = PartId { checkpoint: manifest.checkpoint, shard };
-            let apply = &mut |keyspace, key: &[u8], record: RecordRef<'_>| self.apply(keyspace, key, record);
+            let apply = &mut |keyspace, key: &[u8], record: RecordRef<'_>| {
+                if record.value.is_some() || !planted(Mutant::TombstonesNotInCheckpoint) {
+                    self.apply(keyspace, key, record);
+                }
+            };
             part::load(io, &parts_dir(dir), id, expected, apply)?;
             self.checkpoint_records += expected.records;
         }
@@ -200,6 +210,8 @@ impl Replay {
                 source,
             })?;
             match entry {
+                LogEntry::Mutation { record, .. }
+                    if record.value.is_none() && planted(Mutant::TombstonesNotReplayed) => {}
                 LogEntry::Mutation { keyspace, key, record } => self.apply(keyspace, key, record),
                 LogEntry::ClockCeiling(ceiling) => self.ceiling = self.ceiling.max(ceiling),
             }

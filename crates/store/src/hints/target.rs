@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_types::NodeId;
+use quorate_types::mutants::{Mutant, planted};
+use quorate_types::{NodeId, crash_point};
 use quorate_wal::{Chores, Io, Lsn, Options, Recovery, Replay, SyncPolicy, Wal};
 
 use super::pending::Pending;
@@ -82,6 +83,7 @@ impl TargetLog {
         self.pending.push(number, hint_bytes as usize, hint.created_wall_ms);
         self.recent.push(number, hint.clone());
         self.unsynced += 1;
+        crash_point!("hint.staged");
         Ok(number)
     }
 
@@ -89,10 +91,15 @@ impl TargetLog {
     pub fn sync(&mut self) -> Result<Option<HintNumber>, DiskError> {
         let wal = &self.log.as_ref().map_err(Clone::clone)?.wal;
         let last = wal.last_lsn();
+        if planted(Mutant::HintsNotSynced) {
+            self.unsynced = 0;
+            return Ok(None);
+        }
         if wal.durable_lsn() >= last {
             return Ok(None);
         }
         wal.sync_to(last)?;
+        crash_point!("hint.synced");
         self.unsynced = 0;
         Ok(Some(HintNumber(last.get())))
     }
@@ -132,6 +139,7 @@ impl TargetLog {
             return Ok(());
         }
         let progress = wal.stage(KIND_HINTS_DELIVERED, &[&through.0.to_le_bytes()])?;
+        crash_point!("hint.progress");
         self.pending.delivered(through);
         self.recent.delivered(through);
         self.unsynced = self.unsynced.min(self.pending.hints());

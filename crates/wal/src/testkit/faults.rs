@@ -71,6 +71,11 @@ impl SimIo {
         self.disk().plan.power_cut_in = Some(operations);
     }
 
+    /// The power goes now: until [`SimIo::cut_power`] everything fails, and changes nothing.
+    pub fn darken(&self) {
+        self.disk().dark = true;
+    }
+
     /// The `syncs`-th sync of a file from now (1: the next) fails, once, and throws the pages away.
     pub fn fail_sync_after(&self, syncs: u64) {
         self.disk().plan.sync_failure_in = Some(syncs);

@@ -1,0 +1,196 @@
+//! Looking on: telling a scenario as it goes, writing its events, its history, its trace.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+use quorate_sim::events::EventWriter;
+use quorate_sim::history::{Ask, Event, Outcome, What, Writer};
+use quorate_sim::observe::{Observer, Sight};
+use quorate_sim::plan::Plan;
+use quorate_sim::run::{Report, history_header};
+
+/// Whoever wants to see a run.
+pub struct Look<'a> {
+    narrator: Option<Narrator<'a>>,
+    events: Option<EventWriter<BufWriter<File>>>,
+    history: Option<Writer<BufWriter<File>>>,
+    failed: Option<io::Error>,
+}
+
+impl<'a> Look<'a> {
+    /// Tells `out`, if there is one.
+    pub fn new(plan: &Plan, out: Option<&'a mut dyn Write>) -> Look<'a> {
+        let narrator =
+            out.map(|out| Narrator { out, asked: BTreeMap::new(), failed: None, about: plan.about.clone() });
+        Look { narrator, events: None, history: None, failed: None }
+    }
+
+    pub fn write_events(&mut self, to: BufWriter<File>, plan: &Plan) {
+        self.events = Some(EventWriter::new(to, plan));
+    }
+
+    pub fn write_history(&mut self, to: BufWriter<File>, plan: &Plan) -> io::Result<()> {
+        self.history = Some(Writer::new(to, &history_header(plan))?);
+        Ok(())
+    }
+
+    /// Ends what is written; what could not be.
+    pub fn finish(self, report: &Report) -> io::Result<()> {
+        if let Some(events) = self.events {
+            events.finish(report)?;
+        }
+        if let Some(mut history) = self.history {
+            history.flush()?;
+        }
+        let told = self.narrator.and_then(|narrator| narrator.failed);
+        self.failed.or(told).map_or(Ok(()), Err)
+    }
+}
+
+impl Observer for Look<'_> {
+    fn see(&mut self, at_ns: u64, sight: Sight<'_>) {
+        if let Some(narrator) = &mut self.narrator {
+            narrator.see(at_ns, sight);
+        }
+        if let Some(events) = &mut self.events {
+            events.see(at_ns, sight);
+        }
+        if let (Some(history), Sight::Event(event)) = (&mut self.history, sight)
+            && self.failed.is_none()
+        {
+            self.failed = history.write(event).err();
+        }
+    }
+}
+
+/// Tells people what happens.
+struct Narrator<'a> {
+    out: &'a mut dyn Write,
+    asked: BTreeMap<u64, String>,
+    about: String,
+    failed: Option<io::Error>,
+}
+
+/// Requests beyond this many are not told one by one.
+const TOLD_MAX: usize = 40;
+
+impl Narrator<'_> {
+    fn line(&mut self, at_ns: u64, text: &str) {
+        if !self.about.is_empty() {
+            let about = std::mem::take(&mut self.about);
+            self.write(&format!("{about}\n\n"));
+        }
+        self.write(&format!("{:>9.3} s  {text}\n", at_ns as f64 / 1e9));
+    }
+
+    fn write(&mut self, text: &str) {
+        if self.failed.is_none() {
+            self.failed = self.out.write_all(text.as_bytes()).err();
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Invoke(invoke) if self.asked.len() < TOLD_MAX => {
+                let by = invoke.coordinator.map_or_else(String::new, |node| self.name(node));
+                let what = match &invoke.ask {
+                    Ask::Get { key } => format!("get {key}"),
+                    Ask::Put { key, value, .. } => format!("put {key} {value}"),
+                    Ask::Delete { key } => format!("delete {key}"),
+                    Ask::Scan {} => "scan".to_owned(),
+                };
+                self.asked.insert(invoke.id, format!("{by}  {what} at {}", invoke.level));
+            }
+            Event::Complete(complete) => {
+                if let Some(asked) = self.asked.get(&complete.id).cloned() {
+                    self.line(complete.at_ns, &format!("{asked}: {}", answer(&complete.outcome)));
+                }
+            }
+            Event::Node(event) => {
+                let name = self.name(event.node);
+                self.line(event.at_ns, &format!("{name}  {}", happened(event.what)));
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&self, node: quorate_types::NodeId) -> String {
+        let number = (1..=32).find(|k| quorate_sim::cluster::node_id(*k) == node);
+        number.map_or_else(|| node.to_string(), |k| format!("n{k}"))
+    }
+
+    fn see(&mut self, at_ns: u64, sight: Sight<'_>) {
+        match sight {
+            Sight::Say(text) => {
+                self.line(at_ns, "");
+                self.write(&format!("  {text}\n\n"));
+            }
+            Sight::Fault(fault) => self.line(at_ns, &format!("fault: {}", fault.name())),
+            Sight::Over(name, _) => self.line(at_ns, &format!("over: {name}")),
+            Sight::Met(wanted) => self.line(at_ns, &format!("now: {wanted}")),
+            Sight::Wrong(what) => self.line(at_ns, &format!("WRONG: {what}")),
+            Sight::Event(event) => self.event(event),
+            Sight::Message(_) | Sight::Happening(_) => {}
+        }
+    }
+}
+
+fn answer(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Written { acked, required, .. } => {
+            format!("written, {acked} acknowledgements of {required} needed")
+        }
+        Outcome::Found(held) => held.value.as_ref().map_or_else(|| "found".to_owned(), ToString::to_string),
+        Outcome::Unavailable { required, alive } => {
+            format!("unavailable, nothing was sent: {alive} of {required} replicas are alive")
+        }
+        Outcome::Indeterminate { acked, required, .. } => {
+            format!("not known: {acked} of {required} acknowledged in time; it may survive")
+        }
+        Outcome::TimedOut { answered, required } => format!("timed out: {answered} of {required} answered"),
+        Outcome::Rejected { reason } => format!("rejected: {reason}"),
+        other => other.kind().replace('_', " "),
+    }
+}
+
+fn happened(what: What) -> &'static str {
+    match what {
+        What::Crash => "is killed",
+        What::PowerCut => "loses power",
+        What::Start => "is up again",
+        What::Pause => "stands still",
+        What::Resume => "goes on",
+        What::DiskFailed => "has a failed disk: it takes no more writes",
+        What::Wipe => "lost its disk",
+        What::OldDisk => "has an older disk",
+        What::ClockMoved => "has another time",
+        What::Stop => "stops",
+    }
+}
+
+/// Prints the trace.
+pub struct PrintTrace<'a> {
+    out: &'a mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl<'a> PrintTrace<'a> {
+    pub fn new(out: &'a mut dyn Write) -> PrintTrace<'a> {
+        PrintTrace { out, failed: None }
+    }
+
+    pub fn finish(self) -> io::Result<()> {
+        self.failed.map_or(Ok(()), Err)
+    }
+}
+
+impl Observer for PrintTrace<'_> {
+    fn see(&mut self, _at_ns: u64, sight: Sight<'_>) {
+        if let Sight::Happening(happening) = sight
+            && self.failed.is_none()
+        {
+            self.failed = writeln!(self.out, "{happening}").err();
+        }
+    }
+}

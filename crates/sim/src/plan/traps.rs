@@ -1,0 +1,92 @@
+//! Faults that only show something together: what chance alone brings together in one of a thousand plans.
+//!
+//! Each trap is made of ordinary steps, so that shrinking takes it apart like everything else.
+
+use quorate_types::Level;
+
+use super::{Act, Ask, Fault, Return, Step, What};
+use crate::clocks::ClockError;
+use crate::cluster::ClusterSpec;
+use crate::random::{Stream, pick};
+
+/// Ids of requests that traps ask begin here.
+const IDS: u64 = 700_000;
+
+/// Puts the traps of a seed among `steps`, and only where replicas die anyway.
+pub(super) fn traps(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: &mut Vec<Step>) {
+    if !steps.iter().any(|step| matches!(&step.act, Act::Fault(fault) if fault.loses_memory())) {
+        return;
+    }
+    let mut trap = Trap { cluster, steps, ids: IDS };
+    if draw.one_in(3) {
+        trap.bursts(draw);
+    }
+    if draw.one_in(6) && run_ms > 2_000 {
+        let at_ms = draw.below(run_ms - 1_500);
+        trap.clock(draw, at_ms);
+    }
+}
+
+struct Trap<'a> {
+    cluster: &'a ClusterSpec,
+    steps: &'a mut Vec<Step>,
+    ids: u64,
+}
+
+impl Trap<'_> {
+    /// Writes that are under way when something fails, for every acknowledgement counts: of keys that nobody else
+    /// writes, so that nothing hides what was lost.
+    fn bursts(&mut self, draw: &mut Stream) {
+        let failing = |step: &Step| match &step.act {
+            Act::Fault(fault) if fault.loses_memory() => Some((step.at_ms, *fault.nodes().first()?)),
+            _ => None,
+        };
+        let places: Vec<(u64, usize)> = self.steps.iter().filter_map(failing).collect();
+        for (at_ms, node) in places {
+            let level = pick(draw, &[Level::All, Level::All, Level::One, Level::Quorum]);
+            for _ in 0..2 + draw.below(5) {
+                let when = at_ms.saturating_sub(4) + draw.below(30);
+                self.put(when, node, level);
+            }
+        }
+    }
+
+    /// A disk stalls, the clock leaps, writes are stamped by it, the power goes, and the clock is back when the replica
+    /// is: stamps above a ceiling that was not durable are issued again, or smaller ones after them.
+    fn clock(&mut self, draw: &mut Stream, at_ms: u64) {
+        let node = 1 + draw.below(self.cluster.nodes as u64) as usize;
+        let back = Return { after_ms: 100 + draw.below(400), ..Return::default() };
+        let leap = ClockError::Step { ms: 1_200 + draw.below(700).cast_signed() };
+        self.fault(at_ms, Fault::Stall { node, ms: 1_000 });
+        self.fault(at_ms + 1, Fault::Clock { node, error: leap });
+        self.fault(at_ms + 400, Fault::CutPower { node, back });
+        self.fault(at_ms + 401, Fault::Clock { node, error: ClockError::None });
+        for _ in 0..12 {
+            let (before, behind) = (at_ms + draw.below(390), at_ms + 400 + back.after_ms + draw.below(600));
+            self.put(before, node, Level::One);
+            self.put(behind, node, Level::One);
+        }
+    }
+
+    fn fault(&mut self, at_ms: u64, fault: Fault) {
+        self.steps.push(Step { at_ms, act: Act::Fault(fault) });
+    }
+
+    fn put(&mut self, at_ms: u64, by: usize, level: Level) {
+        let id = self.ids;
+        self.ids += 1;
+        let ask = Ask {
+            id,
+            client: 5,
+            by,
+            space: (id % self.cluster.keyspaces.len() as u64) as usize,
+            key: format!("burst-{id}"),
+            level,
+            time_left_ms: 2_000,
+            what: What::Put { ttl_ms: None, bytes: 0 },
+            retry_by: None,
+            expect: None,
+        };
+        self.steps.push(Step { at_ms, act: Act::Ask(ask) });
+    }
+}

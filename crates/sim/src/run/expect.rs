@@ -1,0 +1,129 @@
+//! What a scenario expects, against what is.
+
+use std::time::Duration;
+
+use super::Run;
+use super::record::{Intent, Key};
+use crate::history::Outcome;
+use crate::observe::Sight;
+use crate::plan::{Act, Expect, Wanted};
+
+/// How often a state that is waited for is looked at.
+const EVERY: Duration = Duration::from_millis(10);
+
+impl Run<'_> {
+    /// The key that a plan's name stands for.
+    pub(super) fn key(&self, space: usize, name: &str) -> Key {
+        let name = self.names.get(name).cloned().unwrap_or_else(|| name.to_owned());
+        Key { space, name }
+    }
+
+    /// Waits for a state; how long it took.
+    pub(super) fn wait_until(&mut self, wanted: &Wanted, within_ms: u64) -> Duration {
+        let begun = self.cluster.now().mono;
+        let until = begun + Duration::from_millis(within_ms);
+        while !self.holds(wanted) {
+            let now = self.cluster.now().mono;
+            if now >= until {
+                let is = self.instead_of(wanted);
+                self.complain(None, format!("expected within {within_ms} ms: {wanted}; {is}"));
+                return now.since(begun);
+            }
+            self.run_to((now + EVERY).min(until));
+        }
+        self.show(Sight::Met(wanted));
+        self.cluster.now().mono.since(begun)
+    }
+
+    fn holds(&self, wanted: &Wanted) -> bool {
+        match wanted {
+            Wanted::Hints(count) => self.hints() == *count,
+            Wanted::Copies { key, of, count } => self.copies_of(key, *of) == *count,
+            Wanted::Tombstones { key, count } => self.tombstones(key) == *count,
+            Wanted::Equal => self.cluster.converged(),
+            Wanted::Up(node) => self.cluster.is_up(*node),
+        }
+    }
+
+    fn instead_of(&self, wanted: &Wanted) -> String {
+        match wanted {
+            Wanted::Hints(_) => format!("there are {}", self.hints()),
+            Wanted::Copies { key, of, .. } => format!("there are {}", self.copies_of(key, *of)),
+            Wanted::Tombstones { key, .. } => format!("there are {}", self.tombstones(key)),
+            Wanted::Equal => "they are not".to_owned(),
+            Wanted::Up(_) => "it is not".to_owned(),
+        }
+    }
+
+    fn hints(&self) -> u64 {
+        let living = (1..=self.plan.cluster.nodes).filter(|k| self.cluster.is_up(*k));
+        living.map(|k| self.cluster.hints_at(k) + self.cluster.hints_pending(k)).sum()
+    }
+
+    fn copies_of(&self, key: &str, ask: u64) -> usize {
+        let Some(value) = self.value_of(ask) else { return 0 };
+        let holds = |record: &quorate_types::Record| record.value.as_deref() == Some(value.as_bytes());
+        self.living_copies(key).iter().filter(|record| holds(record)).count()
+    }
+
+    fn tombstones(&self, key: &str) -> usize {
+        self.living_copies(key).iter().filter(|record| record.value.is_none()).count()
+    }
+
+    /// The records of a key at those of its replicas that run.
+    fn living_copies(&self, key: &str) -> Vec<quorate_types::Record> {
+        let key = self.key(0, key);
+        let owners = self.cluster.replicas_in(0, key.name.as_bytes()).into_iter();
+        let living = owners.filter(|k| self.cluster.is_up(*k));
+        living.filter_map(|k| self.cluster.copy_in(0, k, key.name.as_bytes())).collect()
+    }
+
+    /// The value that an ask wrote.
+    fn value_of(&self, ask: u64) -> Option<&str> {
+        match &self.recorder.ops()[*self.op_of_ask.get(&ask)?].intent {
+            Intent::Put { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Every answer that the plan says something about.
+    pub(super) fn check_expectations(&mut self) {
+        let mut wrong = Vec::new();
+        for step in &self.plan.steps {
+            let Act::Ask(ask) = &step.act else { continue };
+            let Some(expect) = ask.expect else { continue };
+            let op = self.op_of_ask.get(&ask.id).map(|op| &self.recorder.ops()[*op]);
+            let outcome = op.and_then(|op| op.outcome.as_ref());
+            if !self.is_as(expect, outcome) {
+                let is = outcome.map_or("not answered".to_owned(), |outcome| outcome.kind().to_owned());
+                let key = self.key(ask.space, &ask.key);
+                wrong.push((key, format!("#{} by n{}: expected: {expect}; it was {is}", ask.id, ask.by)));
+            }
+        }
+        for (key, what) in wrong {
+            self.complain(Some(&key), what);
+        }
+    }
+
+    fn is_as(&self, expect: Expect, outcome: Option<&Outcome>) -> bool {
+        let Some(outcome) = outcome else { return false };
+        match (expect, outcome) {
+            (Expect::Written, Outcome::Written { .. })
+            | (Expect::NotFound, Outcome::NotFound { .. })
+            | (Expect::Deleted, Outcome::Deleted { .. })
+            | (Expect::Unavailable, Outcome::Unavailable { .. })
+            | (
+                Expect::Fails,
+                Outcome::Unavailable { .. }
+                | Outcome::TimedOut { .. }
+                | Outcome::Indeterminate { .. }
+                | Outcome::Rejected { .. },
+            ) => true,
+            (Expect::Sees(ask), Outcome::Found(held)) => {
+                let value = self.value_of(ask).map(|value| crate::history::Value::of(value.as_bytes()));
+                value.is_some() && held.value == value
+            }
+            _ => false,
+        }
+    }
+}
