@@ -12,9 +12,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use quorate_types::Receipt;
-use quorate_wire::{Request, RequestBody, ResponseBody};
+use quorate_wire::{Request, RequestBody, Response, ResponseBody};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -73,6 +73,20 @@ pub(crate) struct Answered {
     pub(crate) receipt: Option<Box<Receipt>>,
 }
 
+/// A request under way.
+pub(crate) struct Asked<'a> {
+    answer: oneshot::Receiver<Response>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Asked<'_> {
+    /// Waits for the answer.
+    pub(crate) async fn answer(self) -> Result<Answered, Problem> {
+        let Response { body, receipt, .. } = self.answer.await.map_err(|_| outcome::gone())?;
+        Ok(Answered { body, receipt })
+    }
+}
+
 impl Door {
     /// A door to `node`.
     pub fn new(node: Arc<dyn Node>, about: About, limits: Limits) -> Door {
@@ -111,16 +125,20 @@ impl Door {
         self.node.step();
     }
 
-    /// Asks the node.
+    /// Asks the node, and waits for the answer.
     pub(crate) async fn ask(&self, body: RequestBody, asking: Asking) -> Result<Answered, Problem> {
-        let _place = self.requests.try_acquire().map_err(|_| {
+        self.begin(body, asking)?.answer().await
+    }
+
+    /// Asks the node.
+    pub(crate) fn begin(&self, body: RequestBody, asking: Asking) -> Result<Asked<'_>, Problem> {
+        let place = self.requests.try_acquire().map_err(|_| {
             self.count(Count::RequestsMax);
             overloaded("http.requests_max")
         })?;
         let Asking { deadline_ms, want_receipt } = asking;
         let request = Request { number: 0, time_left_ms: deadline_ms, want_receipt, body };
-        let response = self.node.ask(request).await.map_err(|_| outcome::gone())?;
-        Ok(Answered { body: response.body, receipt: response.receipt })
+        Ok(Asked { answer: self.node.ask(request), _place: place })
     }
 
     /// Room for a body of `bytes`.

@@ -29,6 +29,7 @@
 //! Sources: RFC 9110 (HTTP), RFC 9457 (problem documents), Server Timing (W3C).
 
 mod accept;
+mod batch;
 mod body;
 mod connection;
 mod context;
@@ -42,8 +43,10 @@ mod params;
 mod problem;
 mod reply;
 mod routes;
+mod scan;
 mod slow;
 mod store;
+mod views;
 
 pub use door::{Door, Stop};
 pub use limits::Limits;

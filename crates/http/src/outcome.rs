@@ -99,7 +99,8 @@ pub(crate) fn gone() -> Problem {
         .with("version", serde_json::Value::Null)
 }
 
-fn unfitting(body: ResponseBody) -> Problem {
+/// What is no answer to what was asked: a refusal, or a bug.
+pub(crate) fn unfitting(body: ResponseBody) -> Problem {
     match body {
         ResponseBody::Refused(refusal) => refused(&refusal),
         // Can't be: a node answers what it was asked.

@@ -17,6 +17,15 @@ pub(crate) const WRITE: &[&str] =
 /// Names that deletes take.
 pub(crate) const DELETE: &[&str] = &["key", "key64", "level", "deadline", "keyspace", "version", "return"];
 
+/// Names that a scan takes.
+pub(crate) const SCAN: &[&str] = &["prefix", "limit", "cursor", "level", "deadline", "keyspace"];
+/// Names that a batch takes.
+pub(crate) const BATCH: &[&str] = &["level", "deadline", "keyspace"];
+/// Names that the views take.
+pub(crate) const VIEW: &[&str] = &["deadline"];
+/// Names that an explanation takes.
+pub(crate) const EXPLAIN: &[&str] = &["key", "key64", "deadline", "keyspace"];
+
 /// The decoded parameters of one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params(Vec<(String, Vec<u8>)>);

@@ -91,7 +91,7 @@ pub(crate) fn empty(status: StatusCode) -> Response {
     response
 }
 
-fn with_type(status: StatusCode, bytes: Bytes, media_type: &'static str) -> Response {
+pub(crate) fn with_type(status: StatusCode, bytes: Bytes, media_type: &'static str) -> Response {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -7,23 +7,46 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 
 use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
-use crate::{health, reply, store};
+use crate::{batch, health, reply, scan, store, views};
+
+/// The description of this interface; a test holds it against [`table`].
+const OPENAPI: &[u8] = include_bytes!("../openapi.json");
+
+/// The paths, and what each answers.
+pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
+    let store = || get(store::get).put(store::put).post(store::put).delete(store::delete);
+    vec![
+        ("/api/v1/store", store()),
+        ("/api/v1/store/", store()),
+        ("/api/v1/store/{*key}", store()),
+        ("/api/v1/scan", get(scan::scan)),
+        ("/api/v1/batch", post(batch::batch)),
+        ("/api/v1/cluster", get(views::cluster)),
+        ("/api/v1/keyspaces", get(views::keyspaces)),
+        ("/api/v1/nodes", get(views::nodes)),
+        ("/api/v1/ring", get(views::ring)),
+        ("/api/v1/hints", get(views::hints)),
+        ("/api/v1/explain", get(views::explain)),
+        ("/health/live", get(health::live)),
+        ("/health/ready", get(health::ready)),
+        ("/version", get(health::version)),
+        ("/openapi.json", get(openapi)),
+    ]
+}
+
+async fn openapi() -> Response {
+    reply::with_type(StatusCode::OK, OPENAPI.into(), "application/json")
+}
 
 /// All routes of `door`.
 pub(crate) fn router(door: &Arc<Door>) -> Router {
-    let store = || get(store::get).put(store::put).post(store::put).delete(store::delete);
-    Router::new()
-        .route("/api/v1/store", store())
-        .route("/api/v1/store/", store())
-        .route("/api/v1/store/{*key}", store())
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/version", get(health::version))
+    let routes = table().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(door), around))

@@ -2,7 +2,9 @@
 
 mod garbage;
 mod limits;
+mod many;
 mod node;
+mod openapi;
 mod shapes;
 mod words;
 
