@@ -91,6 +91,9 @@ fn greet(cluster: &Cluster, took: Duration, screen: &mut Screen<'_>) -> io::Resu
     if let Some((host, port)) = cluster.resp_addr().and_then(|addr| addr.rsplit_once(':')) {
         writeln!(screen.out, "Redis clients   redis-cli -h {host} -p {port}")?;
     }
+    if let Some(addr) = cluster.http_addr() {
+        writeln!(screen.out, "HTTP            curl -X PUT -d world http://{addr}/api/v1/store/hello")?;
+    }
     writeln!(screen.out, "another shell   kvctl --config {} status", cluster.config_file().display())?;
     writeln!(
         screen.out,

@@ -133,8 +133,9 @@ fn log_lines(config: &Config) -> Result<(), Failure> {
 /// The line that whoever started the process waits for.
 fn say_ready(replica: &Replica, config: &Config) {
     let mut out = std::io::stdout().lock();
+    let http = replica.http_addr().map_or(String::new(), |addr| format!(", http://{addr}"));
     let line = format!(
-        "{} ready on {} (cluster {}, generation {}, {} shards)",
+        "{} ready on {}{http} (cluster {}, generation {}, {} shards)",
         replica.name(),
         replica.local_addr(),
         config.cluster.name,

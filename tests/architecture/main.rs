@@ -41,6 +41,7 @@ const CRATES: &[Crate] = &[
     house("ring", Kind::Pure, &["types"]),
     house("wire", Kind::Pure, &["types"]),
     house("resp", Kind::Pure, &["types", "wire"]),
+    house("http", Kind::Driver, &["types", "wire"]),
     house("store", Kind::Disk, &["types", "wal"]),
     house("coordinator", Kind::Pure, &["types", "ring", "wire"]),
     house("node", Kind::Pure, &["types", "ring", "wire", "store", "coordinator"]),
@@ -49,7 +50,7 @@ const CRATES: &[Crate] = &[
     house(
         "server",
         Kind::Driver,
-        &["types", "wal", "ring", "wire", "resp", "store", "coordinator", "node", "transport"],
+        &["types", "wal", "ring", "wire", "resp", "http", "store", "coordinator", "node", "transport"],
     ),
     house("sim", Kind::Disk, &["types", "wal", "ring", "wire", "store", "coordinator", "node", "transport"]),
 ];

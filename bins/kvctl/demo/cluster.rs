@@ -140,6 +140,11 @@ impl Cluster {
         listeners.first().map(|listener| listener.addr.as_str())
     }
 
+    /// Where the first node listens for HTTP clients.
+    pub fn http_addr(&self) -> Option<&str> {
+        self.config.nodes.first().map(|node| node.http_addr.as_str()).filter(|addr| !addr.is_empty())
+    }
+
     /// The nodes that run, and how long each took to start.
     pub fn started(&self) -> impl Iterator<Item = (&str, Duration)> {
         self.nodes.iter().filter_map(|(name, node)| match node {
@@ -192,10 +197,10 @@ fn config_text(file: &Path, count: u8) -> Result<String, String> {
     let nodes: Vec<String> = addrs
         .iter()
         .enumerate()
-        .map(|(at, Addrs { addr, resp })| {
+        .map(|(at, Addrs { addr, resp, http })| {
             let k = at + 1;
             format!(
-                "\n[[node]]\nid = \"n{k}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"\ndata_dir = \"n{k}\"\n"
+                "\n[[node]]\nid = \"n{k}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"\nhttp_addr = \"{http}\"\ndata_dir = \"n{k}\"\n"
             )
         })
         .collect();

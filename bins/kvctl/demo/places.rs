@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 const PORT: u16 = 7381;
 const RESP_PORT: u16 = 7379;
+const HTTP_PORT: u16 = 7380;
 /// Networks of 256 addresses that are tried before single ports.
 const SUBNETS_TRIED: u32 = 64;
 
@@ -58,6 +59,8 @@ pub struct Addrs {
     pub addr: String,
     /// For Redis clients.
     pub resp: String,
+    /// For HTTP clients.
+    pub http: String,
 }
 
 /// `count` nodes' addresses that are free now: the first of a loopback network of our own, else any ports of 127.0.0.1.
@@ -71,16 +74,21 @@ pub fn free_addrs(count: u8) -> io::Result<Vec<Addrs>> {
 fn free_in_subnet(number: u32, count: u8) -> Option<Vec<Addrs>> {
     let (a, b) = ((number / 254 % 128 + 64) as u8, (number % 254 + 1) as u8);
     let at = |k, port| SocketAddrV4::new(Ipv4Addr::new(127, a, b, k), port);
-    let is_free = |k| [PORT, RESP_PORT].iter().all(|&port| TcpListener::bind(at(k, port)).is_ok());
-    let addrs = |k| Addrs { addr: at(k, PORT).to_string(), resp: at(k, RESP_PORT).to_string() };
+    let is_free = |k| [PORT, RESP_PORT, HTTP_PORT].iter().all(|&port| TcpListener::bind(at(k, port)).is_ok());
+    let addrs = |k| Addrs {
+        addr: at(k, PORT).to_string(),
+        resp: at(k, RESP_PORT).to_string(),
+        http: at(k, HTTP_PORT).to_string(),
+    };
     (1..=count).all(is_free).then(|| (1..=count).map(addrs).collect())
 }
 
 fn free_ports(count: u8) -> io::Result<Vec<Addrs>> {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let held: Vec<_> = (0..count).map(|_| Ok((bind()?, bind()?))).collect::<io::Result<_>>()?;
-    let addrs = |(addr, resp): &(TcpListener, TcpListener)| {
-        Ok(Addrs { addr: addr.local_addr()?.to_string(), resp: resp.local_addr()?.to_string() })
+    let held: Vec<_> = (0..count).map(|_| Ok([bind()?, bind()?, bind()?])).collect::<io::Result<_>>()?;
+    let addrs = |[addr, resp, http]: &[TcpListener; 3]| {
+        let text = |listener: &TcpListener| listener.local_addr().map(|addr| addr.to_string());
+        Ok(Addrs { addr: text(addr)?, resp: text(resp)?, http: text(http)? })
     };
     held.iter().map(addrs).collect()
 }
@@ -108,10 +116,11 @@ mod tests {
         for addrs in [free_addrs(4).unwrap(), free_ports(4).unwrap()] {
             let distinct: std::collections::BTreeSet<_> = addrs.iter().collect();
             assert_eq!(distinct.len(), 4);
-            for Addrs { addr, resp } in &addrs {
-                assert_ne!(addr, resp);
-                TcpListener::bind(addr).unwrap();
-                TcpListener::bind(resp).unwrap();
+            for Addrs { addr, resp, http } in &addrs {
+                assert!(addr != resp && addr != http && resp != http);
+                for addr in [addr, resp, http] {
+                    TcpListener::bind(addr).unwrap();
+                }
             }
         }
     }

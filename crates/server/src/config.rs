@@ -41,9 +41,9 @@ pub use render::{Shown, reference, render_default};
 pub use section::{KeyInfo, Section};
 pub use setting::{ByteSize, Setting, Written, duration_from_text, duration_to_text};
 pub use table::{
-    CheckpointConfig, ClockConfig, ClusterConfig, ConflictRule, HintsConfig, KeyspaceConfig, LimitsConfig,
-    LivenessConfig, LogConfig, LogFormat, NodeConfig, ReadRepairPolicy, ReadsConfig, RespConfig,
-    ServerConfig, SyncPolicy, WalConfig,
+    CheckpointConfig, ClockConfig, ClusterConfig, ConflictRule, HintsConfig, HttpConfig, KeyspaceConfig,
+    LimitsConfig, LivenessConfig, LogConfig, LogFormat, NodeConfig, ReadRepairPolicy, ReadsConfig,
+    RespConfig, ServerConfig, SyncPolicy, WalConfig,
 };
 
 use section::{Found, Unfit};
@@ -63,6 +63,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The door for Redis clients.
     pub resp: RespConfig,
+    /// HTTP clients.
+    pub http: HttpConfig,
     /// Reads.
     pub reads: ReadsConfig,
     /// When a node counts as down.
@@ -195,6 +197,7 @@ impl Config {
             server: ServerConfig::default(),
             limits: LimitsConfig::default(),
             resp: RespConfig::default(),
+            http: HttpConfig::default(),
             reads: ReadsConfig::default(),
             liveness: LivenessConfig::default(),
             clock: ClockConfig::default(),
@@ -237,6 +240,7 @@ impl Config {
             ServerConfig::NAME => &mut self.server,
             LimitsConfig::NAME => &mut self.limits,
             RespConfig::NAME => &mut self.resp,
+            HttpConfig::NAME => &mut self.http,
             ReadsConfig::NAME => &mut self.reads,
             LivenessConfig::NAME => &mut self.liveness,
             ClockConfig::NAME => &mut self.clock,
@@ -275,11 +279,12 @@ impl Config {
 }
 
 /// The sections that a file has once, in the order in which they are shown.
-const SINGLES: [&str; 11] = [
+const SINGLES: [&str; 12] = [
     ClusterConfig::NAME,
     ServerConfig::NAME,
     LimitsConfig::NAME,
     RespConfig::NAME,
+    HttpConfig::NAME,
     ReadsConfig::NAME,
     LivenessConfig::NAME,
     ClockConfig::NAME,

@@ -58,6 +58,28 @@ counters! {
     resp_misses,
     /// Wrong passwords of Redis clients.
     resp_auth_failures,
+    /// Connections of HTTP clients taken.
+    http_connections_accepted,
+    /// Connections of HTTP clients refused because `http.connections_max` were open.
+    http_connections_max_hit,
+    /// Requests of HTTP clients.
+    http_requests,
+    /// Of those, refused because `http.requests_max` were under way.
+    http_requests_max_hit,
+    /// Bodies refused because they were longer than `http.body_bytes_max`.
+    http_body_bytes_max_hit,
+    /// Bodies refused because all of them together would have had more than `http.bodies_bytes_max`.
+    http_bodies_bytes_max_hit,
+    /// Bodies that did not come within `http.body_timeout`.
+    http_body_timeout_hit,
+    /// Connections closed because their client took nothing for `http.write_timeout`.
+    http_write_timeout_hit,
+    /// Connections closed because no whole head came: garbage, longer than `http.head_bytes_max`, `http.head_timeout`.
+    http_heads_broken,
+    /// Answers to HTTP clients that blamed them.
+    http_client_errors,
+    /// Answers to HTTP clients that blamed the node.
+    http_server_errors,
     /// Turns of all shards.
     turns,
     /// Turns that ended at their budget with work left.

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::common::Common;
 use crate::config::Config;
+use crate::connections::http::thread::HttpThread;
 use crate::disk::checkpoints::CheckpointThread;
 use crate::error::StartError;
 use crate::shard::thread::Listens;
@@ -34,6 +35,8 @@ pub struct StartOptions {
     pub listen: Option<String>,
     /// Where to listen for Redis clients, instead of the node's `resp_addr`.
     pub resp_listen: Option<String>,
+    /// Where to listen for HTTP clients, instead of the node's `http_addr`.
+    pub http_listen: Option<String>,
 }
 
 /// How a graceful end went. What was acknowledged is on disk in any case.
@@ -56,6 +59,7 @@ pub struct Replica {
 }
 
 struct Threads {
+    http: Option<HttpThread>,
     shards: Vec<JoinHandle<()>>,
     hints: JoinHandle<()>,
     checkpoints: CheckpointThread,
@@ -77,9 +81,9 @@ impl Replica {
         options: &StartOptions,
         io: &Arc<dyn Io>,
     ) -> Result<Replica, StartError> {
-        let Parts { common, listens, shards, hints, checkpoints, wal } =
+        let Parts { common, listens, http, shards, hints, checkpoints, wal } =
             start::start(config, node, options, io)?;
-        let threads = Some(Threads { shards, hints, checkpoints, wal });
+        let threads = Some(Threads { http, shards, hints, checkpoints, wal });
         Ok(Replica { common, listens, drain_timeout: config.server.drain_timeout, threads })
     }
 
@@ -91,6 +95,11 @@ impl Replica {
     /// Where it listens for Redis clients, with the ports that were taken.
     pub fn resp_addrs(&self) -> &[SocketAddr] {
         &self.listens.resp
+    }
+
+    /// Where it listens for HTTP clients, with the port that was taken.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.threads.as_ref()?.http.as_ref().map(|http| http.local_addr)
     }
 
     /// Its id in the configuration.
@@ -134,6 +143,9 @@ impl Replica {
     /// checkpoint, closes the log.
     pub fn shut_down(mut self) -> ShutDown {
         self.resume();
+        if let Some(http) = self.threads.as_ref().and_then(|threads| threads.http.as_ref()) {
+            http.drain();
+        }
         self.common.drain();
         let drained = self.common.wait_drained(self.drain_timeout);
         if !drained {
@@ -142,7 +154,10 @@ impl Replica {
                 "requests were under way after drain_timeout: their clients get no answer"
             );
         }
-        let Some(threads) = self.threads.take() else { return ShutDown { drained, checkpointed: false } };
+        let Some(mut threads) = self.threads.take() else { return ShutDown { drained, checkpointed: false } };
+        if let Some(http) = threads.http.take() {
+            http.close();
+        }
         let checkpointed = threads.checkpoints.write().is_ok();
         self.common.stop();
         threads.join().close(self.name());
@@ -158,7 +173,10 @@ impl Replica {
 
     fn kill_now(&mut self) {
         self.common.kill();
-        if let Some(threads) = self.threads.take() {
+        if let Some(mut threads) = self.threads.take() {
+            if let Some(http) = threads.http.take() {
+                http.end();
+            }
             // Dropping the log flushes nothing and gives its lock back.
             drop(threads.join());
         }

@@ -18,6 +18,7 @@ use quorate_wal as wal;
 
 use crate::common::About;
 use crate::config::{Config, KeyspaceConfig, ReadRepairPolicy, RespListener, SyncPolicy};
+use crate::connections::http::thread::HttpListening;
 use crate::connections::resp::door::RespListening;
 use crate::error::StartError;
 
@@ -181,6 +182,31 @@ fn resp_limits(config: &Config) -> quorate_resp::Limits {
         output_bytes_max: resp.output_bytes_max.0 as usize,
         ..quorate_resp::Limits::default()
     }
+}
+
+/// The door for HTTP clients at `addr`.
+pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListening {
+    let http = &config.http;
+    let about = quorate_http::About {
+        node: about.name.clone(),
+        cluster: about.cluster_name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        generation: about.generation.0.into(),
+        names: config.nodes.iter().map(|node| (node.number(), node.id.clone())).collect(),
+        keyspaces: config.keyspaces.iter().map(|keyspace| keyspace.name.clone()).collect(),
+        keyspace: http.keyspace.clone(),
+    };
+    let limits = quorate_http::Limits {
+        connections_max: http.connections_max,
+        requests_max: http.requests_max,
+        head_bytes_max: http.head_bytes_max.0 as usize,
+        body_bytes_max: http.body_bytes_max.0 as usize,
+        bodies_bytes_max: http.bodies_bytes_max.0 as usize,
+        head_timeout: http.head_timeout,
+        body_timeout: http.body_timeout,
+        write_timeout: http.write_timeout,
+    };
+    HttpListening { addr, about, limits }
 }
 
 /// The first line of the file; an empty path is no password.

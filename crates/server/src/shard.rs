@@ -10,6 +10,6 @@ pub(crate) mod inbox;
 pub(crate) mod item;
 pub(crate) mod log;
 pub(crate) mod thread;
-mod turns;
+pub(crate) mod turns;
 pub(crate) mod walk_step;
 pub(crate) mod walking;

@@ -22,6 +22,7 @@ use crate::clock::{Clock, wall_ms};
 use crate::common::{About, Common};
 use crate::config::{Config, NodeConfig, RespListener};
 use crate::connections::door::Door;
+use crate::connections::http::thread::{BoundHttp, HttpListening, HttpThread};
 use crate::connections::resp::door::RespDoor;
 use crate::disk::checkpoints::{CheckpointThread, Triggers};
 use crate::disk::hints::{HintQueue, HintThread};
@@ -37,6 +38,7 @@ use crate::view::overview::Overview;
 pub(crate) struct Parts {
     pub(crate) common: Arc<Common>,
     pub(crate) listens: Listens,
+    pub(crate) http: Option<HttpThread>,
     pub(crate) shards: Vec<JoinHandle<()>>,
     pub(crate) hints: JoinHandle<()>,
     pub(crate) checkpoints: CheckpointThread,
@@ -49,6 +51,7 @@ struct Place {
     name: String,
     addr: String,
     resp: Vec<RespListener>,
+    http: String,
     data_dir: PathBuf,
 }
 
@@ -82,13 +85,15 @@ pub(crate) fn start(
     let common = Arc::new(Common::new(about, Clock::start(), ring, inboxes, overview));
     let (hints, queue) = HintThread::new(Arc::clone(&common), hints);
     let durable = Durable { stores, wal: wal.clone(), clock_start };
+    let http = bind_http(config, &common.about, &place.http)?;
     let seeds = shard_seeds(config, &common, durable, &queue);
     // The shards have their own: when the last of them ends, so does the hint thread.
     drop(queue);
     let hints = spawn(format!("{}-hints", place.name), move || hints.run())?;
     let (shards, listens) = start_shards(config, &common, &place, seeds)?;
     let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
-    Ok(Parts { common, listens, shards, hints, checkpoints, wal })
+    let http = http.map(|bound| bound.serve(&common)).transpose().inspect_err(|_| common.kill())?;
+    Ok(Parts { common, listens, http, shards, hints, checkpoints, wal })
 }
 
 fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, StartError> {
@@ -105,6 +110,7 @@ fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, S
             Some(addr) => vec![RespListener { addr: addr.clone(), ..RespListener::default() }],
             None => found.resp_addr.0.clone(),
         },
+        http: options.http_listen.clone().unwrap_or_else(|| found.http_addr.clone()),
         data_dir: options.data_dir.clone().unwrap_or_else(|| found.data_dir.clone()),
     })
 }
@@ -241,6 +247,13 @@ fn door(config: &Config, common: &Arc<Common>) -> Door {
         next_client: AtomicUsize::new(0),
         told: std::sync::Mutex::default(),
     }
+}
+
+/// The HTTP door: bound before any thread starts, so that a taken address leaves none behind; served last, so that who
+/// gets an answer there gets it from a node that serves.
+fn bind_http(config: &Config, about: &About, addr: &str) -> Result<Option<BoundHttp>, StartError> {
+    let listening = (!addr.is_empty()).then(|| settings::http(config, about, addr.to_owned()));
+    listening.map(HttpListening::bind).transpose()
 }
 
 fn start_checkpoints(

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod disk_fault;
+mod http;
 mod log_failure;
 mod resp;
 mod serving;

@@ -72,6 +72,9 @@ fn addresses(config: &Config, found: &mut Vec<Located>) {
         } else if !is_address(&node.addr) {
             found.push((path(".addr"), Wrong::NotAnAddress { found: node.addr.clone() }));
         }
+        if !node.http_addr.is_empty() && !is_address(&node.http_addr) {
+            found.push((path(".http_addr"), Wrong::NotAnAddress { found: node.http_addr.clone() }));
+        }
         for listener in node.resp_addr.0.iter().filter(|listener| !is_address(&listener.addr)) {
             found.push((path(".resp_addr"), Wrong::NotAnAddress { found: listener.addr.clone() }));
         }
@@ -99,6 +102,8 @@ fn distinct(config: &Config, found: &mut Vec<Located>) {
         .iter()
         .flat_map(|node| node.resp_addr.0.iter().map(|listener| (node.id.clone(), listener.addr.clone())));
     unique(config, ("[[node]]", "resp_addr"), doors, found);
+    let http = config.nodes.iter().map(|node| (node.id.clone(), node.http_addr.clone()));
+    unique(config, ("[[node]]", "http_addr"), http, found);
     let dirs = config.nodes.iter().map(|node| (node.id.clone(), node.data_dir.display().to_string()));
     unique(config, ("[[node]]", "data_dir"), dirs, found);
     let names = config.keyspaces.iter().map(|keyspace| (keyspace.name.clone(), keyspace.name.clone()));
@@ -213,13 +218,24 @@ fn contradictions(config: &Config, found: &mut Vec<Located>) {
         ("ping_every", liveness.ping_every.to_toml()),
         "a peer must be given time for two pings",
     );
-    let has_door = config.nodes.iter().any(|node| !node.resp_addr.0.is_empty());
     let names: Vec<String> = config.keyspaces.iter().map(|keyspace| keyspace.name.clone()).collect();
+    let resp = config.nodes.iter().any(|node| !node.resp_addr.0.is_empty());
+    let http = config.nodes.iter().any(|node| !node.http_addr.is_empty());
+    for (has_door, key, keyspace) in
+        [(resp, "resp.keyspace", &config.resp.keyspace), (http, "http.keyspace", &config.http.keyspace)]
+    {
+        rule(
+            !has_door || names.contains(keyspace),
+            (key, keyspace.to_toml()),
+            ("[[keyspace]] name", names.join(", ")),
+            "the door's keyspace must be one of them",
+        );
+    }
     rule(
-        !has_door || names.contains(&config.resp.keyspace),
-        ("resp.keyspace", config.resp.keyspace.to_toml()),
-        ("[[keyspace]] name", names.join(", ")),
-        "the door's keyspace must be one of them",
+        config.http.body_bytes_max <= config.http.bodies_bytes_max,
+        ("http.bodies_bytes_max", config.http.bodies_bytes_max.to_toml()),
+        ("body_bytes_max", config.http.body_bytes_max.to_toml()),
+        "the largest body must find room",
     );
     rule(
         clock.clock_skew_warn <= clock.clock_skew_max,

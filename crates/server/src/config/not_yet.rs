@@ -2,7 +2,7 @@
 
 use super::error::Wrong;
 
-const SECTIONS: [(&str, &str, &str); 7] = [
+const SECTIONS: [(&str, &str, &str); 6] = [
     ("cold", "the cold tier (LSM)", "remove the section; all data lives in memory and in checkpoints"),
     ("lsm", "the cold tier (LSM)", "remove the section; all data lives in memory and in checkpoints"),
     ("gossip", "gossip membership", "remove the section; the [[node]] list is the membership"),
@@ -12,11 +12,10 @@ const SECTIONS: [(&str, &str, &str); 7] = [
         "remove the section; the [[node]] list is the membership",
     ),
     ("antientropy", "anti-entropy", "remove the section; hints and read repair bring replicas together"),
-    ("http", "the HTTP front door", "remove the section; use kvctl or the client library"),
     ("tls", "TLS", "remove the section; keep the cluster on a trusted network"),
 ];
 
-const KEYS: [(&str, &str, &str, &str); 11] = [
+const KEYS: [(&str, &str, &str, &str); 10] = [
     (
         "keyspace",
         "sloppy",
@@ -62,7 +61,6 @@ const KEYS: [(&str, &str, &str, &str); 11] = [
         "a number of vnodes",
         "write `capacity`, above 0; the number of vnodes follows from it",
     ),
-    ("node", "http_addr", "the HTTP front door", "remove it; use kvctl or the client library"),
 ];
 
 /// Why a section of this name is refused, if it is one of the design's.

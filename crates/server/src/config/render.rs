@@ -119,6 +119,7 @@ fn render_nodes(keys: &[KeyInfo], out: &mut Vec<String>) {
             ("id", format!("\"n{k}\"")),
             ("addr", format!("\"127.0.0.1:{}\"", 7381 + 10 * (k - 1))),
             ("resp_addr", format!("\"127.0.0.1:{}\"", 7379 + 10 * (k - 1))),
+            ("http_addr", format!("\"127.0.0.1:{}\"", 7380 + 10 * (k - 1))),
             ("data_dir", format!("\"data/n{k}\"")),
         ];
         out.push(if k == 1 { "[[node]]" } else { "\n[[node]]" }.to_owned());

@@ -91,6 +91,8 @@ section! {
         addr: String = String::new();
         /// Where it listens for Redis clients; several with commas between them; empty: nowhere.
         resp_addr: RespListeners = RespListeners::default();
+        /// Where it listens for HTTP clients, host:port; empty: nowhere.
+        http_addr: String = String::new();
         /// Its share of the data relative to the others'; any unit.
         capacity: f64 = 1.0, 0.001 => 1_000_000.0;
         /// Its failure zone; replicas of a key go to different zones while there are enough.
@@ -173,6 +175,30 @@ section! {
         output_pause_bytes: ByteSize = mib(1), kib(16) => ByteSize(1 << 30);
         /// Bytes of replies that wait for one client; above, its connection is closed.
         output_bytes_max: ByteSize = mib(256), mib(1) => ByteSize(4 << 30);
+    }
+}
+
+section! {
+    /// The door for HTTP clients. Where it is, each node says: `http_addr`.
+    pub struct HttpConfig = "http" {
+        /// The keyspace of requests that name none.
+        keyspace: String = "default".to_owned();
+        /// Connections of HTTP clients.
+        connections_max: usize = 4_096, 1 => 1_000_000;
+        /// Requests of HTTP clients under way at one time.
+        requests_max: usize = 4_096, 1 => 1_048_576;
+        /// Bytes of a request's line and headers.
+        head_bytes_max: ByteSize = kib(64), kib(8) => mib(1);
+        /// Bytes of one body.
+        body_bytes_max: ByteSize = mib(8), kib(64) => mib(256);
+        /// Bytes of all bodies under way at one time.
+        bodies_bytes_max: ByteSize = mib(256), mib(1) => ByteSize(4 << 30);
+        /// Time for a request's line and headers, and the longest silence between two requests.
+        head_timeout: Duration = secs(30), millis(10) => secs(3600);
+        /// Time for a whole body.
+        body_timeout: Duration = secs(30), millis(10) => secs(3600);
+        /// Time in which a client must take at least something of its answer.
+        write_timeout: Duration = secs(30), millis(10) => secs(3600);
     }
 }
 

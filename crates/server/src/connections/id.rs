@@ -1,7 +1,7 @@
 //! The number of a connection within a node.
 
-/// A connection's number, unique in one incarnation of the node; the low bits name the shard that owns it, and one of
-/// the high ones marks those of Redis clients.
+/// A connection's number, unique in one incarnation of the node; the low bits name the shard that owns it, and
+/// high ones mark those of Redis clients and what HTTP clients ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
@@ -9,6 +9,9 @@ const SHARD_BITS: u32 = quorate_types::limits::SHARDS_MAX.trailing_zeros();
 
 /// The mark of a Redis client's connection. No serial number comes near it.
 const RESP: u64 = 1 << 62;
+
+/// The mark of what HTTP clients ask.
+const HTTP: u64 = 1 << 61;
 
 impl ConnectionId {
     pub(crate) fn new(serial: u64, shard: usize) -> ConnectionId {
@@ -18,6 +21,15 @@ impl ConnectionId {
     /// A Redis client's.
     pub(crate) fn resp(serial: u64, shard: usize) -> ConnectionId {
         ConnectionId(RESP | ConnectionId::new(serial, shard).0)
+    }
+
+    /// What HTTP clients ask of `shard`, all of them: their connections are the HTTP thread's own.
+    pub(crate) fn http(shard: usize) -> ConnectionId {
+        ConnectionId(HTTP | shard as u64)
+    }
+
+    pub(crate) fn is_http(self) -> bool {
+        self.0 & HTTP != 0
     }
 
     pub(crate) fn is_resp(self) -> bool {

@@ -7,6 +7,7 @@ use quorate_coordinator::Origin;
 use quorate_node::{DialFailure, Event, LinkLoss};
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
+use tokio::sync::oneshot;
 
 use crate::connections::ConnectionId;
 use crate::connections::arrival::Arrival;
@@ -29,6 +30,8 @@ pub(crate) enum Item {
     RespWritable(ConnectionId),
     /// Another client ends this Redis client's connection.
     RespKill(ConnectionId),
+    /// What an HTTP client asks; its place was reserved within `http.requests_max`.
+    Ask(Box<Request>, oneshot::Sender<Response>),
     /// A connection is gone.
     Closed { connection: ConnectionId, why: LinkLoss },
     /// A dial came to nothing.

@@ -16,6 +16,7 @@ use crate::alarm::Alarm;
 use crate::common::Common;
 use crate::connections::desk::Desk;
 use crate::connections::door::Door;
+use crate::connections::http::asks::Asks;
 use crate::connections::links::Links;
 use crate::connections::resp::desk::RespDesk;
 use crate::connections::resp::door::{OpenRespDoor, RespDoor, RespListening};
@@ -100,6 +101,7 @@ impl ShardSeed {
             hints,
             desk: Desk::new(Arc::clone(&common.counters)),
             resp: RespDesk::new(Arc::clone(&common), index),
+            asks: Asks::default(),
             across: Across::new(index, &common.inboxes, self.outstanding_max),
             admission: self.admission,
             walking: Walking::new(self.slice_bytes),

@@ -24,6 +24,7 @@ use tracing::error;
 
 use crate::common::Common;
 use crate::connections::desk::Desk;
+use crate::connections::http::asks::Asks;
 use crate::connections::links::Links;
 use crate::connections::resp::desk::RespDesk;
 use crate::disk::hints::HintQueue;
@@ -36,6 +37,8 @@ use crate::switch::Step;
 
 mod carry_out;
 mod intake;
+
+pub(crate) use intake::home;
 
 /// Messages after which a turn ends.
 const TURN_MESSAGES_MAX: usize = 4096;
@@ -52,6 +55,7 @@ pub(crate) struct ShardLoop {
     pub(crate) hints: HintQueue,
     pub(crate) desk: Desk,
     pub(crate) resp: RespDesk,
+    pub(crate) asks: Asks,
     pub(crate) across: Across,
     pub(crate) admission: Admission,
     pub(crate) walking: Walking,

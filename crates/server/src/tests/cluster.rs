@@ -73,6 +73,11 @@ impl Cluster {
         self.addr(node).replace(":7381", ":7379").parse().unwrap()
     }
 
+    /// Where `node` listens for HTTP clients.
+    pub(super) fn http_addr(&self, node: &str) -> SocketAddr {
+        self.addr(node).replace(":7381", ":7380").parse().unwrap()
+    }
+
     /// The configuration.
     pub(super) fn config(&self) -> Config {
         let mut text = format!(
@@ -82,7 +87,12 @@ impl Cluster {
         );
         for node in self.names() {
             let (addr, resp) = (self.addr(&node), self.resp_addr(&node));
-            writeln!(text, "[[node]]\nid = \"{node}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"").unwrap();
+            let http = self.http_addr(&node);
+            writeln!(
+                text,
+                "[[node]]\nid = \"{node}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"\nhttp_addr = \"{http}\""
+            )
+            .unwrap();
         }
         Config::parse(&(text + &self.extra), self.dir.path()).unwrap()
     }

@@ -46,7 +46,9 @@ impl ShardLoop {
 
     /// Takes an answer to a connection of this shard.
     pub(super) fn deliver(&mut self, connection: ConnectionId, response: Response) {
-        if connection.is_resp() {
+        if connection.is_http() {
+            self.asks.answer(response);
+        } else if connection.is_resp() {
             self.resp.on_response(connection, response);
         } else {
             self.desk.answer(connection, &response);
@@ -56,8 +58,18 @@ impl ShardLoop {
     fn settle_unanswered(&mut self, origin: Origin) {
         let connection = ConnectionId(origin.connection);
         match connection.shard() {
-            home if home == self.index => self.desk.unanswered(connection),
+            home if home == self.index => self.settle_here(origin),
             home => self.across.unanswered(home, origin),
+        }
+    }
+
+    /// A request of this shard's own connections gets no answer.
+    pub(super) fn settle_here(&mut self, origin: Origin) {
+        let connection = ConnectionId(origin.connection);
+        if connection.is_http() {
+            self.asks.forget(origin.number);
+        } else {
+            self.desk.unanswered(connection);
         }
     }
 

@@ -64,6 +64,11 @@ impl ShardLoop {
                 self.resp.on_bytes(connection, bytes);
                 taken.messages += self.take_resp_requests(now);
             }
+            Item::Ask(request, answer) => {
+                taken.messages += 1;
+                let origin = self.asks.begin(self.index, answer);
+                self.on_request(now, origin, *request);
+            }
             Item::RespArrived(arrival) => self.resp.on_arrival(*arrival),
             Item::RespWritable(connection) => self.resp.on_writable(connection),
             Item::RespKill(connection) => self.resp.kill(connection),
@@ -99,7 +104,7 @@ impl ShardLoop {
             self.deliver(ConnectionId(origin.connection), response);
         }
         for origin in unanswered {
-            self.desk.unanswered(ConnectionId(origin.connection));
+            self.settle_here(origin);
         }
     }
 
@@ -230,6 +235,14 @@ impl ShardLoop {
             Some(Use::Client(_)) => self.common.session_closed(SessionId(connection.0)),
         }
         self.desk.close(connection);
+    }
+}
+
+/// The shard whose inbox a request that comes from outside the shards is best put into.
+pub(crate) fn home(body: &RequestBody, common: &Common) -> usize {
+    match owner(body, common) {
+        Owner::Shard(shard) => shard,
+        Owner::Driver(_) => 0,
     }
 }
 

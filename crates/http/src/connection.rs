@@ -1,0 +1,59 @@
+//! One client's connection, from its first byte to its last.
+
+use std::error::Error as _;
+use std::io;
+use std::pin::pin;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tracing::debug;
+
+use crate::door::{Door, Stop, stopped};
+use crate::node::Count;
+use crate::slow::Impatient;
+
+/// Headers of one request.
+const HEADERS_MAX: usize = 100;
+
+/// Serves `stream` until it ends, or until what is under way is answered after `stop`.
+pub(crate) async fn serve<S>(stream: S, door: &Door, router: Router, mut stop: watch::Receiver<Stop>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = door.limits();
+    let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes_max)
+        .max_headers(HEADERS_MAX);
+    let mut connection = pin!(builder.serve_connection(stream, TowerToHyperService::new(router)));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
+        }
+    };
+    if let Err(failure) = ended {
+        note(door, &failure);
+    }
+}
+
+fn note(door: &Door, failure: &hyper::Error) {
+    debug!(%failure, "an HTTP connection ended");
+    let timed_out = failure
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .is_some_and(|source| source.kind() == io::ErrorKind::TimedOut);
+    if timed_out {
+        door.count(Count::WriteTimeout);
+    } else if failure.is_parse() || failure.is_timeout() {
+        door.count(Count::HeadBroken);
+    }
+}

@@ -1,0 +1,81 @@
+//! What the door needs of the node behind it.
+
+use std::collections::BTreeMap;
+
+use quorate_types::NodeId;
+use quorate_wire::{Request, Response};
+use tokio::sync::oneshot;
+
+/// Who answers.
+///
+/// Two ship: the server's, which hands requests to shards, and the map of this crate's tests.
+pub trait Node: Send + Sync + 'static {
+    /// Takes `request`, whose number is the node's to choose. An answer that never comes (the sender is dropped) means
+    /// that the node ended meanwhile: a write may survive.
+    fn ask(&self, request: Request) -> oneshot::Receiver<Response>;
+
+    /// Why the node should get no new requests; nothing: it should.
+    fn unready(&self) -> Vec<String>;
+
+    /// The wall clock, milliseconds since the Unix epoch.
+    fn wall_ms(&self) -> u64;
+
+    /// Something worth counting happened.
+    fn count(&self, what: Count);
+
+    /// Returns when the node may go on: a paused one stands here.
+    fn step(&self);
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// A connection was taken.
+    Connection,
+    /// A connection was refused: `http.connections_max`.
+    ConnectionsMax,
+    /// A request was taken.
+    Request,
+    /// A request was refused: `http.requests_max`.
+    RequestsMax,
+    /// A body was too long: `http.body_bytes_max`.
+    BodyBytesMax,
+    /// A body found no room: `http.bodies_bytes_max`.
+    BodiesBytesMax,
+    /// A body did not come in time: `http.body_timeout`.
+    BodyTimeout,
+    /// A client did not take its answer in time: `http.write_timeout`.
+    WriteTimeout,
+    /// A connection ended because no whole head came: garbage, too long, or `http.head_timeout`.
+    HeadBroken,
+    /// An answer with a status from 400 to 499, 404 for a key without a value left out.
+    ClientError,
+    /// An answer with a status from 500.
+    ServerError,
+}
+
+/// What the door says about the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The node's id in the configuration.
+    pub node: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The software's version.
+    pub version: String,
+    /// The incarnation of the process.
+    pub generation: u64,
+    /// The ids of all nodes in the configuration, by number.
+    pub names: BTreeMap<NodeId, String>,
+    /// The names of the keyspaces.
+    pub keyspaces: Vec<String>,
+    /// The keyspace of requests that name none.
+    pub keyspace: String,
+}
+
+impl About {
+    /// The id of `node`, or its number.
+    pub(crate) fn name(&self, node: NodeId) -> String {
+        self.names.get(&node).cloned().unwrap_or_else(|| node.to_string())
+    }
+}

@@ -1,0 +1,144 @@
+//! A node that is a map, and says what it is told to say.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use quorate_types::{
+    KeyspaceId, NodeId, NodeTiming, ReadOutcome, ReadRepair, Receipt, Record, Timestamp, Version,
+    WriteOutcome,
+};
+use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
+use tokio::sync::oneshot;
+
+use crate::node::{About, Count, Node};
+
+/// The fake's wall clock when nothing has been written.
+pub(crate) const WALL_MS: u64 = 1_795_160_463_000;
+pub(crate) const N1: NodeId = NodeId(0x1f2e_3d4c);
+
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) records: Mutex<BTreeMap<(KeyspaceId, Bytes), Record>>,
+    /// Said instead of what the map says, first come first served; `None`: the answer never comes.
+    pub(crate) instead: Mutex<VecDeque<Option<ResponseBody>>>,
+    pub(crate) asked: Mutex<Vec<Request>>,
+    pub(crate) counts: Mutex<Vec<Count>>,
+    pub(crate) unready: Mutex<Vec<String>>,
+    /// Requests that wait for an answer for ever.
+    pub(crate) held: Mutex<Option<Vec<(Request, oneshot::Sender<Response>)>>>,
+}
+
+pub(crate) fn about() -> About {
+    About {
+        node: "n1".to_owned(),
+        cluster: "demo".to_owned(),
+        version: "0.1.0".to_owned(),
+        generation: 3,
+        names: BTreeMap::from([(N1, "n1".to_owned())]),
+        keyspaces: vec!["default".to_owned(), "other".to_owned()],
+        keyspace: "default".to_owned(),
+    }
+}
+
+impl Fake {
+    pub(crate) fn says(&self, body: ResponseBody) {
+        self.instead.lock().unwrap().push_back(Some(body));
+    }
+
+    pub(crate) fn ends(&self) {
+        self.instead.lock().unwrap().push_back(None);
+    }
+
+    /// The last request.
+    pub(crate) fn last(&self) -> Request {
+        self.asked.lock().unwrap().last().unwrap().clone()
+    }
+
+    pub(crate) fn counted(&self, what: Count) -> usize {
+        self.counts.lock().unwrap().iter().filter(|known| **known == what).count()
+    }
+
+    fn answer(&self, request: &Request) -> ResponseBody {
+        match request.body.clone() {
+            RequestBody::Get { keyspace, key, .. } => {
+                let outcome = match self.records.lock().unwrap().get(&(keyspace, key)) {
+                    Some(record) if record.value.is_some() => ReadOutcome::Found { record: record.clone() },
+                    Some(record) => ReadOutcome::Deleted { version: record.version },
+                    None => ReadOutcome::NotFound { expired: None },
+                };
+                ResponseBody::Read(outcome)
+            }
+            RequestBody::Put { keyspace, key, value, expiry, .. } => {
+                let at = match expiry {
+                    ExpiryRequest::TtlMs(ms) => Some(WALL_MS + ms),
+                    ExpiryRequest::AtMs(at) => Some(at),
+                    _ => None,
+                };
+                self.write((keyspace, key), |version| Record::put(version, value, at), at)
+            }
+            RequestBody::Delete { keyspace, key, .. } => self.write((keyspace, key), Record::tombstone, None),
+            other => panic!("not asked here: {other:?}"),
+        }
+    }
+
+    fn write(
+        &self,
+        place: (KeyspaceId, Bytes),
+        record: impl FnOnce(Version) -> Record,
+        expires_at_ms: Option<u64>,
+    ) -> ResponseBody {
+        let mut records = self.records.lock().unwrap();
+        let newest = records.values().map(|record| record.version.timestamp.0).max();
+        let first = Timestamp::from_parts(WALL_MS, 0).0;
+        let version = Version::new(Timestamp(newest.map_or(first, |newest| newest + 1)), N1);
+        records.insert(place, record(version));
+        ResponseBody::Write(WriteOutcome::Written { version, expires_at_ms, acked: 2, required: 2 })
+    }
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        coordinator: N1,
+        replicas: vec![N1, NodeId(2), NodeId(3)],
+        queried: Vec::new(),
+        answered: vec![NodeTiming { node: N1, elapsed_us: 400, version: None }],
+        hinted: vec![NodeId(3)],
+        refused: Vec::new(),
+        repair: ReadRepair::None,
+    }
+}
+
+impl Node for Fake {
+    fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
+        let (answer, answered) = oneshot::channel();
+        self.asked.lock().unwrap().push(request.clone());
+        if let Some(held) = self.held.lock().unwrap().as_mut() {
+            held.push((request, answer));
+            return answered;
+        }
+        let instead = self.instead.lock().unwrap().pop_front();
+        let body = match instead {
+            Some(None) => return answered,
+            Some(Some(body)) => body,
+            None => self.answer(&request),
+        };
+        let receipt = request.want_receipt.then(|| Box::new(receipt()));
+        let _ = answer.send(Response { number: request.number, body, receipt });
+        answered
+    }
+
+    fn unready(&self) -> Vec<String> {
+        self.unready.lock().unwrap().clone()
+    }
+
+    fn wall_ms(&self) -> u64 {
+        WALL_MS
+    }
+
+    fn count(&self, what: Count) {
+        self.counts.lock().unwrap().push(what);
+    }
+
+    fn step(&self) {}
+}

@@ -1,0 +1,58 @@
+//! The node, as its HTTP door sees it.
+
+use std::sync::Arc;
+
+use quorate_http::{Count, Node};
+use quorate_wire::{Request, Response};
+use tokio::sync::oneshot;
+
+use crate::clock::wall_ms;
+use crate::common::Common;
+use crate::counters::Counters;
+use crate::shard::item::Item;
+use crate::shard::turns::home;
+
+/// See the module.
+pub(super) struct HttpNode(pub(super) Arc<Common>);
+
+impl Node for HttpNode {
+    fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
+        let (answer, answered) = oneshot::channel();
+        let shard = home(&request.body, &self.0);
+        self.0.inboxes[shard].push(Item::Ask(Box::new(request), answer));
+        answered
+    }
+
+    fn unready(&self) -> Vec<String> {
+        let draining = self.0.is_draining().then(|| "the node is shutting down".to_owned());
+        let failed = self.0.failure().borrow().clone();
+        draining.into_iter().chain(failed).collect()
+    }
+
+    fn wall_ms(&self) -> u64 {
+        wall_ms()
+    }
+
+    fn count(&self, what: Count) {
+        let counters: &Counters = &self.0.counters;
+        let counter = match what {
+            Count::Connection => &counters.http_connections_accepted,
+            Count::ConnectionsMax => &counters.http_connections_max_hit,
+            Count::Request => &counters.http_requests,
+            Count::RequestsMax => &counters.http_requests_max_hit,
+            Count::BodyBytesMax => &counters.http_body_bytes_max_hit,
+            Count::BodiesBytesMax => &counters.http_bodies_bytes_max_hit,
+            Count::BodyTimeout => &counters.http_body_timeout_hit,
+            Count::WriteTimeout => &counters.http_write_timeout_hit,
+            Count::HeadBroken => &counters.http_heads_broken,
+            Count::ClientError => &counters.http_client_errors,
+            Count::ServerError => &counters.http_server_errors,
+        };
+        counter.increment();
+    }
+
+    fn step(&self) {
+        // Whether to stop is for the thread to hear by its own way.
+        let _ = self.0.switch.step();
+    }
+}
