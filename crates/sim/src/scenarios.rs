@@ -65,6 +65,7 @@ pub const REGRESSIONS: &[Scenario] = &files!("../../../tests/regressions/", true
     "cassandra-hint-window-doubled",
     "cassandra-lww-lost-updates",
     "cassandra-same-timestamp-tie",
+    "clock-an-hour-ahead-and-back",
     "clock-back-over-a-restart",
     "cords-corruption-spreads",
     "delete-outlives-the-hint-window",
