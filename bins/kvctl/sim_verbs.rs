@@ -170,6 +170,8 @@ struct Done {
     sweeps: Vec<(String, Sweep)>,
     /// The first that ended badly.
     reports: Vec<Report>,
+    /// The hash of the last run's trace.
+    hash: u64,
     took: Duration,
 }
 
@@ -180,6 +182,7 @@ impl Done {
             self.sweeps.len() - 1
         });
         self.sweeps[place].1.add(&report);
+        self.hash = report.trace.hash();
         if !report.is_well() {
             self.reports.push(report);
             self.reports.sort_by_key(|report| report.seed);
@@ -298,6 +301,9 @@ fn list() -> Answer {
         let kind = if scenario.is_regression { "regression" } else { "scenario" };
         rows.push(json!({ "name": scenario.name, "kind": kind, "about": plan.about, "origin": plan.origin }));
     }
-    let text = format!("{}\nkvctl sim run NAME runs one; without a name: random faults from a seed\n", table.render());
+    let text = format!(
+        "{}\nkvctl sim run NAME runs one; without a name: random faults from a seed\n",
+        table.render()
+    );
     Answer::new(Exit::Ok, text, json!({ "verb": "sim list", "scenarios": rows })).with_rows(rows)
 }

@@ -5,6 +5,7 @@
 
 mod demo;
 mod offline;
+mod sim;
 mod wal_repair;
 
 use std::io::Write;

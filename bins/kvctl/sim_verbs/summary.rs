@@ -21,6 +21,10 @@ pub fn of(done: &Done, name: Option<&str>, again: Option<String>) -> Answer {
         let _ = writeln!(text, "{}", report.text);
     }
     tell(&all, &mut text);
+    let hash = (all.runs == 1).then(|| format!("{:016x}", done.hash));
+    if let Some(hash) = &hash {
+        let _ = writeln!(text, "trace: {hash}: the same for this plan wherever it is run with this version");
+    }
     if done.sweeps.len() > 1 {
         tell_variants(&done.sweeps, &mut text);
     }
@@ -52,7 +56,7 @@ pub fn of(done: &Done, name: Option<&str>, again: Option<String>) -> Answer {
             let _ = writeln!(text, "ok: every promise was kept in {} runs", all.runs);
         }
     }
-    Answer::new(exit, text, fields(done, &all, name))
+    Answer::new(exit, text, fields(done, (&all, hash), name))
 }
 
 fn tell(all: &Sweep, text: &mut String) {
@@ -100,7 +104,7 @@ fn client_reads(name: &str, sweep: &Sweep) -> (u64, u64) {
     sweep.reads.get(level).copied().unwrap_or_default()
 }
 
-fn fields(done: &Done, all: &Sweep, name: Option<&str>) -> Value {
+fn fields(done: &Done, (all, hash): (&Sweep, Option<String>), name: Option<&str>) -> Value {
     let violations: Vec<Value> = done
         .reports
         .iter()
@@ -117,7 +121,7 @@ fn fields(done: &Done, all: &Sweep, name: Option<&str>) -> Value {
         .collect();
     json!({
         "verb": "sim", "scenario": name, "runs": all.runs, "bad_seeds": all.bad, "violations": violations,
-        "simulated_s": all.simulated.as_secs_f64(), "events": all.events, "took_s": done.took.as_secs_f64(),
+        "trace_hash": hash, "simulated_s": all.simulated.as_secs_f64(), "events": all.events, "took_s": done.took.as_secs_f64(),
         "faults": all.faults, "operations": all.operations, "network": all.network, "judged": all.judged,
         "happened": all.sometimes, "reads": reads,
     })

@@ -121,7 +121,9 @@ impl Cluster {
             HintCommand::ReadPage { target, after, bytes_max } => {
                 let page = |this: &mut SimReplica| this.hint_logs().page(target, after, bytes_max as usize);
                 let Some(page) = replica.in_scene(page) else { return };
-                self.feed(k, shard, Event::HintPage { target, hints: page.unwrap_or_default() });
+                let answer =
+                    page.map_or(Event::HintPageFailed { target }, |hints| Event::HintPage { target, hints });
+                self.feed(k, shard, answer);
             }
             HintCommand::Delivered { target, through } => {
                 // If the disk fails, they are delivered again.
@@ -158,6 +160,7 @@ fn told(event: &Event) -> (&'static str, [u64; 2]) {
         }
         Event::HintsFound { target, backlog } => ("hints found", [u64::from(target.0), backlog.durable]),
         Event::HintPage { target, hints } => ("hint page", [u64::from(target.0), hints.len() as u64]),
+        Event::HintPageFailed { target } => ("hint page failed", [u64::from(target.0), 0]),
         Event::StoreReady { .. } => ("store ready", [0, 0]),
         Event::Tick => ("tick", [0, 0]),
         Event::Drain => ("drain", [0, 0]),

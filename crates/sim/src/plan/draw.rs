@@ -241,12 +241,13 @@ fn level(draw: &mut Stream, mix: u64, n: usize) -> Level {
     }
 }
 
-/// In half of the seeds every replica takes checkpoints all the time, so that crashes find every stage of one.
+/// In half of the seeds every replica takes checkpoints all the time, so that crashes find every stage of one; in long runs
+/// less often, or checkpoints would be most of what they do.
 fn checkpoints(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: &mut Vec<Step>) {
     if draw.one_in(2) {
         return;
     }
-    let every = pick(draw, &[60, 200, 600]);
+    let every = pick(draw, &[60, 200, 600]).max(run_ms / 200);
     for node in 1..=cluster.nodes {
         let mut at_ms = draw.below(every);
         while at_ms < run_ms {
