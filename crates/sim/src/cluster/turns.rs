@@ -13,6 +13,9 @@ use super::replica::{HintAppend, SimReplica};
 use super::{Action, Cluster, Heard, Moment, enveloped};
 use crate::observe::Passing;
 
+/// How long what a machine sent just before it died still arrives.
+const LINGER: Duration = Duration::from_millis(5);
+
 impl Cluster {
     /// Gives one event to one shard. A shard of a dead replica hears nothing.
     pub(super) fn feed(&mut self, k: usize, shard: usize, event: Event) {
@@ -41,8 +44,12 @@ impl Cluster {
         let mut out = Effects::new();
         if self.replica(k).turn(shard, now, &mut out) {
             self.carry_out(k, shard, &mut out);
-            // Noticed when something next happens to it: until then what it sent is on its way, as in a real network.
             self.replica(k).falls_now();
+            if self.replica(k).disk.is_dark() {
+                // Noticed a little later: until then what it sent is on its way, as in a real network.
+                self.replica(k).fall_silent();
+                self.kernel.at(now.mono + LINGER, Action::Turn { k, life, shard });
+            }
         } else {
             self.notices_darkness(k);
         }
