@@ -153,12 +153,11 @@ impl Job {
     /// The command that runs a seed again.
     fn again(&self, seed: Option<u64>) -> Option<String> {
         let seed = seed?;
-        Some(match &self.name {
-            Some(name) => format!("kvctl sim run {name} --seed {seed}"),
-            None => {
-                let nodes = self.shape.nodes.map_or(String::new(), |nodes| format!(" --nodes {nodes}"));
-                format!("kvctl sim replay {seed} --until {}ms{nodes}", self.shape.run_ms)
-            }
+        Some(if let Some(name) = &self.name {
+            format!("kvctl sim run {name} --seed {seed}")
+        } else {
+            let nodes = self.shape.nodes.map_or(String::new(), |nodes| format!(" --nodes {nodes}"));
+            format!("kvctl sim replay {seed} --until {}ms{nodes}", self.shape.run_ms)
         })
     }
 }

@@ -83,7 +83,7 @@ impl Bench {
             // The door may refuse before it has read everything.
             let _ = write.write_all(bytes).await;
         };
-        let (_, read) = tokio::join!(sending, read.read_to_end(&mut answer));
+        let ((), read) = tokio::join!(sending, read.read_to_end(&mut answer));
         read.unwrap();
         serving.await.expect("it does not panic");
         answer

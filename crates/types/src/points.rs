@@ -320,7 +320,7 @@ fn mix(seed: u64, number: u64) -> u64 {
 /// # Errors
 /// It died at a point. Other panics go on.
 pub fn in_scene<R>(scene: &mut Scene, body: impl FnOnce() -> R) -> Result<R, Died> {
-    let outer = SCENE.replace(std::mem::replace(scene, Scene::nowhere()));
+    let outer = SCENE.replace(std::mem::take(scene));
     let was_on = ON.replace(true);
     let ended = catch_unwind(AssertUnwindSafe(body));
     ON.set(was_on);
@@ -337,8 +337,9 @@ mod tests {
 
     const SENT: Point = Point::named("write.sent");
 
-    fn crash(nth: u64, at_once: bool) -> Crash {
-        Crash { at: SENT, nth, at_once, stop: Box::new(|| {}) }
+    /// A death there, at once.
+    fn crash(nth: u64) -> Crash {
+        Crash { at: SENT, nth, at_once: true, stop: Box::new(|| {}) }
     }
 
     #[test]
@@ -360,7 +361,7 @@ mod tests {
         let mut scene = Scene::new(None);
         let stopped = std::rc::Rc::new(Cell::new(false));
         let seen = std::rc::Rc::clone(&stopped);
-        scene.plan(Crash { stop: Box::new(move || seen.set(true)), ..crash(3, true) });
+        scene.plan(Crash { stop: Box::new(move || seen.set(true)), ..crash(3) });
         let mut done = 0;
         let ended = in_scene(&mut scene, || {
             for _ in 0..9 {
@@ -376,7 +377,7 @@ mod tests {
     #[test]
     fn a_death_that_is_not_at_once_is_noted() {
         let mut scene = Scene::new(None);
-        scene.plan(crash(1, false));
+        scene.plan(Crash { at_once: false, ..crash(1) });
         assert_eq!(in_scene(&mut scene, || crash_point!("write.sent")), Ok(()));
         assert_eq!((scene.take_noted(), scene.take_noted()), (Some(SENT), None));
     }

@@ -98,7 +98,7 @@ async fn a_client_that_does_not_take_its_answer_is_cut_off() {
     let before = tokio::time::Instant::now();
     while bench.node.counted(Count::WriteTimeout) == 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(before.elapsed() < Duration::from_secs(60), "it was not cut off");
+        assert!(before.elapsed() < Duration::from_mins(1), "it was not cut off");
     }
     assert!(before.elapsed() >= Duration::from_secs(15), "{:?}", before.elapsed());
 }

@@ -79,7 +79,7 @@ impl Cluster {
         if replica.running.as_ref().is_none_or(|running| running.checkpoint.is_some()) {
             return;
         }
-        let begun = replica.in_scene(|this| this.checkpoint_step(|running| running.begin_checkpoint()));
+        let begun = replica.in_scene(|this| this.checkpoint_step(super::replica::Running::begin_checkpoint));
         replica.falls_now();
         match begun {
             Some(Ok(())) => self.kernel.at(self.kernel.now(), Action::Checkpoint { k, life }),

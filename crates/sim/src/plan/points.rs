@@ -15,7 +15,7 @@ pub(super) fn crashes(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64),
         return;
     }
     let all = Cluster::crash_points();
-    let points: Vec<Point> = (0..1 + draw.below(6)).map(|_| pick(draw, &all)).collect();
+    let points: Vec<Point> = (0..=draw.below(6)).map(|_| pick(draw, &all)).collect();
     let between = pick(draw, &[300, 900, 2_500]);
     let mut at_ms = draw.below(between);
     while at_ms < run_ms {

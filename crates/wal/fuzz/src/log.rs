@@ -21,9 +21,11 @@ pub fn open(disk: &SimIo) -> Result<(Wal, Recovery), Error> {
 
 /// The segments whose names have ten digits, and what is in them; by index, that is.
 pub fn segments(disk: &SimIo) -> BTreeMap<PathBuf, Vec<u8>> {
-    let is_segment = |name: &str| name.len() == 14 && name.ends_with(".seg");
-    let named = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(is_segment);
-    let segments = disk.paths().into_iter().filter(named);
+    let is_segment = |path: &PathBuf| {
+        path.extension().is_some_and(|is| is == "seg")
+            && path.file_stem().is_some_and(|name| name.len() == 10)
+    };
+    let segments = disk.paths().into_iter().filter(is_segment);
     segments.filter_map(|path| disk.contents(&path).map(|bytes| (path, bytes))).collect()
 }
 
