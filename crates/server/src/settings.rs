@@ -191,7 +191,7 @@ pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListenin
         node: about.name.clone(),
         cluster: about.cluster_name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        generation: about.generation.0.into(),
+        generation: about.generation.0,
         names: config.nodes.iter().map(|node| (node.number(), node.id.clone())).collect(),
         keyspaces: config.keyspaces.iter().map(|keyspace| keyspace.name.clone()).collect(),
         keyspace: http.keyspace.clone(),
