@@ -1,7 +1,9 @@
 //! `bench`: measures a cluster under load.
 
 mod draw;
+mod events;
 mod load;
+mod mixed;
 mod pace;
 mod record;
 mod report;
@@ -17,6 +19,7 @@ use quorate_server::config::Config;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Screen};
+use crate::bench::events::Events;
 use crate::bench::load::{Lane, Plan, Work};
 use crate::bench::pace::Pace;
 use crate::bench::record::{Recorder, UNIQUE_BYTES};
@@ -97,8 +100,11 @@ async fn measure(setting: &Setting<'_>, found: Endpoints, mut progress: Progress
     let first = Session::open(found.clone(), global.timeout).await?;
     let recorder = recorder(setting, &first)?;
     let lanes = lanes(args, global, (first, found)).await?;
-    let plan = Arc::new(Plan::new(args, recorder));
-    if !args.no_load && args.preset != Preset::Write {
+    let recorder = recorder.map(Arc::new);
+    let input = || io::BufReader::new(io::stdin());
+    let events = recorder.as_ref().filter(|_| args.events).map(|recorder| Events::read(recorder, input()));
+    let plan = Arc::new(Plan::new(args, recorder, events));
+    if !args.no_load && !matches!(args.preset, Preset::Write | Preset::Mixed) {
         let work = Work::Load { keys: args.keys };
         let (tally, ..) = drive(&lanes, &plan, work, ("loading", None), &mut progress).await;
         progress.end();
@@ -117,6 +123,9 @@ async fn measure(setting: &Setting<'_>, found: Endpoints, mut progress: Progress
     let workers = lanes.iter().map(|lane| lane.workers).sum();
     let cpu = cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
     let history = plan.recorder().map(Recorder::finish).transpose();
+    if let Some(why) = plan.events().and_then(Events::wrong) {
+        return Err(report::not_an_event(&why));
+    }
     let history = history.map_err(|error| report::not_recorded(args, &error))?;
     Ok(Run { tally, elapsed, cpu, clients: lanes.len(), workers, history })
 }
@@ -195,6 +204,7 @@ async fn drive(
     loop {
         tokio::select! {
             () = tokio::time::sleep_until(end) => shared.stop(),
+            () = events_over(plan) => shared.stop(),
             _ = tokio::signal::ctrl_c() => shared.stop(),
             _ = ticks.tick() => {
                 progress.line(what, started.elapsed(), &shared.tally());
@@ -213,4 +223,12 @@ async fn drive(
     let tally = shared.take();
     workers.shutdown().await;
     (tally, elapsed)
+}
+
+/// Returns when what is told of the nodes is over; never, if nothing is told.
+async fn events_over(plan: &Plan) {
+    match plan.events() {
+        Some(events) => events.over().await,
+        None => std::future::pending().await,
+    }
 }

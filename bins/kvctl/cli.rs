@@ -264,6 +264,9 @@ pub struct Bench {
     /// Record what was asked and answered in this new file, for `kvctl check`; keys and values are new in each run then
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    /// Record, too, what happens to nodes: lines `NODE WHAT` on standard input, such as `n2 crash`; its end ends the run
+    #[arg(long, requires = "history")]
+    pub events: bool,
     #[command(flatten)]
     pub manner: Manner,
 }
@@ -283,6 +286,8 @@ pub enum Preset {
     C,
     /// Half gets, half read-modify-writes (a get, then a put of the same key), zipfian keys
     F,
+    /// Gets, puts, deletes and expiries, on uniform keys and new ones, at all levels unless one is given; for --history
+    Mixed,
 }
 
 /// `check`

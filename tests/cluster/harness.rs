@@ -4,11 +4,13 @@
 //! awaited by their ready line or by polling a condition with a deadline; nothing sleeps for a fixed time.
 
 use std::cell::OnceCell;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use quorate_client::{Client, ClientConfig, ClientError, Options, Read};
@@ -33,8 +35,12 @@ pub struct Spec {
     pub write: &'static str,
     pub read_repair: &'static str,
     pub hinted_handoff: bool,
+    /// The lines of the section `[wal]`.
+    pub wal: &'static str,
     /// Further lines of `cluster.toml`, as whole sections.
     pub more: &'static str,
+    /// The first three numbers of the addresses; `None`: a loopback network of its own.
+    pub subnet: Option<String>,
 }
 
 impl Default for Spec {
@@ -47,7 +53,9 @@ impl Default for Spec {
             write: "quorum",
             read_repair: "blocking",
             hinted_handoff: true,
+            wal: "segment_bytes = \"4MiB\"\n",
             more: "",
+            subnet: None,
         }
     }
 }
@@ -57,8 +65,15 @@ impl Spec {
         let mut text = format!(
             "[cluster]\nname = \"test\"\n\n[server]\nshards = {}\n\n[[keyspace]]\nname = \"default\"\nn = {}\n\
              read = \"{}\"\nwrite = \"{}\"\nread_repair = \"{}\"\nhinted_handoff = {}\n\n\
-             [wal]\nsegment_bytes = \"4MiB\"\n\n{}\n",
-            self.shards, self.n, self.read, self.write, self.read_repair, self.hinted_handoff, self.more
+             [wal]\n{}\n{}\n",
+            self.shards,
+            self.n,
+            self.read,
+            self.write,
+            self.read_repair,
+            self.hinted_handoff,
+            self.wal,
+            self.more
         );
         for k in 1..=self.nodes {
             let _ = write!(
@@ -70,12 +85,23 @@ impl Spec {
     }
 }
 
+/// How a replica is started, beside its configuration.
+#[derive(Clone, Default)]
+pub struct Launch {
+    /// A command that becomes the replica when it has prepared its world.
+    pub before: Vec<OsString>,
+    /// Further arguments.
+    pub arguments: Vec<OsString>,
+    pub environment: Vec<(OsString, OsString)>,
+}
+
 /// The processes; dropped, they are killed and the folder goes.
 pub struct Cluster {
     folder: TempDir,
     subnet: String,
     addrs: Vec<String>,
     replicas: Vec<Option<Child>>,
+    launches: Vec<Launch>,
     runtime: Runtime,
     client: OnceCell<Client>,
 }
@@ -84,47 +110,65 @@ impl Cluster {
     /// Starts all replicas of `spec` and waits until each sees all others.
     pub fn start(spec: &Spec) -> Cluster {
         let mut cluster = Cluster::prepare(spec);
-        cluster.start_all(spec.nodes);
+        cluster.start_all();
         cluster
     }
 
     /// Starts a cluster of a shipped config, on addresses of its own.
     pub fn start_config(config: &str, nodes: usize) -> Cluster {
-        let mut cluster =
-            Cluster::prepare_config(nodes, |subnet| config.replace("127.0.0.1", &format!("{subnet}.1")));
+        let mut cluster = Cluster::prepare_config((nodes, None), |subnet| {
+            config.replace("127.0.0.1", &format!("{subnet}.1"))
+        });
         cluster.addrs = config
             .lines()
             .filter_map(|line| line.strip_prefix("addr = \"127.0.0.1:"))
             .map(|port| format!("{}.1:{}", cluster.subnet, port.trim_end_matches('"')))
             .collect();
-        cluster.start_all(nodes);
+        cluster.start_all();
         cluster
     }
 
-    fn start_all(&mut self, nodes: usize) {
-        for k in 1..=nodes {
-            self.spawn(k);
+    /// Starts all that do not run, and waits until each sees all others.
+    pub fn start_all(&mut self) {
+        for k in 1..=self.nodes() {
+            if self.pid(k).is_none() {
+                self.spawn(k);
+            }
         }
-        for k in 1..=nodes {
-            self.await_peers_up(k, nodes - 1);
+        self.await_whole();
+    }
+
+    /// Waits until each replica sees all others.
+    pub fn await_whole(&self) {
+        for k in 1..=self.nodes() {
+            self.await_peers_up(k, self.nodes() - 1);
         }
+    }
+
+    pub fn nodes(&self) -> usize {
+        self.replicas.len()
     }
 
     /// Writes the config; no process runs yet.
     pub fn prepare(spec: &Spec) -> Cluster {
-        Cluster::prepare_config(spec.nodes, |subnet| spec.config(subnet))
+        Cluster::prepare_config((spec.nodes, spec.subnet.clone()), |subnet| spec.config(subnet))
     }
 
-    fn prepare_config(nodes: usize, config: impl FnOnce(&str) -> String) -> Cluster {
+    fn prepare_config(
+        (nodes, subnet): (usize, Option<String>),
+        config: impl FnOnce(&str) -> String,
+    ) -> Cluster {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let process = 1 + std::process::id() % 250;
-        let subnet = format!("127.{process}.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let own = || format!("127.{process}.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let subnet = subnet.unwrap_or_else(own);
         std::fs::write(folder.path().join("cluster.toml"), config(&subnet)).expect("cluster.toml written");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let replicas = (0..nodes).map(|_| None).collect();
+        let launches = vec![Launch::default(); nodes];
         let addrs = (1..=nodes).map(|k| format!("{subnet}.{k}:7381")).collect();
-        Cluster { folder, subnet, addrs, replicas, runtime, client: OnceCell::new() }
+        Cluster { folder, subnet, addrs, replicas, launches, runtime, client: OnceCell::new() }
     }
 
     pub fn config(&self) -> PathBuf {
@@ -143,25 +187,55 @@ impl Cluster {
         self.addrs[k - 1].clone()
     }
 
+    pub fn subnet(&self) -> &str {
+        &self.subnet
+    }
+
+    /// How replica `k` is started the next time.
+    pub fn launch(&mut self, k: usize) -> &mut Launch {
+        &mut self.launches[k - 1]
+    }
+
+    /// The process of replica `k`, if it was started and not ended by its cluster.
+    pub fn pid(&self, k: usize) -> Option<u32> {
+        self.replicas[k - 1].as_ref().map(Child::id)
+    }
+
     /// Starts replica `k` and returns when it says that it is ready.
     pub fn spawn(&mut self, k: usize) {
         let mut child = self.command(k).stdout(Stdio::piped()).spawn().expect("replica starts");
-        let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        stdout.read_line(&mut line).expect("stdout is text");
-        assert!(line.contains("ready"), "n{k} said {line:?} instead of being ready");
-        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let (said, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = stdout.read_line(&mut line).map(|_| said.send(line));
+            std::io::copy(&mut stdout, &mut std::io::sink())
+        });
+        let line = heard.recv_timeout(PATIENCE).unwrap_or_default();
+        if !line.contains("ready") {
+            // It may live on, deaf: nobody else would end it.
+            let _ = child.kill().and_then(|()| child.wait());
+            panic!("n{k} said {line:?} instead of being ready\n{}", self.logs());
+        }
         self.replicas[k - 1] = Some(child);
     }
 
     /// The command that runs replica `k`.
     pub fn command(&self, k: usize) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_replica"));
-        command.arg("--config").arg(self.config()).args(["--node", &format!("n{k}")]);
-        command.stderr(Stdio::from(
-            std::fs::File::create(self.folder.path().join(format!("n{k}.log"))).expect("log"),
-        ));
+        let Launch { before, arguments, environment } = &self.launches[k - 1];
+        let replica = OsString::from(env!("CARGO_BIN_EXE_replica"));
+        let mut line = before.iter().cloned().chain([replica]);
+        let mut command = Command::new(line.next().expect("the replica at least"));
+        command.args(line).arg("--config").arg(self.config()).args(["--node", &format!("n{k}")]);
+        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log(k));
+        command.stderr(Stdio::from(log.expect("log")));
         command
+    }
+
+    /// What replica `k` logs, over all its lives.
+    pub fn log(&self, k: usize) -> PathBuf {
+        self.folder.path().join(format!("n{k}.log"))
     }
 
     /// SIGKILL: nothing is flushed.
@@ -193,6 +267,13 @@ impl Cluster {
     pub fn terminate(&mut self, k: usize) -> Option<i32> {
         self.signal(k, "TERM");
         self.replicas[k - 1].take().expect("the replica runs").wait().expect("reaped").code()
+    }
+
+    /// How replica `k` ended, if it has by itself since it was started.
+    pub fn ended(&mut self, k: usize) -> Option<ExitStatus> {
+        let status = self.replicas[k - 1].as_mut()?.try_wait().expect("a child")?;
+        self.replicas[k - 1] = None;
+        Some(status)
     }
 
     /// Runs `kvctl` with this cluster's config; `stdin` is given to it.
@@ -297,8 +378,7 @@ impl Cluster {
     fn logs(&self) -> String {
         let mut text = String::new();
         for k in 1..=self.replicas.len() {
-            let log =
-                std::fs::read_to_string(self.folder.path().join(format!("n{k}.log"))).unwrap_or_default();
+            let log = std::fs::read_to_string(self.log(k)).unwrap_or_default();
             let tail = log.lines().rev().take(15).collect::<Vec<_>>();
             for line in tail.into_iter().rev() {
                 let _ = writeln!(text, "n{k}| {line}");

@@ -163,3 +163,30 @@ fn real_replicas_keep_what_linearizable_promises_and_a_write_that_was_read_and_i
         "{convicted:?}"
     );
 }
+
+#[test]
+fn what_is_told_of_nodes_stands_in_the_history_and_the_end_of_it_ends_the_bench() {
+    let cluster = Cluster::start(&Spec { nodes: 1, n: 1, ..Spec::default() });
+    let bench = |file: &Path, told: &[u8]| {
+        let file = file.to_str().expect("text");
+        let args = ["bench", "--preset", "mixed", "--duration", "24h", "--keys", "4", "--connections", "1"];
+        cluster.kvctl_in(&[&args[..], &["--history", file, "--events"]].concat(), told)
+    };
+    let file = cluster.folder().join("told.jsonl");
+    let ended = bench(&file, b"n1 pause\n\nn1 resume\n");
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    let happened: Vec<Value> =
+        Lines::of(&file).0.iter().filter_map(|line| Some(line.get("node")?["what"].clone())).collect();
+    assert_eq!(happened, ["pause", "resume"]);
+
+    for (told, wrong) in [
+        ("n1 sneezes", "line 2, \"n1 sneezes\": nothing called \"sneezes\" happens to nodes"),
+        ("n9 crash", "line 2, \"n9 crash\": the cluster has no node \"n9\""),
+        ("n1", "line 2, \"n1\": it is not `NODE WHAT`"),
+    ] {
+        let ended = bench(&cluster.folder().join(told), format!("n1 pause\n{told}\n").as_bytes());
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.contains(wrong) && said.contains("the run ended there"), "{said}");
+    }
+}

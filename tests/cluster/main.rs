@@ -3,6 +3,7 @@
 mod all_killed;
 mod bad_input;
 mod configs;
+#[allow(dead_code, reason = "shared: not every test uses all of it")]
 mod harness;
 mod hints;
 mod history;

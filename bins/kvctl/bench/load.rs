@@ -6,8 +6,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use quorate_client::{Client, ClientError, Options, Read};
+use quorate_types::Level;
 
 use crate::bench::draw::{Chance, Keys, Zipfian};
+use crate::bench::events::Events;
+use crate::bench::mixed::{Drawn, How, Mixed};
 use crate::bench::pace::Pace;
 use crate::bench::record::Recorder;
 use crate::bench::tally::{Op, Tally};
@@ -30,23 +33,48 @@ pub struct Plan {
     value_bytes: usize,
     values: Bytes,
     seed: u64,
-    recorder: Option<Recorder>,
+    mixed: Mixed,
+    /// Levels that were asked for: (of reads, of writes). The mix draws the others.
+    given: (Option<Level>, Option<Level>),
+    recorder: Option<Arc<Recorder>>,
+    events: Option<Events>,
 }
 
 impl Plan {
     /// The plan that `args` ask for.
-    pub fn new(args: &Bench, recorder: Option<Recorder>) -> Plan {
+    pub fn new(args: &Bench, recorder: Option<Arc<Recorder>>, events: Option<Events>) -> Plan {
         let uniform = matches!(args.preset, Preset::Write | Preset::Read);
         let keys = if uniform { Keys::Uniform(args.keys) } else { Keys::Zipfian(Zipfian::new(args.keys)) };
         let value_bytes = args.value_size as usize;
         let mut values = vec![0; value_bytes + VALUE_OFFSETS as usize];
         Chance::new(args.seed, u64::MAX).fill(&mut values);
-        Plan { keys, value_bytes, values: values.into(), seed: args.seed, recorder }
+        Plan {
+            keys,
+            value_bytes,
+            values: values.into(),
+            seed: args.seed,
+            mixed: Mixed::new(args.keys),
+            given: (args.manner.read_level(), args.manner.write_level()),
+            recorder,
+            events,
+        }
     }
 
     /// What is recorded of it, if anything.
     pub fn recorder(&self) -> Option<&Recorder> {
-        self.recorder.as_ref()
+        self.recorder.as_deref()
+    }
+
+    /// What is told of the nodes, if anything.
+    pub fn events(&self) -> Option<&Events> {
+        self.events.as_ref()
+    }
+
+    fn draw_mixed(&self, chance: &mut Chance) -> Drawn {
+        let mut drawn = self.mixed.draw(chance);
+        let given = if drawn.op == Op::Get { self.given.0 } else { self.given.1 };
+        drawn.how.level = given.or(drawn.how.level);
+        drawn
     }
 
     fn key(&self, number: u64) -> Bytes {
@@ -143,7 +171,7 @@ impl Worker {
         let (mut number, step) = self.place;
         while number < keys && !self.shared.is_stopped() {
             let started = Instant::now();
-            let outcome = self.put(self.plan.key(number)).await;
+            let outcome = self.put(self.plan.key(number), How::default()).await;
             self.note(Op::Put, started, outcome);
             number += step;
         }
@@ -158,18 +186,27 @@ impl Worker {
                     None => return,
                 },
             };
-            let (op, key) = (self.draw(preset), self.plan.key(self.plan.keys.draw(&mut self.chance)));
-            let outcome = self.perform(op, key).await;
-            self.note(op, due, outcome);
+            let drawn = self.draw(preset);
+            let outcome = self.perform(drawn).await;
+            self.note(drawn.op, due, outcome);
         }
     }
 
-    fn draw(&mut self, preset: Preset) -> Op {
+    fn draw(&mut self, preset: Preset) -> Drawn {
+        if preset == Preset::Mixed {
+            return self.plan.draw_mixed(&mut self.chance);
+        }
+        let op = self.op(preset);
+        Drawn { op, key: self.plan.keys.draw(&mut self.chance), how: How::default() }
+    }
+
+    fn op(&mut self, preset: Preset) -> Op {
         let percent = self.chance.below(100);
         match preset {
             Preset::Write => Op::Put,
             Preset::Read | Preset::C => Op::Get,
-            Preset::A => {
+            // The mix draws operations with their keys.
+            Preset::A | Preset::Mixed => {
                 if percent < 50 {
                     Op::Get
                 } else {
@@ -193,20 +230,22 @@ impl Worker {
         }
     }
 
-    async fn perform(&mut self, op: Op, key: Bytes) -> Result<&'static str, ClientError> {
+    async fn perform(&mut self, Drawn { op, key, how }: Drawn) -> Result<&'static str, ClientError> {
+        let key = self.plan.key(key);
         match op {
-            Op::Get => self.get(key).await,
-            Op::Put => self.put(key).await,
+            Op::Get => self.get(key, how).await,
+            Op::Put => self.put(key, how).await,
+            Op::Delete => self.delete(key, how).await,
             Op::Modify => {
-                self.get(key.clone()).await?;
-                self.put(key).await.map(|_| "modified")
+                self.get(key.clone(), how).await?;
+                self.put(key, how).await.map(|_| "modified")
             }
         }
     }
 
-    async fn get(&self, key: Bytes) -> Result<&'static str, ClientError> {
-        let recorded = self.plan.recorder().map(|recorder| (recorder, recorder.get(self.place.0, &key)));
-        let reply = self.client.get(key, &self.read).await;
+    async fn get(&self, key: Bytes, how: How) -> Result<&'static str, ClientError> {
+        let recorded = self.plan.recorder().map(|recorder| (recorder, recorder.get(self.place.0, &key, how)));
+        let reply = self.client.get(key, &asked(&self.read, how)).await;
         if let Some((recorder, id)) = recorded {
             recorder.got(id, &reply);
         }
@@ -217,15 +256,26 @@ impl Worker {
         })
     }
 
-    async fn put(&mut self, key: Bytes) -> Result<&'static str, ClientError> {
+    async fn put(&mut self, key: Bytes, how: How) -> Result<&'static str, ClientError> {
         let value = self.plan.value(&mut self.chance);
+        let options = asked(&self.write, how);
         let Some(recorder) = self.plan.recorder() else {
-            return self.client.put(key, value, &self.write).await.map(|_| "written");
+            return self.client.put(key, value, &options).await.map(|_| "written");
         };
-        let (id, value) = recorder.put(self.place.0, &key, &value);
-        let reply = self.client.put(key, value, &self.write).await;
-        recorder.put_done(id, &reply);
+        let (id, value) = recorder.put(self.place.0, &key, &value, how);
+        let reply = self.client.put(key, value, &options).await;
+        recorder.write_done(id, &reply);
         reply.map(|_| "written")
+    }
+
+    async fn delete(&self, key: Bytes, how: How) -> Result<&'static str, ClientError> {
+        let recorded =
+            self.plan.recorder().map(|recorder| (recorder, recorder.delete(self.place.0, &key, how)));
+        let reply = self.client.delete(key, &asked(&self.write, how)).await;
+        if let Some((recorder, id)) = recorded {
+            recorder.write_done(id, &reply);
+        }
+        reply.map(|_| "removed")
     }
 
     fn note(&self, op: Op, since: Instant, outcome: Result<&'static str, ClientError>) {
@@ -236,6 +286,13 @@ impl Worker {
             Err(error) => tally.failed_with(&error),
         }
     }
+}
+
+/// The options of one request.
+fn asked(options: &Options, how: How) -> Options {
+    let options = options.clone();
+    let options = how.level.into_iter().fold(options, Options::level);
+    how.ttl.into_iter().fold(options, Options::ttl)
 }
 
 #[cfg(test)]

@@ -16,12 +16,13 @@ use bytes::Bytes;
 use quorate_client::{Aftermath, ClientError, Read, Reply, Written};
 use quorate_server::config::{self, Config};
 use quorate_sim::history::{
-    Ask, Complete, Event, FORMAT_VERSION, Header, Initial, Invoke, NodeName, Outcome, Promise,
-    ReadRepairPolicy, Sync, Writer,
+    Ask, Complete, Event, FORMAT_VERSION, Header, Initial, Invoke, NodeEvent, NodeName, Outcome, Promise,
+    ReadRepairPolicy, Sync, What, Writer,
 };
 use quorate_types::{Level, NodeId};
 use quorate_wire::RingView;
 
+use crate::bench::mixed::How;
 use crate::cli::Bench;
 
 const BUFFER_BYTES: usize = 1 << 20;
@@ -35,6 +36,7 @@ pub struct Recorder {
     levels: Levels,
     /// What the keys of this run begin with.
     prefix: String,
+    nodes: Vec<NodeName>,
     file: PathBuf,
     state: Mutex<State>,
 }
@@ -62,6 +64,7 @@ impl Recorder {
             started: Instant::now(),
             levels,
             prefix: format!("bench-{:x}-", since.as_nanos()),
+            nodes: header.nodes.clone(),
             file: file.to_owned(),
             state: Mutex::new(State { writer, operations: 0, failed: None }),
         })
@@ -73,19 +76,35 @@ impl Recorder {
     }
 
     /// A read begins; its number.
-    pub fn get(&self, worker: u64, key: &Bytes) -> u64 {
-        self.begin(worker, self.levels.read, |_| ask(key, |key| Ask::Get { key }))
+    pub fn get(&self, worker: u64, key: &Bytes, how: How) -> u64 {
+        self.begin(worker, how.level.unwrap_or(self.levels.read), |_| ask(key, |key| Ask::Get { key }))
     }
 
     /// A write begins: its number, and its value, which is `filler` with the number at its front.
-    pub fn put(&self, worker: u64, key: &Bytes, filler: &Bytes) -> (u64, Bytes) {
+    pub fn put(&self, worker: u64, key: &Bytes, filler: &Bytes, how: How) -> (u64, Bytes) {
         let mut value = filler.to_vec();
-        let id = self.begin(worker, self.levels.write, |id| {
+        let expires = how.ttl.is_some();
+        let id = self.begin(worker, how.level.unwrap_or(self.levels.write), |id| {
             value[..UNIQUE_BYTES].copy_from_slice(format!("{id:016x}").as_bytes());
             let value = quorate_sim::history::Value::of(&value);
-            ask(key, |key| Ask::Put { key, value, expires: false })
+            ask(key, |key| Ask::Put { key, value, expires })
         });
         (id, value.into())
+    }
+
+    /// A deletion begins; its number.
+    pub fn delete(&self, worker: u64, key: &Bytes, how: How) -> u64 {
+        self.begin(worker, how.level.unwrap_or(self.levels.write), |_| ask(key, |key| Ask::Delete { key }))
+    }
+
+    /// Something happened to the node called `name`; or why that can't be recorded.
+    pub fn node(&self, name: &str, what: What) -> Result<(), String> {
+        let known = self.nodes.iter().find(|known| known.name == name);
+        let node = known.ok_or_else(|| format!("the cluster has no node {name:?}"))?.node;
+        let mut state = self.state();
+        let at_ns = self.now();
+        state.write(&Event::Node(NodeEvent { at_ns, node, what }));
+        Ok(())
     }
 
     /// A read is answered.
@@ -99,7 +118,7 @@ impl Recorder {
     }
 
     /// A write is answered.
-    pub fn put_done(&self, id: u64, reply: &Result<Reply<Written>, ClientError>) {
+    pub fn write_done(&self, id: u64, reply: &Result<Reply<Written>, ClientError>) {
         let written = |reply: &Reply<Written>| {
             let Written { version, expires_at_ms, acked, required } = reply.value;
             Outcome::Written { version, expires_at_ms, acked, required }

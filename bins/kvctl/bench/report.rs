@@ -70,6 +70,7 @@ fn preset(preset: Preset) -> &'static str {
         Preset::B => "B",
         Preset::C => "C",
         Preset::F => "F",
+        Preset::Mixed => "mixed",
     }
 }
 
@@ -183,6 +184,15 @@ pub fn not_recorded(args: &Bench, error: &io::Error) -> Answer {
     );
     let fields =
         json!({ "verb": "bench", "result": "not_recorded", "file": file, "error": error.to_string() });
+    Answer::new(Exit::Usage, "", fields).with_note(note)
+}
+
+/// What was said of the nodes could not be recorded, so the history would not tell what happened.
+pub fn not_an_event(why: &str) -> Answer {
+    let note = format!(
+        "error: standard input: {why}\n  state: the run ended there; the history holds what was asked and answered up to then\n  try:   lines `NODE WHAT`; docs/formats.md lists what happens to nodes (crash, start, pause, resume...)\n"
+    );
+    let fields = json!({ "verb": "bench", "result": "not_an_event", "error": why });
     Answer::new(Exit::Usage, "", fields).with_note(note)
 }
 

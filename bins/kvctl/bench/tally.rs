@@ -19,6 +19,7 @@ pub enum Op {
     Put,
     /// A get, then a put of the same key.
     Modify,
+    Delete,
 }
 
 impl Op {
@@ -28,6 +29,7 @@ impl Op {
             Op::Get => "get",
             Op::Put => "put",
             Op::Modify => "modify",
+            Op::Delete => "delete",
         }
     }
 }

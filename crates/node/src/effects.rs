@@ -70,7 +70,7 @@ pub enum HintCommand {
         /// The hint.
         hint: Hint,
     },
-    /// Read hints; answered by `HintPage`.
+    /// Read hints; answered by `HintPage` or `HintPageFailed`.
     ReadPage {
         /// Whom they are for.
         target: NodeId,

@@ -5,7 +5,8 @@
 //!   nothing comes after its `LinkDown`;
 //! - everything appended by [`Effects::log`](crate::Effects) is answered by `Logged` (in order, cumulative) or by
 //!   `LogFailed` (once, for good);
-//! - each `Append` of a hint is settled by one `HintsStored`; each `ReadPage` is answered by one `HintPage`.
+//! - each `Append` of a hint is settled by one `HintsStored`; each `ReadPage` is answered by one `HintPage` or
+//!   `HintPageFailed`.
 
 use std::fmt;
 
@@ -177,6 +178,11 @@ pub enum Event {
         target: NodeId,
         /// The hints.
         hints: Vec<(HintNumber, Hint)>,
+    },
+    /// The other answer to a `ReadPage`: the disk failed it. It will be asked again.
+    HintPageFailed {
+        /// Whom they are for.
+        target: NodeId,
     },
     /// The store has what it was asked for.
     StoreReady {

@@ -187,6 +187,15 @@ impl Handoff {
         opened
     }
 
+    /// A page could not be read: the disk may be well again later.
+    pub(crate) fn on_page_failed(&mut self, now: Mono, target: NodeId) {
+        let Some(known) = self.targets.get_mut(&target) else { return };
+        if let State::Reading { .. } = known.state {
+            known.state = State::Idle;
+            known.went_badly(now, &self.config);
+        }
+    }
+
     /// One more copy of the hint is on its way.
     pub(crate) fn on_copy(&mut self, slot: HintSlot) {
         let Some((page, index)) = self.page(slot) else { return };

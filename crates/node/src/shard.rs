@@ -162,6 +162,10 @@ impl Shard {
             Event::HintsFound { .. } if planted(Mutant::HintsForgottenAtStart) => {}
             Event::HintsFound { target, backlog } => self.hints.handoff.on_backlog(now.mono, target, backlog),
             Event::HintPage { target, hints } => self.on_hint_page(now, target, hints, out),
+            Event::HintPageFailed { target } => {
+                self.counters.hint_pages_failed += 1;
+                self.hints.handoff.on_page_failed(now.mono, target);
+            }
             Event::StoreReady { ticket } => self.on_store_ready(now, ticket, out),
             Event::Tick => {}
             Event::Drain => self.clients.draining = true,

@@ -32,9 +32,6 @@ pub enum Mutant {
 const OF_THE_LOG: &[log::Mutant] = &[
     log::Mutant::AckBeforeSync,
     log::Mutant::RetryAfterSyncError,
-    log::Mutant::NoDirSyncAfterPrepare,
-    log::Mutant::HeaderNotSynced,
-    log::Mutant::MarkTooHigh,
     log::Mutant::NoChecksum,
     log::Mutant::NoDirSyncAfterRecovery,
     log::Mutant::RecoveredSegmentNotSynced,

@@ -82,9 +82,12 @@ impl HintLogs {
     ///
     /// [`DiskError::HintsFull`] and errors of the log mean that it was not taken.
     pub fn append(&mut self, target: NodeId, hint: &Hint) -> Result<HintNumber, DiskError> {
-        let taken = self.log(target)?.append(hint);
-        if matches!(&taken, Err(failure) if !matches!(failure, DiskError::HintsFull { .. })) {
-            self.recover(target);
+        let log = self.log(target)?;
+        let taken = log.append(hint);
+        if let Err(failure) = &taken
+            && !matches!(failure, DiskError::HintsFull { .. })
+        {
+            log.recover(failure.clone());
         }
         taken
     }
@@ -93,12 +96,14 @@ impl HintLogs {
     ///
     /// After an error the hints since the last sync don't count, though some may be delivered; the log goes on.
     pub fn sync(&mut self) -> Vec<(NodeId, Result<HintNumber, DiskError>)> {
-        let synced = self.logs.iter_mut().map(|(&target, log)| (target, log.sync().transpose()));
-        let synced: Vec<_> = synced.filter_map(|(target, result)| Some((target, result?))).collect();
-        for (target, _) in synced.iter().filter(|(_, result)| result.is_err()) {
-            self.recover(*target);
-        }
-        synced
+        let synced = self.logs.iter_mut().filter_map(|(&target, log)| {
+            let result = log.sync().transpose()?;
+            if let Err(failure) = &result {
+                log.recover(failure.clone());
+            }
+            Some((target, result))
+        });
+        synced.collect()
     }
 
     /// Hints for `target` above `after`, in order, one at least if there is one, until they pass `bytes_max`.
@@ -108,7 +113,11 @@ impl HintLogs {
         after: HintNumber,
         bytes_max: usize,
     ) -> Result<Vec<(HintNumber, Hint)>, DiskError> {
-        self.logs.get_mut(&target).map_or(Ok(Vec::new()), |log| log.page(after, bytes_max))
+        let Some(log) = self.logs.get_mut(&target) else { return Ok(Vec::new()) };
+        log.page(after, bytes_max).or_else(|failure| {
+            log.recover(failure);
+            log.page(after, bytes_max)
+        })
     }
 
     /// `target` has all its hints up to `through`: they are forgotten, their segments recycled. Durable with the
@@ -131,14 +140,6 @@ impl HintLogs {
     pub fn close(self) -> Result<(), DiskError> {
         let results: Vec<_> = self.logs.values().map(TargetLog::close).collect();
         results.into_iter().collect()
-    }
-
-    /// Opens a log that stopped again, as a restart would; what was durable is in it. If the disk fails that too, the
-    /// next hint for the target tries it again.
-    fn recover(&mut self, target: NodeId) {
-        // Dropped first: it holds the lock.
-        self.logs.remove(&target);
-        let _ = self.log(target);
     }
 
     fn log(&mut self, target: NodeId) -> Result<&mut TargetLog, DiskError> {

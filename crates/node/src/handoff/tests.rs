@@ -184,6 +184,17 @@ fn pages_keep_to_the_rate_and_to_what_the_target_grants() {
 }
 
 #[test]
+fn a_page_that_could_not_be_read_is_asked_for_again_later() {
+    let mut handoff = handoff();
+    assert_eq!(poll(&mut handoff, 50).len(), 1);
+    handoff.on_page_failed(at(50), TARGET);
+    assert_eq!(poll(&mut handoff, 50).len(), 0, "not at once");
+    let again = handoff.next_timer(|_| true).expect("the hints are still there");
+    assert!(again > at(50));
+    assert_eq!(poll(&mut handoff, 60_000).len(), 1);
+}
+
+#[test]
 fn an_empty_page_ends_it_until_new_hints_are_stored() {
     let mut handoff = handoff();
     assert_eq!(poll(&mut handoff, 50).len(), 1);

@@ -193,11 +193,14 @@ impl HintThread {
 
     fn answer(&mut self, wanted: &PageWanted) {
         let PageWanted { shard, target, after, bytes_max } = *wanted;
-        let hints = self.logs.page(target, after, bytes_max).unwrap_or_else(|failure| {
-            error!(target = %target, %failure, "hints can't be read; nothing of them was changed");
-            Vec::new()
-        });
-        self.tell(shard, Event::HintPage { target, hints });
+        let answer = match self.logs.page(target, after, bytes_max) {
+            Ok(hints) => Event::HintPage { target, hints },
+            Err(failure) => {
+                error!(target = %target, %failure, "hints can't be read; nothing of them was changed, they are tried again");
+                Event::HintPageFailed { target }
+            }
+        };
+        self.tell(shard, answer);
     }
 
     fn tell_all(&self, event: impl Fn(usize) -> Event) {

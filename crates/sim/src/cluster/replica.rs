@@ -127,6 +127,13 @@ impl SimReplica {
         !self.paused && !std::mem::replace(&mut inbox.scheduled, true)
     }
 
+    /// It has died, and nobody has noticed: it takes no turn by itself any more.
+    pub fn fall_silent(&mut self) {
+        for inbox in &mut self.inboxes {
+            (inbox.timer, inbox.scheduled) = (None, true);
+        }
+    }
+
     /// Forgets what came on a link and was not yet looked at.
     pub fn forget_link(&mut self, shard: usize, gone: quorate_node::LinkId) {
         if let Some(inbox) = self.inboxes.get_mut(shard) {

@@ -13,6 +13,9 @@ use super::replica::{HintAppend, SimReplica};
 use super::{Action, Cluster, Heard, Moment, enveloped};
 use crate::observe::Passing;
 
+/// How long what a machine sent just before it died still arrives.
+const LINGER: Duration = Duration::from_millis(5);
+
 impl Cluster {
     /// Gives one event to one shard. A shard of a dead replica hears nothing.
     pub(super) fn feed(&mut self, k: usize, shard: usize, event: Event) {
@@ -42,8 +45,14 @@ impl Cluster {
         if self.replica(k).turn(shard, now, &mut out) {
             self.carry_out(k, shard, &mut out);
             self.replica(k).falls_now();
+            if self.replica(k).disk.is_dark() {
+                // Noticed a little later: until then what it sent is on its way, as in a real network.
+                self.replica(k).fall_silent();
+                self.kernel.at(now.mono + LINGER, Action::Turn { k, life, shard });
+            }
+        } else {
+            self.notices_darkness(k);
         }
-        self.notices_darkness(k);
     }
 
     /// Carries out what a shard wants done: frames first, then the log. Whoever dies on the way does not finish.
@@ -112,7 +121,9 @@ impl Cluster {
             HintCommand::ReadPage { target, after, bytes_max } => {
                 let page = |this: &mut SimReplica| this.hint_logs().page(target, after, bytes_max as usize);
                 let Some(page) = replica.in_scene(page) else { return };
-                self.feed(k, shard, Event::HintPage { target, hints: page.unwrap_or_default() });
+                let answer =
+                    page.map_or(Event::HintPageFailed { target }, |hints| Event::HintPage { target, hints });
+                self.feed(k, shard, answer);
             }
             HintCommand::Delivered { target, through } => {
                 // If the disk fails, they are delivered again.
@@ -149,6 +160,7 @@ fn told(event: &Event) -> (&'static str, [u64; 2]) {
         }
         Event::HintsFound { target, backlog } => ("hints found", [u64::from(target.0), backlog.durable]),
         Event::HintPage { target, hints } => ("hint page", [u64::from(target.0), hints.len() as u64]),
+        Event::HintPageFailed { target } => ("hint page failed", [u64::from(target.0), 0]),
         Event::StoreReady { .. } => ("store ready", [0, 0]),
         Event::Tick => ("tick", [0, 0]),
         Event::Drain => ("drain", [0, 0]),

@@ -20,12 +20,8 @@ pub(super) fn crashes(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64),
     let mut at_ms = draw.below(between);
     while at_ms < run_ms {
         let most = pick(draw, &[1, 4, 40]);
-        let back = Return {
-            after_ms: 50 + draw.below(2_500),
-            shards: 1 + draw.below(2) as usize,
-            dark_after: None,
-            unseen: false,
-        };
+        let (after_ms, shards) = (50 + draw.below(2_500), 1 + draw.below(2) as usize);
+        let back = Return { after_ms, shards, ..Return::default() };
         let fault = Fault::CrashAt {
             node: 1 + draw.below(cluster.nodes as u64) as usize,
             point: pick(draw, &points),

@@ -21,7 +21,7 @@ pub(super) fn traps(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), s
     if draw.one_in(3) {
         trap.bursts(draw);
     }
-    if draw.one_in(6) && run_ms > 2_000 {
+    if draw.one_in(4) && run_ms > 2_000 {
         let at_ms = draw.below(run_ms - 1_500);
         trap.clock(draw, at_ms);
     }
@@ -62,7 +62,9 @@ impl Trap<'_> {
         self.fault(at_ms + 400, Fault::CutPower { node, back });
         self.fault(at_ms + 401, Fault::Clock { node, error: ClockError::None });
         for _ in 0..12 {
-            let (before, behind) = (at_ms + draw.below(390), at_ms + 400 + back.after_ms + draw.below(600));
+            // Not at once: a clock that was found exhausted by a write lets nothing pass it.
+            let (before, behind) =
+                (at_ms + 150 + draw.below(240), at_ms + 400 + back.after_ms + draw.below(600));
             self.put(before, node, Level::One);
             self.put(behind, node, Level::One);
         }

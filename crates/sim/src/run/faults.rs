@@ -154,6 +154,8 @@ impl Run<'_> {
             Fault::Rot { node, bits, back } => {
                 self.kill(*node, *back);
                 self.cluster.rot_disk(*node, *bits);
+                // The last batch of a hint log may have gone with it: the same hole.
+                self.died[*node] = None;
                 self.rotten.insert(*node);
             }
             _ => {}

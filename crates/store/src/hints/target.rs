@@ -27,7 +27,7 @@ pub(crate) struct TargetLog {
     dir: PathBuf,
     target: NodeId,
     options: HintOptions,
-    /// An error is final: the log stopped, or could not be opened again.
+    /// Why not, if it stopped or could not be opened again: [`TargetLog::recover`].
     log: Result<Log, DiskError>,
     pending: Pending,
     delivered: HintNumber,
@@ -156,6 +156,17 @@ impl TargetLog {
             taken: self.pending.hints(),
             bytes: self.pending.bytes(),
             oldest_wall_ms: self.pending.oldest_wall_ms(),
+        }
+    }
+
+    /// Opens the log again, which stopped because of `failure`, as a restart would; what was durable is in it. If the disk
+    /// fails that too, what is known of it stays, and whoever comes next tries it again.
+    pub fn recover(&mut self, failure: DiskError) {
+        // Dropped first: it holds the lock.
+        self.log = Err(failure);
+        match TargetLog::open(Arc::clone(&self.io), self.dir.clone(), self.target, self.options) {
+            Ok(again) => *self = again,
+            Err(failure) => self.log = Err(failure),
         }
     }
 

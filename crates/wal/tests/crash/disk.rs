@@ -1,7 +1,7 @@
 //! File systems that the tests may fill and cut off, in a mount namespace of their own.
 //!
 //! Invariant: nothing is mounted anywhere but in a private mount namespace, which this process enters before it starts
-//! a thread ([`enter_namespace`]). Whatever ends it, and be it SIGKILL, the kernel then unmounts all of it and lets
+//! a thread ([`namespace::enter`]). Whatever ends it, and be it SIGKILL, the kernel then unmounts all of it and lets
 //! go of the loop devices, which are attached with "detach when unused". The guards here do the same earlier.
 
 use std::path::{Path, PathBuf};
@@ -11,11 +11,9 @@ use quorate_wal::io::OpenMode;
 use quorate_wal::{Io, StdIo};
 
 use crate::folder::Folder;
-use crate::process::{poll, tool};
+use crate::namespace;
+use crate::tools::{poll, tool};
 
-/// `private` in the namespace, else why there is none.
-const NAMESPACE: &str = "WAL_CRASH_NAMESPACE";
-const PRIVATE: &str = "private";
 /// Enough for ext4 with a journal and a few hundred segments.
 const IMAGE_BYTES: u64 = 64 << 20;
 /// `EXT4_IOC_SHUTDOWN`, that is `_IOR('X', 125, __u32)`, with `EXT4_GOING_FLAGS_NOLOGFLUSH`: from this moment nothing
@@ -29,56 +27,6 @@ const CUT: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Starts this program anew in a mount namespace of its own, if that is to be had; returns where it is not, or where
-/// this already is the new one.
-pub fn enter_namespace() {
-    if std::env::var_os(NAMESPACE).is_some() {
-        return;
-    }
-    let why = match own_namespace().and_then(|mut command| tool(command.arg("true")).map(drop)) {
-        Ok(()) => become_it(),
-        Err(why) => why,
-    };
-    // What comes next runs without, and says why.
-    NO_NAMESPACE.set(why).unwrap_or_default();
-}
-
-static NO_NAMESPACE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-
-/// Who is not root may be root in a user namespace, which is enough for a tmpfs.
-fn own_namespace() -> Result<Command, String> {
-    let root = tool(Command::new("id").arg("-u"))?.trim() == "0";
-    let mut command = Command::new("unshare");
-    command.args(if root { &[][..] } else { &["--map-root-user"] });
-    command.args(["--mount", "--propagation", "private", "--"]);
-    Ok(command)
-}
-
-#[cfg(unix)]
-fn become_it() -> String {
-    use std::os::unix::process::CommandExt;
-    let own = std::env::current_exe().map_err(|error| error.to_string());
-    match own.and_then(|own| {
-        Ok(own_namespace()?.arg(own).args(std::env::args_os().skip(1)).env(NAMESPACE, PRIVATE).exec())
-    }) {
-        Ok(error) => format!("unshare: {error}"),
-        Err(why) => why,
-    }
-}
-
-#[cfg(not(unix))]
-fn become_it() -> String {
-    "no mount namespaces here".to_owned()
-}
-
-fn in_namespace() -> Result<(), String> {
-    if std::env::var(NAMESPACE).is_ok_and(|what| what == PRIVATE) {
-        return Ok(());
-    }
-    let why = NO_NAMESPACE.get().map_or("not asked for", String::as_str);
-    Err(format!("no mount namespace: {why}"))
-}
-
 /// Something mounted; dropped, it is unmounted.
 pub struct Mount {
     point: PathBuf,
@@ -87,7 +35,7 @@ pub struct Mount {
 
 impl Mount {
     fn make(point: &Path, arguments: &[&str]) -> Result<Self, String> {
-        in_namespace()?;
+        namespace::has("--mount")?;
         StdIo.create_dir(point).map_err(|error| format!("{}: {error}", point.display()))?;
         tool(Command::new("mount").arg("-n").args(arguments).arg(point))?;
         Ok(Self { point: point.to_owned(), mounted: true })
@@ -199,7 +147,7 @@ pub fn probe_power() -> Result<(), String> {
 }
 
 fn try_power() -> Result<(), String> {
-    in_namespace()?;
+    namespace::has("--mount")?;
     let folder = Folder::make().map_err(|error| error.to_string())?;
     let tried = cut_and_look(folder.path());
     folder.done().map_err(|error| error.to_string())?;
@@ -229,7 +177,7 @@ fn write_both(dir: &Path) -> std::io::Result<()> {
 
 /// Whether a small disk can be mounted here.
 pub fn probe_tmpfs() -> Result<(), String> {
-    in_namespace()?;
+    namespace::has("--mount")?;
     let folder = Folder::make().map_err(|error| error.to_string())?;
     let tried = Mount::tmpfs(&folder.path().join("disk"), 1 << 20).map(drop);
     folder.done().map_err(|error| error.to_string())?;

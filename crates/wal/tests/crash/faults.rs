@@ -9,6 +9,7 @@ use std::path::Path;
 use libtest_mimic::Failed;
 use quorate_wal::testkit::SplitMix;
 
+use crate::cases::{Outcome, passed, skipped};
 use crate::folder::Folder;
 use crate::log::{Heard, Log, Moment, Stop};
 use crate::oracle::Fate;
@@ -16,7 +17,6 @@ use crate::process::Worker;
 use crate::settings::Settings;
 use crate::strace::{self, Fault, SYNCS, Trace};
 use crate::worker::{Play, WAITERS};
-use crate::{Outcome, passed, skipped};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;

@@ -11,7 +11,7 @@ pub struct Folder {
 
 impl Folder {
     pub fn make() -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("wal-crash-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("crash-").tempdir()?;
         Ok(Self { folder: Some(folder) })
     }
 

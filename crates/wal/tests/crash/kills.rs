@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use libtest_mimic::Failed;
 use quorate_wal::{Io, StdIo, TailState};
 
+use crate::cases::{Outcome, passed};
 use crate::folder::Folder;
 use crate::log::{Examined, Log, Moment};
 use crate::oracle::{Conviction, Fate, Found};
-use crate::process::{signal_of, tool};
 use crate::settings::Settings;
+use crate::tools::{signal_of, tool};
 use crate::worker::Play;
-use crate::{Outcome, passed};
 
 const SIGKILL: i32 = 9;
 /// The latest moment at which a storm is killed.

@@ -12,6 +12,7 @@
 //! WAL_POWER_CUTS=50 cargo test --release -p quorate-wal --test crash power
 //! ```
 
+mod cases;
 mod disk;
 mod faults;
 mod folder;
@@ -19,6 +20,7 @@ mod hand;
 mod kills;
 mod log;
 mod name;
+mod namespace;
 mod oracle;
 mod power;
 mod process;
@@ -27,45 +29,19 @@ mod room;
 mod settings;
 mod strace;
 mod testimony;
+mod tools;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting, Trial};
+use libtest_mimic::Arguments;
 
+use crate::cases::{Case, Suite, cases};
+use crate::namespace::Wish;
 use crate::settings::Settings;
 use crate::worker::Task;
 
-/// How a case went that did not fail.
-pub enum Outcome {
-    /// With what it saw.
-    Passed(String),
-    /// It could not run here, and why.
-    Skipped(String),
-}
-
-/// All is well.
-pub fn passed(saw: String) -> Result<Outcome, Failed> {
-    Ok(Outcome::Passed(saw))
-}
-
-/// Not here.
-pub fn skipped(why: String) -> Result<Outcome, Failed> {
-    Ok(Outcome::Skipped(why))
-}
-
-type Case = fn(&Settings) -> Result<Outcome, Failed>;
-
-/// A case by its path, which is its name.
-macro_rules! cases {
-    ($($module:ident :: $case:ident),* $(,)?) => {
-        &[$((concat!(stringify!($module), "::", stringify!($case)), $module::$case as Case)),*]
-    };
-}
-
-const CASES: &[(&str, Case)] = cases![
+const CASES: &[(&str, Case<Settings>)] = cases![
     testimony::a_faithful_log_is_accepted,
     testimony::a_lost_record_is_convicted,
     testimony::an_altered_record_is_convicted,
@@ -92,8 +68,8 @@ const CASES: &[(&str, Case)] = cases![
     power::durable_records_survive_a_power_cut_at_each_sync,
 ];
 
-/// What the cases have to say beside passed and failed: (case, words).
-type Ledger = Arc<Mutex<Vec<(&'static str, String)>>>;
+/// Where disks may be mounted and filled.
+const OWN_MOUNTS: Wish = Wish { flags: &["--mount", "--propagation", "private"], prepare: "true" };
 
 fn main() -> ExitCode {
     if let Some(task) = Task::assigned() {
@@ -108,45 +84,8 @@ fn main() -> ExitCode {
         }
     };
     if !arguments.list {
-        disk::enter_namespace();
+        namespace::enter(&[OWN_MOUNTS]);
     }
-    let (seen, skipped) = (Ledger::default(), Ledger::default());
-    let trials = CASES.iter().map(|(name, case)| trial(name, *case, settings, [&seen, &skipped])).collect();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    if !arguments.list && !matches!(arguments.format, Some(FormatSetting::Json)) {
-        conclude(&conclusion, &settings, [&seen, &skipped]);
-    }
-    conclusion.exit_code()
-}
-
-fn trial(name: &'static str, case: Case, settings: Settings, [seen, skipped]: [&Ledger; 2]) -> Trial {
-    let (seen, skipped) = (Arc::clone(seen), Arc::clone(skipped));
-    Trial::ignorable_test(name, move || match case(&settings)? {
-        Outcome::Passed(saw) => {
-            entries(&seen).push((name, saw));
-            Ok(Completion::Completed)
-        }
-        Outcome::Skipped(why) => {
-            entries(&skipped).push((name, why.clone()));
-            Ok(Completion::ignored_with(why))
-        }
-    })
-}
-
-fn entries(ledger: &Ledger) -> MutexGuard<'_, Vec<(&'static str, String)>> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn conclude(conclusion: &Conclusion, settings: &Settings, [seen, skipped]: [&Ledger; 2]) {
-    for (case, saw) in entries(seen).iter().filter(|(_, saw)| !saw.is_empty()) {
-        println!("  {case}: {saw}");
-    }
-    if conclusion.has_failed() {
-        println!("again: {settings} cargo test -p quorate-wal --test crash");
-    }
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    entries(skipped).iter().for_each(|(_, why)| *reasons.entry(why.clone()).or_default() += 1);
-    let reasons: Vec<String> = reasons.iter().map(|(why, count)| format!("; {count} for: {why}")).collect();
-    let Conclusion { num_passed, num_failed, num_ignored, .. } = conclusion;
-    println!("crash: {num_passed} passed, {num_failed} failed, {num_ignored} SKIPPED{}", reasons.concat());
+    let command = "cargo test -p quorate-wal --test crash";
+    Suite { name: "crash", command, cases: CASES, settings }.run(&arguments)
 }

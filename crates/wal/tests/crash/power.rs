@@ -7,6 +7,7 @@ use std::path::Path;
 
 use libtest_mimic::Failed;
 
+use crate::cases::{Outcome, passed, skipped};
 use crate::disk::{Ext4, probe_power};
 use crate::faults::{Point, by_call, play, points};
 use crate::folder::Folder;
@@ -15,7 +16,6 @@ use crate::oracle::{Checked, Fate};
 use crate::settings::Settings;
 use crate::strace::{self, Fault, SYNCS, Trace};
 use crate::worker::Play;
-use crate::{Outcome, passed, skipped};
 
 /// The latest moment at which the power goes.
 const ACKS_MAX: u64 = 500;

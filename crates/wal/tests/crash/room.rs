@@ -8,15 +8,16 @@ use libtest_mimic::Failed;
 use quorate_wal::io::OpenMode;
 use quorate_wal::{Io, Options, StdIo, TailState, Wal};
 
+use crate::cases::{Outcome, passed, skipped};
 use crate::disk::{Mount, probe_tmpfs};
 use crate::faults::must_be_clear;
 use crate::folder::Folder;
 use crate::log::{Heard, Log, Moment};
 use crate::oracle::Fate;
-use crate::process::{Worker, signal_of, tool};
+use crate::process::Worker;
 use crate::settings::Settings;
+use crate::tools::{signal_of, tool};
 use crate::worker::Play;
-use crate::{Outcome, passed, skipped};
 
 const EFBIG: i32 = 27;
 const ENOSPC: i32 = 28;

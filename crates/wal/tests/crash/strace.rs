@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 use libtest_mimic::Failed;
 
 use crate::folder::Folder;
-use crate::process::{Worker, tool};
+use crate::process::Worker;
+use crate::tools::tool;
 use crate::worker::{DIFFERENT, Play, Task};
 
 /// What changes the disk; not every machine has all of them.

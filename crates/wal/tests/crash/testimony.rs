@@ -3,11 +3,11 @@
 use libtest_mimic::Failed;
 use quorate_wal::Durability::{self, Durable, Written};
 
+use crate::cases::{Outcome, passed};
 use crate::name::Name;
 use crate::oracle::{Checked, Conviction, Fate, Found, History};
 use crate::report::Report;
 use crate::settings::Settings;
-use crate::{Outcome, passed};
 
 const SEED: u64 = 7;
 const LIFE: u64 = 256;
