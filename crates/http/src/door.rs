@@ -76,13 +76,15 @@ pub(crate) struct Answered {
 /// A request under way.
 pub(crate) struct Asked<'a> {
     answer: oneshot::Receiver<Response>,
+    /// What it means if no answer comes.
+    lost: fn() -> Problem,
     _place: SemaphorePermit<'a>,
 }
 
 impl Asked<'_> {
     /// Waits for the answer.
     pub(crate) async fn answer(self) -> Result<Answered, Problem> {
-        let Response { body, receipt, .. } = self.answer.await.map_err(|_| outcome::gone())?;
+        let Response { body, receipt, .. } = self.answer.await.map_err(|_| (self.lost)())?;
         Ok(Answered { body, receipt })
     }
 }
@@ -136,9 +138,11 @@ impl Door {
             self.count(Count::RequestsMax);
             overloaded("http.requests_max")
         })?;
+        let writes = matches!(body, RequestBody::Put { .. } | RequestBody::Delete { .. });
+        let lost = if writes { outcome::write_lost } else { outcome::read_lost };
         let Asking { deadline_ms, want_receipt } = asking;
         let request = Request { number: 0, time_left_ms: deadline_ms, want_receipt, body };
-        Ok(Asked { answer: self.node.ask(request), _place: place })
+        Ok(Asked { answer: self.node.ask(request), lost, _place: place })
     }
 
     /// Room for a body of `bytes`.

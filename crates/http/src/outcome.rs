@@ -93,9 +93,15 @@ pub(crate) fn read(body: ResponseBody) -> Result<Read, Problem> {
     }
 }
 
-/// The node ended while the request was under way.
-pub(crate) fn gone() -> Problem {
-    Problem::unknown("node-ended", "the node ended before it answered; a write may survive: read the key")
+/// The node ended while a read was under way.
+pub(crate) fn read_lost() -> Problem {
+    let detail = "the node ended before it answered; a read changes nothing";
+    Problem::failed(StatusCode::SERVICE_UNAVAILABLE, "node-ended", detail).retry_soon()
+}
+
+/// The node ended while a write was under way.
+pub(crate) fn write_lost() -> Problem {
+    Problem::unknown("node-ended", "the node ended before it answered; the write may survive: read the key")
         .with("version", serde_json::Value::Null)
 }
 
@@ -104,7 +110,7 @@ pub(crate) fn unfitting(body: ResponseBody) -> Problem {
     match body {
         ResponseBody::Refused(refusal) => refused(&refusal),
         // Can't be: a node answers what it was asked.
-        _ => gone(),
+        _ => write_lost(),
     }
 }
 

@@ -144,7 +144,10 @@ impl Walk {
     }
 }
 
-fn page(body: ResponseBody) -> Result<(Vec<(Bytes, Record)>, Option<Bytes>), Problem> {
+/// Records, and the key behind which the partition goes on.
+type Page = (Vec<(Bytes, Record)>, Option<Bytes>);
+
+fn page(body: ResponseBody) -> Result<Page, Problem> {
     match body {
         ResponseBody::Page(PageOutcome::Page { entries, next }) => Ok((entries, next)),
         ResponseBody::Page(PageOutcome::Unavailable { required, alive }) => {

@@ -138,7 +138,7 @@ pub(crate) async fn put(State(door): State<Arc<Door>>, request: Request) -> Resu
     unconditional(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), params::WRITE)?;
     let named = named_key(&parts, &params)?;
-    let media = put_media(&parts.headers, named.is_some())?;
+    let media = put_media(&parts.headers, named.as_ref())?;
     let wanted = returning(&parts.headers, &params)?;
     let whole = body::read(&door, body).await?;
     let (key, value) = put_parts(&whole, named, media)?;
@@ -151,7 +151,7 @@ pub(crate) async fn put(State(door): State<Arc<Door>>, request: Request) -> Resu
         expiry: params.expiry()?,
         version: params.version()?,
     };
-    let mut response = write(&door, &parts, &params, ask).await?;
+    let mut response = write(&door, &parts, &params, (&place, ask)).await?;
     if wanted == Returning::Representation {
         let body = WriteBody { message: "key store", key: KeyText::of(&place.key), value: Text::of(&value) };
         response = with_headers_of(reply::json(StatusCode::CREATED, &body), response);
@@ -162,8 +162,8 @@ pub(crate) async fn put(State(door): State<Arc<Door>>, request: Request) -> Resu
 }
 
 /// Whether the body is JSON. Without a key elsewhere it has to be, whatever `curl -d` calls it.
-fn put_media(headers: &HeaderMap, named: bool) -> Result<Media, Problem> {
-    match (body::media(headers), named) {
+fn put_media(headers: &HeaderMap, named: Option<&Bytes>) -> Result<Media, Problem> {
+    match (body::media(headers), named.is_some()) {
         (Media::Json, _) | (Media::Unsaid, false) => Ok(Media::Json),
         (_, true) => Ok(Media::Other),
         (Media::Other, false) => {
@@ -199,7 +199,7 @@ pub(crate) async fn delete(State(door): State<Arc<Door>>, request: Request) -> R
         level: params.level()?,
         version: params.version()?,
     };
-    let mut response = write(&door, &parts, &params, ask).await?;
+    let mut response = write(&door, &parts, &params, (&place, ask)).await?;
     if asked_for(&parts.headers, &params)? == Some(Returning::Representation) {
         let value = Text::Plain { value: "" };
         let body = WriteBody { message: "key store", key: KeyText::of(&place.key), value };
@@ -218,27 +218,21 @@ async fn body_key(door: &Door, body: Body) -> Result<Bytes, Problem> {
     body::json::<KeyForm>(&whole.bytes, KEY_SHAPE)?.key()?.ok_or_else(no_key)
 }
 
-/// Sends the write; an empty response with the version, the context and the receipt.
+/// Sends the write of `place`; an empty response with the version, the context and the receipt.
 async fn write(
     door: &Door,
     parts: &request::Parts,
     params: &Params,
-    body: RequestBody,
+    (place, body): (&Place, RequestBody),
 ) -> Result<Response, Problem> {
     let deadline_ms = params.deadline_ms()?;
     if let Some(context) = context(&parts.headers)? {
         pass(door, context, deadline_ms).await?;
     }
-    let place = match &body {
-        RequestBody::Put { keyspace, key, .. } | RequestBody::Delete { keyspace, key, .. } => {
-            (*keyspace, key.clone())
-        }
-        _ => unreachable!("only puts and deletes are written"),
-    };
     let answered = door.ask(body, Asking { deadline_ms, ..Asking::default() }).await?;
     let Written { version, expires_at_ms } = outcome::written(answered.body)?;
     let mut response = reply::empty(StatusCode::OK);
-    reply::add_version(response.headers_mut(), (place.0, &place.1), version);
+    reply::add_version(response.headers_mut(), place.pair(), version);
     reply::add_expiry(response.headers_mut(), expires_at_ms);
     if let Some(receipt) = answered.receipt {
         reply::add_receipt(response.headers_mut(), door.about(), &receipt);

@@ -52,6 +52,9 @@ async fn every_outcome_has_its_status_and_says_what_became_of_the_data() {
     let reply = bench.send("GET /api/v1/store/k", "", "").await;
     assert_eq!((reply.status, reply.problem()), (504, ("read-timeout".into(), "failed".into())));
     bench.node.ends();
+    let reply = bench.send("GET /api/v1/store/k", "", "").await;
+    assert_eq!((reply.status, reply.problem()), (503, ("node-ended".into(), "failed".into())));
+    bench.node.ends();
     let reply = bench.send("DELETE /api/v1/store/k", "", "").await;
     assert_eq!((reply.status, reply.problem()), (504, ("node-ended".into(), "unknown".into())));
 }
