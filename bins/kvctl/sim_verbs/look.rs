@@ -93,7 +93,7 @@ impl Narrator<'_> {
     fn event(&mut self, event: &Event) {
         match event {
             Event::Invoke(invoke) if self.asked.len() < TOLD_MAX => {
-                let by = invoke.coordinator.map_or_else(String::new, |node| self.name(node));
+                let by = invoke.coordinator.map_or_else(String::new, name_of);
                 let what = match &invoke.ask {
                     Ask::Get { key } => format!("get {key}"),
                     Ask::Put { key, value, .. } => format!("put {key} {value}"),
@@ -108,16 +108,11 @@ impl Narrator<'_> {
                 }
             }
             Event::Node(event) => {
-                let name = self.name(event.node);
+                let name = name_of(event.node);
                 self.line(event.at_ns, &format!("{name}  {}", happened(event.what)));
             }
             _ => {}
         }
-    }
-
-    fn name(&self, node: quorate_types::NodeId) -> String {
-        let number = (1..=32).find(|k| quorate_sim::cluster::node_id(*k) == node);
-        number.map_or_else(|| node.to_string(), |k| format!("n{k}"))
     }
 
     fn see(&mut self, at_ns: u64, sight: Sight<'_>) {
@@ -134,6 +129,12 @@ impl Narrator<'_> {
             Sight::Message(_) | Sight::Happening(_) => {}
         }
     }
+}
+
+/// The name of a simulated node.
+fn name_of(node: quorate_types::NodeId) -> String {
+    let number = (1..=32).find(|k| quorate_sim::cluster::node_id(*k) == node);
+    number.map_or_else(|| node.to_string(), |k| format!("n{k}"))
 }
 
 fn answer(outcome: &Outcome) -> String {

@@ -98,7 +98,7 @@ proptest! {
         use base64::Engine as _;
         run(async {
             let bench = Bench::new();
-            let path: String = key.iter().map(|byte| format!("%{byte:02x}")).collect();
+            let path = key.iter().fold(String::new(), |path, byte| path + &format!("%{byte:02x}"));
             let put = bench.send(&format!("PUT /api/v1/store/{path}"), "", "v").await;
             prop_assert_eq!(put.status, 201);
             let text = crate::key::BASE64URL.encode(&key);

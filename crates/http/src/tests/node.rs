@@ -26,8 +26,11 @@ pub(crate) struct Fake {
     pub(crate) counts: Mutex<Vec<Count>>,
     pub(crate) unready: Mutex<Vec<String>>,
     /// Requests that wait for an answer for ever.
-    pub(crate) held: Mutex<Option<Vec<(Request, oneshot::Sender<Response>)>>>,
+    pub(crate) held: Mutex<Option<Vec<Held>>>,
 }
+
+/// A request, and whoever waits for its answer.
+pub(crate) type Held = (Request, oneshot::Sender<Response>);
 
 pub(crate) fn about() -> About {
     About {
