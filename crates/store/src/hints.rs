@@ -106,7 +106,7 @@ impl HintLogs {
         synced.collect()
     }
 
-    /// Hints for `target` above `after`, in order, one at least if there is one, until they pass `bytes_max`.
+    /// Durable hints for `target` above `after`, in order, one at least if there is one, until they pass `bytes_max`.
     pub fn page(
         &mut self,
         target: NodeId,

@@ -108,6 +108,8 @@ impl Cluster {
     /// Replica `k`, which is down, gets an empty disk.
     pub fn wipe_disk(&mut self, k: usize) {
         let disk = &self.replica(k).disk;
+        // Names that are gone and not yet for good would come back with the next power cut.
+        disk.cut_power();
         disk.paths().iter().for_each(|path| disk.vanish(path));
     }
 

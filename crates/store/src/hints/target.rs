@@ -104,7 +104,7 @@ impl TargetLog {
         Ok(Some(HintNumber(last.get())))
     }
 
-    /// Hints above `after` that were not delivered, in order, one at least if there is one, until they pass
+    /// Durable hints above `after` that were not delivered, in order, one at least if there is one, until they pass
     /// `bytes_max`.
     pub fn page(
         &mut self,
@@ -122,7 +122,11 @@ impl TargetLog {
             after = recovered;
         }
         if after >= self.recent.floor() {
-            return Ok(self.recent.page(after, bytes_max));
+            // What is not durable may have its number taken by another hint after a failed sync.
+            let durable = HintNumber(log.wal.durable_lsn().get());
+            let mut page = self.recent.page(after, bytes_max);
+            page.truncate(page.partition_point(|(number, _)| *number <= durable));
+            return Ok(page);
         }
         self.reopen()?.page_of(after, bytes_max)
     }
