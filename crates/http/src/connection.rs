@@ -34,11 +34,13 @@ where
         .max_headers(HEADERS_MAX);
     let mut connection = pin!(builder.serve_connection(stream, TowerToHyperService::new(router)));
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        // The end first: an answer that is sent after it says `connection: close`.
+        biased;
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.as_mut().await
         }
+        ended = connection.as_mut() => ended,
     };
     if let Err(failure) = ended {
         note(door, &failure);

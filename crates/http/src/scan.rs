@@ -1,10 +1,11 @@
 //! `GET /api/v1/scan`: the live records of a keyspace, in the order of (token, key), as lines of JSON.
 //!
 //! Invariants:
-//! - an answer is bounded: by `limit`, by [`ANSWER_BYTES_MAX`] and one page, and in time; its last line says whether and
+//! - an answer is bounded: by `limit`, by [`ANSWER_BYTES_MAX`] and one page (with [`AHEAD`] pages waiting), and in time; its last line says whether and
 //!   where to go on;
 //! - whoever goes on from a cursor, at any node, gets each record that was there all the time once.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use quorate_wire::{PageOutcome, RequestBody, ResponseBody};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::door::{Asking, Door};
+use crate::door::{Asked, Asking, Door};
 use crate::key::{self, BASE64URL};
 use crate::outcome;
 use crate::params::{self, Params};
@@ -32,6 +33,8 @@ const LIMIT_DEFAULT: u64 = 1_000;
 const LIMIT_MAX: u64 = 10_000;
 /// Records of one page.
 const PAGE_LIMIT: u64 = 1_000;
+/// Pages that are asked for at one time: most partitions of a small store are empty.
+const AHEAD: usize = 16;
 /// Bytes after which no further page is asked for.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Time after which no further page is asked for.
@@ -44,15 +47,32 @@ struct Cursor {
     after: Option<Bytes>,
 }
 
-/// What is walked, and how far it has come.
-struct Walk {
+/// What is walked.
+struct Scope {
     keyspace: KeyspaceId,
     level: Option<Level>,
     deadline_ms: u32,
     prefix: Vec<u8>,
+}
+
+/// How far a walk has come.
+struct Walk<'a> {
+    door: &'a Door,
+    scope: Scope,
     left: u64,
     lines: Vec<u8>,
-    at: Option<Cursor>,
+    /// Pages that are asked for, in the order of what they hold.
+    under_way: VecDeque<(Cursor, Asked<'a>)>,
+    /// The first partition that is not asked for.
+    next: usize,
+}
+
+/// Where a page ended, seen from its walk.
+enum Ended {
+    /// The partition has no more.
+    Partition,
+    /// It goes on there.
+    Within(Cursor),
 }
 
 #[derive(Serialize)]
@@ -71,61 +91,109 @@ pub(crate) async fn scan(State(door): State<Arc<Door>>, request: Request) -> Res
     let mut walk = Walk::new(&door, &params)?;
     let began = Instant::now();
     loop {
-        walk.page(&door).await?;
+        let next = walk.page().await?;
         let enough = walk.left == 0 || walk.lines.len() >= ANSWER_BYTES_MAX || began.elapsed() >= TIME_MAX;
-        if walk.at.is_none() || enough {
-            return Ok(walk.answer());
+        if next.is_none() || enough {
+            push_line(&mut walk.lines, &serde_json::json!({ "next": next.as_ref().map(Cursor::to_text) }));
+            return Ok(ndjson(walk.lines));
         }
     }
 }
 
-impl Walk {
-    fn new(door: &Door, params: &Params) -> Result<Walk, Problem> {
+impl<'a> Walk<'a> {
+    /// A walk whose first page is asked for.
+    fn new(door: &'a Door, params: &Params) -> Result<Walk<'a>, Problem> {
         let limit = params.number("limit")?.unwrap_or(LIMIT_DEFAULT);
         if !(1..=LIMIT_MAX).contains(&limit) {
             let detail = format!("limit: {limit} is not from 1 to {LIMIT_MAX}");
             return Err(Problem::bad("bad-parameter", detail).with("parameter", "limit"));
         }
-        let first = Cursor { partition: PartitionId(0), after: None };
-        Ok(Walk {
+        let first = params.bytes("cursor").map_or(Ok(Cursor::before(0)), Cursor::from_text)?;
+        let scope = Scope {
             keyspace: params.keyspace(door.about())?,
             level: params.level()?,
             deadline_ms: params.deadline_ms()?,
             prefix: params.bytes("prefix").unwrap_or_default().to_vec(),
-            left: limit,
-            lines: Vec::new(),
-            at: Some(params.bytes("cursor").map_or(Ok(first), Cursor::from_text)?),
-        })
+        };
+        let next = usize::from(first.partition.0) + 1;
+        let mut walk = Walk { door, scope, left: limit, lines: Vec::new(), under_way: VecDeque::new(), next };
+        let asked = walk.ask(&first)?;
+        walk.under_way.push_back((first, asked));
+        Ok(walk)
     }
 
-    /// Takes the next page.
-    async fn page(&mut self, door: &Door) -> Result<(), Problem> {
-        let Some(Cursor { partition, after }) = self.at.take() else { return Ok(()) };
+    fn ask(&self, at: &Cursor) -> Result<Asked<'a>, Problem> {
         let body = RequestBody::Page {
-            keyspace: self.keyspace,
-            partition,
-            start: PageStart::from(after),
+            keyspace: self.scope.keyspace,
+            partition: at.partition,
+            start: PageStart::from(at.after.clone()),
             limit: self.left.min(PAGE_LIMIT) as u32,
-            level: self.level,
+            level: self.scope.level,
         };
-        let asking = Asking { deadline_ms: self.deadline_ms, want_receipt: false };
-        let (entries, next) = page(door.ask(body, asking).await?.body)?;
-        for (key, record) in &entries {
-            self.take(key, record);
-        }
-        let following = partition.0 + 1;
-        self.at = match next {
-            Some(after) => Some(Cursor { partition, after: Some(after) }),
-            None if usize::from(following) < PARTITIONS => {
-                Some(Cursor { partition: PartitionId(following), after: None })
-            }
-            None => None,
-        };
-        Ok(())
+        self.door.begin(body, Asking { deadline_ms: self.scope.deadline_ms, want_receipt: false })
     }
 
-    fn take(&mut self, key: &[u8], record: &Record) {
-        let Some(value) = record.value.as_deref().filter(|_| key.starts_with(&self.prefix)) else { return };
+    /// Asks for what comes next, up to [`AHEAD`]. Where the door is full, what is under way must do.
+    fn ask_ahead(&mut self) {
+        while self.under_way.len() < AHEAD && self.next < PARTITIONS {
+            let at = Cursor::before(self.next);
+            let Ok(asked) = self.ask(&at) else { return };
+            self.under_way.push_back((at, asked));
+            self.next += 1;
+        }
+    }
+
+    /// Takes the next page; where the one behind it begins, if there is one.
+    async fn page(&mut self) -> Result<Option<Cursor>, Problem> {
+        self.ask_ahead();
+        let Some((at, asked)) = self.under_way.pop_front() else { return Ok(None) };
+        let (entries, after) = page(asked.answer().await?.body)?;
+        match self.take(&at, &entries, after) {
+            Ended::Partition => self.following(),
+            Ended::Within(next) if self.left == 0 => Ok(Some(next)),
+            Ended::Within(next) => {
+                let asked = self.ask(&next)?;
+                self.under_way.push_front((next.clone(), asked));
+                Ok(Some(next))
+            }
+        }
+    }
+
+    /// Where the first partition that was not taken yet begins; asked for, if nothing is.
+    fn following(&mut self) -> Result<Option<Cursor>, Problem> {
+        if let Some((next, _)) = self.under_way.front() {
+            return Ok(Some(next.clone()));
+        }
+        if self.next == PARTITIONS {
+            return Ok(None);
+        }
+        let next = Cursor::before(self.next);
+        if self.left > 0 {
+            let asked = self.ask(&next)?;
+            self.under_way.push_back((next.clone(), asked));
+            self.next += 1;
+        }
+        Ok(Some(next))
+    }
+
+    /// Takes of `entries` what the limit allows.
+    fn take(&mut self, at: &Cursor, entries: &[(Bytes, Record)], after: Option<Bytes>) -> Ended {
+        let within = |after| Ended::Within(Cursor { partition: at.partition, after });
+        let mut last = at.after.clone();
+        for (key, record) in entries {
+            if self.left == 0 {
+                return within(last);
+            }
+            self.line(key, record);
+            last = Some(key.clone());
+        }
+        after.map_or(Ended::Partition, |after| within(Some(after)))
+    }
+
+    fn line(&mut self, key: &[u8], record: &Record) {
+        let Some(value) = record.value.as_deref().filter(|_| key.starts_with(&self.scope.prefix)) else {
+            return;
+        };
         let line = Line {
             key: KeyText::of(key),
             value: Text::of(value),
@@ -133,14 +201,7 @@ impl Walk {
             expires_at_ms: record.expiry.at_ms,
         };
         push_line(&mut self.lines, &line);
-        self.left = self.left.saturating_sub(1);
-    }
-
-    /// The lines; the last says where to go on.
-    fn answer(mut self) -> Response {
-        let next = self.at.as_ref().map(Cursor::to_text);
-        push_line(&mut self.lines, &serde_json::json!({ "next": next }));
-        ndjson(self.lines)
+        self.left -= 1;
     }
 }
 
@@ -177,6 +238,11 @@ pub(crate) fn ndjson(lines: Vec<u8>) -> Response {
 }
 
 impl Cursor {
+    /// Before the first record of a partition.
+    fn before(partition: usize) -> Cursor {
+        Cursor { partition: PartitionId(partition as u16), after: None }
+    }
+
     /// Opaque: 2 bytes of partition, then the key, if there is one behind a byte 1.
     fn to_text(&self) -> String {
         let mut bytes = self.partition.0.to_be_bytes().to_vec();

@@ -64,13 +64,48 @@ async fn a_scan_says_where_it_goes_on_and_goes_on_there() {
     let cursor = first[2]["next"].as_str().unwrap();
 
     says_page(&bench, &["ac", "c"], None);
-    (1..PARTITIONS).for_each(|_| says_page(&bench, &[], None));
     let rest = bench.send(&format!("GET /api/v1/scan?prefix=a&cursor={cursor}"), "", "").await;
     let expected = [json!({"key":"ac","value":"v","version":"5.1@00000009"}), json!({"next":null})];
     assert_eq!(lines(rest.text()), expected);
     let asked = bench.node.asked.lock().unwrap();
-    let RequestBody::Page { start, .. } = &asked[1].body else { panic!("a page") };
-    assert_eq!(*start, PageStart::After(Bytes::from("b")));
+    let begins = |request: &quorate_wire::Request| match &request.body {
+        RequestBody::Page { partition, start, .. } => (partition.0, start.clone()),
+        other => panic!("a page, not {other:?}"),
+    };
+    let second = asked.iter().position(|one| begins(one) == (0, PageStart::After(Bytes::from("b")))).unwrap();
+    let asked: Vec<_> = asked[second + 1..].iter().map(begins).collect();
+    assert_eq!(asked, (1..PARTITIONS as u16).map(|at| (at, PageStart::First)).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_ends_within_a_page_that_was_asked_for_ahead_goes_on_behind_what_it_gave() {
+    let bench = Bench::new();
+    says_page(&bench, &["a", "b"], None);
+    says_page(&bench, &["c", "d"], None);
+    let first = lines(bench.send("GET /api/v1/scan?limit=3", "", "").await.text());
+    let keys: Vec<_> = first[..3].iter().map(|line| line["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["a", "b", "c"]);
+    let cursor = first[3]["next"].as_str().unwrap();
+    bench.node.asked.lock().unwrap().clear();
+    says_page(&bench, &["d"], None);
+    let rest = lines(bench.send(&format!("GET /api/v1/scan?cursor={cursor}"), "", "").await.text());
+    assert_eq!((&rest[0]["key"], &rest[1]), (&json!("d"), &json!({"next":null})));
+    let asked = bench.node.asked.lock().unwrap();
+    let RequestBody::Page { partition, start, .. } = &asked[0].body else { panic!("a page") };
+    assert_eq!((partition.0, start), (1, &PageStart::After(Bytes::from("c"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_whose_limit_ends_with_a_partition_goes_on_with_the_next() {
+    let bench = Bench::new();
+    says_page(&bench, &["a"], None);
+    let first = lines(bench.send("GET /api/v1/scan?limit=1", "", "").await.text());
+    let cursor = first[1]["next"].as_str().unwrap();
+    bench.node.asked.lock().unwrap().clear();
+    bench.send(&format!("GET /api/v1/scan?cursor={cursor}"), "", "").await;
+    let asked = bench.node.asked.lock().unwrap();
+    let RequestBody::Page { partition, start, .. } = &asked[0].body else { panic!("a page") };
+    assert_eq!((partition.0, start), (1, &PageStart::First));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use quorate_types::{
     KeyspaceId, NodeId, NodeTiming, ReadOutcome, ReadRepair, Receipt, Record, Timestamp, Version,
     WriteOutcome,
 };
-use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
+use quorate_wire::{ExpiryRequest, PageOutcome, Request, RequestBody, Response, ResponseBody};
 use tokio::sync::oneshot;
 
 use crate::node::{About, Count, Node};
@@ -81,6 +81,9 @@ impl Fake {
                 self.write((keyspace, key), |version| Record::put(version, value, at), at)
             }
             RequestBody::Delete { keyspace, key, .. } => self.write((keyspace, key), Record::tombstone, None),
+            RequestBody::Page { .. } => {
+                ResponseBody::Page(PageOutcome::Page { entries: Vec::new(), next: None })
+            }
             other => panic!("not asked here: {other:?}"),
         }
     }
