@@ -121,6 +121,8 @@ fn a_full_log_refuses_by_name_and_takes_again_after_delivery() {
     hints.append(OTHER, &hint(3)).unwrap();
     hints.delivered(TARGET, numbers[0]).unwrap();
     hints.append(TARGET, &hint(4)).unwrap();
+    assert_eq!(bare(all(&mut hints, HintNumber(0), 1)), [], "what is not durable is not sent");
+    assert!(hints.sync().iter().all(|(_, synced)| synced.is_ok()));
     assert_eq!(bare(all(&mut hints, HintNumber(0), 1)), [hint(1), hint(2), hint(4)]);
 }
 
