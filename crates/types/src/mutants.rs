@@ -1,6 +1,6 @@
 //! Planted bugs of the cluster: what proves that the simulator finds bugs.
 //!
-//! Each is compiled in by the feature `mutants` and does nothing until [`with`] names it, for one thread and one call.
+//! Each is compiled in by the feature `mutants` and does nothing until `with` names it, for one thread and one call.
 //! Without the feature [`planted`] is `false` for good, and the compiler removes what it guards. They stand here, at the
 //! bottom, because they are planted in several crates and switched on in one place; the log's own are the log's
 //! (`quorate_wal::mutants`).
