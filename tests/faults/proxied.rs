@@ -69,6 +69,10 @@ pub fn corrupted_bytes_are_noticed_and_no_wrong_value_is_ever_read(
         while storm.rages() {
             storm.pause(PAUSE_MS);
         }
+        // On a slow machine few bytes go over the wire, and few bits are flipped.
+        storm
+            .cluster
+            .await_that("a replica notices a flipped bit", || storm.counted("connections_garbled") > 0);
         proxy.calm();
         for _ in 0..proxy.weather.flipped.load(Ordering::Relaxed) {
             storm.count("bit flipped");
@@ -76,11 +80,7 @@ pub fn corrupted_bytes_are_noticed_and_no_wrong_value_is_ever_read(
         // A replica that still takes half a frame for a whole one would answer nobody on that connection.
         proxy.cut();
         storm.cluster.await_whole();
-        let noticed = storm.counted("connections_garbled");
-        if noticed == 0 {
-            return Err("no replica noticed a flipped bit".into());
-        }
-        garbled += noticed;
+        garbled += storm.counted("connections_garbled");
         storm.end()
     })?;
     passed(format!("{judged}; {garbled} connections closed by replicas as garbled"))

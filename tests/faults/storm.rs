@@ -19,11 +19,13 @@ use quorate_wal::testkit::SplitMix;
 use crate::epilogue;
 use crate::harness::{Cluster, Spec};
 use crate::settings::Settings;
-use crate::tools::poll;
+use crate::tools::{PATIENCE, poll};
 use crate::verdict::{self, Judged};
 
 /// Keys that are used again and again.
 const HOT_KEYS: &str = "24";
+/// The pause between two looks at the load.
+const PACE: Duration = Duration::from_millis(20);
 /// Values on all replicas together, without which a round proves little.
 const KEYS_MIN: u64 = 150;
 /// Longer than any storm: the load ends when it is told to.
@@ -62,9 +64,29 @@ impl Storm {
             faults: BTreeMap::new(),
             fine: false,
         };
-        storm.cluster.await_that("the load has begun", || storm.keys() > 0);
+        storm.await_load(seed, settings)?;
         storm.until = Instant::now() + settings.storm;
         Ok(storm)
+    }
+
+    /// Waits until something is written. On a busy machine it may take the load more than one attempt to learn whom it
+    /// is to ask; it has asked nothing then, and made no history.
+    fn await_load(&mut self, seed: u64, settings: &Settings) -> Result<(), Failed> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.keys() == 0 {
+            if let Some(status) = self.load.try_wait()? {
+                let told = std::fs::read_to_string(said(&self.cluster)).unwrap_or_default();
+                if self.history.exists() || Instant::now() > deadline {
+                    return Err(format!("kvctl bench ended with {status} before any fault: {told}").into());
+                }
+                self.load = load(&self.cluster, &self.history, seed, settings)?;
+            }
+            if Instant::now() > deadline {
+                return Err(format!("nothing is written within {PATIENCE:?}").into());
+            }
+            std::thread::park_timeout(PACE);
+        }
+        Ok(())
     }
 
     /// Whether there is time for another fault.
