@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use quorate_sim::plan::{Plan, Shape};
-use quorate_sim::run::{Report, run as run_plan, run_observed};
+use quorate_sim::run::{Report, run as run_plan, run_observed, silence_panics};
 use quorate_sim::scenarios::{Scenario, all};
 use quorate_sim::shrink::shrink;
 use quorate_sim::sweep::Sweep;
@@ -32,8 +32,7 @@ const TOLD_MAX: usize = 3;
 
 /// Does what `verb` asks for.
 pub fn run(verb: &SimVerb, screen: &mut Screen<'_>) -> io::Result<Exit> {
-    // What panics in a run is caught, and told with its plan.
-    std::panic::set_hook(Box::new(|_| {}));
+    silence_panics();
     match verb {
         SimVerb::Run(args) => match Job::of(args) {
             Ok(job) => job.run(args, screen),
@@ -65,10 +64,7 @@ impl Job {
     fn of(args: &SimRun) -> Result<Job, String> {
         let shape = shape_of(args.shape);
         let plans = match &args.scenario {
-            Some(name) => {
-                let plan = named(name)?;
-                plan.variants().map_err(|error| format!("{name}: grid: {error}"))?
-            }
+            Some(name) => named(name)?.variants(),
             None => Vec::new(),
         };
         let own = plans.first().map_or(1, |(_, plan)| plan.seed);

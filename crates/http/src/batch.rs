@@ -19,7 +19,7 @@ use quorate_wire::{ExpiryRequest, RequestBody};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::body::{self, Encoding, KeyForm, PutForm};
+use crate::body::{self, Encoding};
 use crate::door::{Asked, Asking, Door};
 use crate::outcome::{self, Read};
 use crate::params::{self, Params};
@@ -149,13 +149,13 @@ async fn answered(op: Op, asked: Asked<'_>) -> Result<Value, Problem> {
 fn item(line: &[u8], common: &Common) -> Result<(Op, Bytes, RequestBody), Problem> {
     let Item { op, key, key64, value, encoding, ttl_ms } = body::json(line, SHAPE)?;
     let missing = || Problem::bad("key-missing", format!("name a key: {SHAPE}"));
-    let named = KeyForm { key, key64 }.key()?.ok_or_else(missing)?;
+    let named = body::key(key.as_deref(), key64.as_deref())?.ok_or_else(missing)?;
     let (keyspace, key, level) = (common.keyspace, named.clone(), common.level);
     let request = match (op, value, ttl_ms) {
         (Op::Get, None, None) => RequestBody::Get { keyspace, key, level },
         (Op::Delete, None, None) => RequestBody::Delete { keyspace, key, level, version: None },
         (Op::Put, Some(value), ttl_ms) if ttl_ms != Some(0) => {
-            let value = PutForm { key: None, key64: None, value, encoding }.value()?;
+            let value = encoding.decoded(value)?;
             let expiry = ttl_ms.map_or(ExpiryRequest::Never, ExpiryRequest::TtlMs);
             RequestBody::Put { keyspace, key, value, level, expiry, version: None }
         }

@@ -107,40 +107,22 @@ pub(crate) struct KeyForm {
     pub(crate) key64: Option<String>,
 }
 
-impl PutForm {
-    /// The bytes of the value.
-    pub(crate) fn value(self) -> Result<Bytes, Problem> {
-        match self.encoding {
-            Encoding::Utf8 => Ok(self.value.into()),
+impl Encoding {
+    /// The bytes that `value` is written for.
+    pub(crate) fn decoded(self, value: String) -> Result<Bytes, Problem> {
+        match self {
+            Encoding::Utf8 => Ok(value.into()),
             Encoding::Base64 => {
                 let wrong = |why| Problem::bad("bad-base64", format!("value is no base64: {why}"));
-                STANDARD.decode(self.value).map(Bytes::from).map_err(wrong)
+                STANDARD.decode(value).map(Bytes::from).map_err(wrong)
             }
         }
     }
-
-    /// The key, if the form has one.
-    pub(crate) fn key(&self) -> Result<Option<Bytes>, Problem> {
-        key_of(self.key.as_deref(), self.key64.as_deref())
-    }
 }
 
-impl KeyForm {
-    /// The key, if the form has one.
-    pub(crate) fn key(&self) -> Result<Option<Bytes>, Problem> {
-        key_of(self.key.as_deref(), self.key64.as_deref())
-    }
-}
-
-fn key_of(plain: Option<&str>, base64: Option<&str>) -> Result<Option<Bytes>, Problem> {
-    match (plain, base64) {
-        (None, None) => Ok(None),
-        (Some(plain), None) => key::key(Bytes::copy_from_slice(plain.as_bytes())).map(Some),
-        (None, Some(text)) => key::from_base64(text.as_bytes()).map(Some),
-        (Some(_), Some(_)) => {
-            Err(Problem::bad("key-twice", "key and key64 are both there: send one of them"))
-        }
-    }
+/// The key in a form's `key` or `key64`, if it has one.
+pub(crate) fn key(plain: Option<&str>, base64: Option<&str>) -> Result<Option<Bytes>, Problem> {
+    key::one_of(plain.map(str::as_bytes), base64.map(str::as_bytes))
 }
 
 /// The JSON form in `bytes`; `shape` is what it looks like.

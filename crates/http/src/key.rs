@@ -29,6 +29,18 @@ pub(crate) fn in_path(path: &str, prefix: &str) -> Result<Bytes, Problem> {
     key(percent_decoded(raw.as_bytes(), Plus::Plain)?)
 }
 
+/// The key that was given as it is or as base64url, if it was given; not both.
+pub(crate) fn one_of(plain: Option<&[u8]>, base64: Option<&[u8]>) -> Result<Option<Bytes>, Problem> {
+    match (plain, base64) {
+        (None, None) => Ok(None),
+        (Some(plain), None) => key(plain.to_vec()).map(Some),
+        (None, Some(text)) => from_base64(text).map(Some),
+        (Some(_), Some(_)) => {
+            Err(Problem::bad("key-twice", "key and key64 are both there: send one of them"))
+        }
+    }
+}
+
 /// The key that is written as base64url.
 pub(crate) fn from_base64(text: &[u8]) -> Result<Bytes, Problem> {
     key(decoded(text, "key64")?)

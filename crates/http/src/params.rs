@@ -61,14 +61,7 @@ impl Params {
 
     /// The key in `?key=` or `?key64=`.
     pub(crate) fn key(&self) -> Result<Option<Bytes>, Problem> {
-        match (self.bytes("key"), self.bytes("key64")) {
-            (None, None) => Ok(None),
-            (Some(key), None) => key::key(key.to_vec()).map(Some),
-            (None, Some(text)) => key::from_base64(text).map(Some),
-            (Some(_), Some(_)) => {
-                Err(Problem::bad("key-twice", "key and key64 are both there: send one of them"))
-            }
-        }
+        key::one_of(self.bytes("key"), self.bytes("key64"))
     }
 
     /// The level.
@@ -136,17 +129,9 @@ fn bad(name: &str, why: &str) -> Problem {
 
 /// `200ms`, `30s`, `5m`, `12h`, `7d`.
 fn milliseconds(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit_ms)
+    const UNITS: [(&str, u64); 5] =
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    quorate_types::number_with_unit(text, &UNITS)
 }
 
 #[cfg(test)]

@@ -178,9 +178,9 @@ fn put_parts(whole: &Whole, named: Option<Bytes>, media: Media) -> Result<(Bytes
     if media != Media::Json {
         return Ok((named.ok_or_else(no_key)?, whole.bytes.clone()));
     }
-    let form: PutForm = body::json(&whole.bytes, PUT_SHAPE)?;
-    let key = one_key(named, form.key()?)?.ok_or_else(no_key)?;
-    Ok((key, form.value()?))
+    let PutForm { key, key64, value, encoding } = body::json(&whole.bytes, PUT_SHAPE)?;
+    let key = one_key(named, body::key(key.as_deref(), key64.as_deref())?)?.ok_or_else(no_key)?;
+    Ok((key, encoding.decoded(value)?))
 }
 
 /// `DELETE`: 204, or 200 with a body if one is asked for.
@@ -215,7 +215,8 @@ async fn body_key(door: &Door, body: Body) -> Result<Bytes, Problem> {
     if whole.bytes.is_empty() {
         return Err(no_key());
     }
-    body::json::<KeyForm>(&whole.bytes, KEY_SHAPE)?.key()?.ok_or_else(no_key)
+    let KeyForm { key, key64 } = body::json(&whole.bytes, KEY_SHAPE)?;
+    body::key(key.as_deref(), key64.as_deref())?.ok_or_else(no_key)
 }
 
 /// Sends the write of `place`; an empty response with the version, the context and the receipt.

@@ -18,7 +18,7 @@ mod memory;
 mod outcome;
 mod promise;
 mod reader;
-mod text;
+pub(crate) mod text;
 mod value;
 mod writer;
 

@@ -9,7 +9,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use quorate_sim::mutants::{Mutant, SEEDS_MAX, Search, look, silence_panics};
+use quorate_sim::mutants::{Mutant, SEEDS_MAX, Search, look};
+use quorate_sim::run::silence_panics;
 
 /// Ranges of seeds by default.
 const RANGES: u64 = 5;

@@ -5,8 +5,6 @@
 //! nothing. The plan that convicts is run again without the bug and must end well: else it is our code that failed.
 
 use std::fmt;
-use std::panic;
-use std::sync::Once;
 
 use quorate_types::mutants as cluster;
 use quorate_wal::mutants as log;
@@ -115,10 +113,4 @@ pub fn look(mutant: Mutant, range: u64, seeds_max: u64) -> Search {
 fn words(report: &Report) -> String {
     let first = &report.violations[0];
     format!("{}: {}", first.about, first.what)
-}
-
-/// Panics, which planted bugs cause and a run reports, are not printed from now on.
-pub fn silence_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| panic::set_hook(Box::new(|_| {})));
 }

@@ -13,9 +13,10 @@ mod traps;
 use std::time::Duration;
 
 use quorate_types::Level;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::ClusterSpec;
+use crate::history::text;
 pub use draw::Shape;
 pub use expect::{Expect, Wanted};
 pub use fault::{Fault, Return, Weather};
@@ -111,7 +112,7 @@ pub struct Ask {
     /// The key.
     pub key: String,
     /// How many replicas must answer.
-    #[serde(serialize_with = "level_text", deserialize_with = "level_of_text")]
+    #[serde(with = "text")]
     pub level: Level,
     /// How long the client waits.
     #[serde(default = "two_seconds")]
@@ -124,6 +125,14 @@ pub struct Ask {
     /// How it must be answered; `None`: the checker's promises are enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
+}
+
+impl Ask {
+    /// A request of the least that must be said; everything else as files leave it out.
+    pub(crate) fn new(id: u64, by: usize, key: String, level: Level, what: What) -> Ask {
+        let (client, space, time_left_ms) = (0, 0, two_seconds());
+        Ask { id, client, by, space, key, level, time_left_ms, what, retry_by: None, expect: None }
+    }
 }
 
 /// What a client asks.
@@ -258,15 +267,6 @@ impl Plan {
 
 fn two_seconds() -> u32 {
     2_000
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn level_text<S: Serializer>(level: &Level, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(level)
-}
-
-fn level_of_text<'de, D: Deserializer<'de>>(from: D) -> Result<Level, D::Error> {
-    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

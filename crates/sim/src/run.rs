@@ -14,8 +14,11 @@ mod points;
 mod record;
 mod report;
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::thread;
 use std::time::Duration;
 
 use quorate_types::Mono;
@@ -50,7 +53,7 @@ struct Run<'a> {
     /// Disks as they were once.
     images: BTreeMap<usize, crate::cluster::DiskImage>,
     /// Replicas that are down and whose disk is rotten.
-    rotten: std::collections::BTreeSet<usize>,
+    rotten: BTreeSet<usize>,
     /// What is over when.
     ends: Vec<(Mono, faults::End)>,
     op_of_ask: BTreeMap<u64, usize>,
@@ -60,7 +63,7 @@ struct Run<'a> {
     /// Through whom an operation is tried again.
     retries: BTreeMap<usize, usize>,
     /// Operations of coordinators whose log had failed.
-    mute: std::collections::BTreeSet<usize>,
+    mute: BTreeSet<usize>,
     /// What the keys of the plan are really called.
     names: BTreeMap<String, String>,
 }
@@ -86,14 +89,39 @@ pub fn run_observed(plan: &Plan, observer: &mut dyn Observer) -> Report {
 
 fn run_before(plan: &Plan, observer: Option<&mut dyn Observer>) -> Report {
     let plan = plan.with_loads_drawn();
-    let mut run = match catch_unwind(AssertUnwindSafe(|| Run::new(plan.clone(), observer))) {
+    let mut run = match caught(|| Run::new(plan.clone(), observer)) {
         Ok(run) => run,
         Err(panic) => return Report::of_panic(&plan, &*panic),
     };
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run.go())) {
+    if let Err(panic) = caught(|| run.go()) {
         run.complain(None, format!("panicked: {}", report::words_of(&*panic)));
     }
     Report::of(run)
+}
+
+thread_local! {
+    /// What panics in this thread now is caught, and told with its plan.
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+fn caught<R>(body: impl FnOnce() -> R) -> thread::Result<R> {
+    let was = IS_CAUGHT.replace(true);
+    let ended = catch_unwind(AssertUnwindSafe(body));
+    IS_CAUGHT.set(was);
+    ended
+}
+
+/// Panics of runs, which their reports tell, are not printed by this process as well from now on.
+pub fn silence_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !IS_CAUGHT.get() {
+                others(panic);
+            }
+        }));
+    });
 }
 
 impl<'a> Run<'a> {
@@ -120,13 +148,13 @@ impl<'a> Run<'a> {
             pending: BTreeMap::new(),
             died: vec![None; nodes + 1],
             images: BTreeMap::new(),
-            rotten: std::collections::BTreeSet::new(),
+            rotten: BTreeSet::new(),
             ends: Vec::new(),
             op_of_ask: BTreeMap::new(),
             numbers: 0,
             requests: BTreeMap::new(),
             retries: BTreeMap::new(),
-            mute: std::collections::BTreeSet::new(),
+            mute: BTreeSet::new(),
             plan,
         }
     }
@@ -134,7 +162,7 @@ impl<'a> Run<'a> {
     /// The whole run, to the end of the peace after it, and the judgement.
     fn go(&mut self) {
         let mut later = Duration::ZERO;
-        for step in std::mem::take(&mut self.plan.steps) {
+        for step in self.plan.steps.clone() {
             self.run_to(self.begin + Duration::from_millis(step.at_ms) + later);
             match &step.act {
                 Act::Fault(fault) => self.fault(fault),
@@ -143,7 +171,6 @@ impl<'a> Run<'a> {
                 Act::Until { wanted, within_ms } => later += self.wait_until(wanted, *within_ms),
                 Act::Say(sentence) => self.show(Sight::Say(sentence)),
             }
-            self.plan.steps.push(step);
         }
         self.run_to(self.begin + self.plan.run_time() + later);
         self.make_peace();

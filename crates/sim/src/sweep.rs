@@ -48,10 +48,10 @@ impl Sweep {
         add_to(&mut self.operations, &report.operations);
         let network = &report.network;
         for (name, count) in [
-            ("sent", network.sent),
-            ("dropped", network.dropped),
-            ("duplicated", network.duplicated),
-            ("reordered", network.reordered),
+            ("frames sent", network.sent),
+            ("frames dropped", network.dropped),
+            ("frames duplicated", network.duplicated),
+            ("frames reordered", network.reordered),
         ] {
             *self.network.entry(name).or_default() += count;
         }
@@ -64,6 +64,12 @@ impl Sweep {
         for verdict in &checked.verdicts {
             *self.judged.entry(verdict.invariant.name()).or_default() += verdict.judged;
         }
+    }
+
+    /// How often what is called so happened, of whatever kind it is.
+    pub fn count(&self, name: &str) -> u64 {
+        let kinds = [&self.faults, &self.sometimes, &self.operations, &self.network];
+        kinds.iter().filter_map(|kind| kind.get(name)).sum()
     }
 
     /// Takes in what somebody else added up.

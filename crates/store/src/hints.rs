@@ -115,6 +115,9 @@ impl HintLogs {
     ) -> Result<Vec<(HintNumber, Hint)>, DiskError> {
         let Some(log) = self.logs.get_mut(&target) else { return Ok(Vec::new()) };
         log.page(after, bytes_max).or_else(|failure| {
+            if !log.has_stopped() {
+                return Err(failure);
+            }
             log.recover(failure);
             log.page(after, bytes_max)
         })

@@ -40,6 +40,7 @@ pub mod points;
 mod record;
 mod time;
 mod token;
+mod units;
 mod version;
 
 pub use clock::{ClockSkew, Hlc, HlcExhausted};
@@ -51,4 +52,5 @@ pub use place::PageStart;
 pub use record::{Expiry, Merge, Record, RecordRef};
 pub use time::{Mono, Now};
 pub use token::{PARTITIONS, PartitionId, Token};
+pub use units::number_with_unit;
 pub use version::{Timestamp, Version, VersionInvalid};

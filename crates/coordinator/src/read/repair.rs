@@ -69,15 +69,15 @@ impl ReadTask {
 
     /// Writes the winner to `behind`.
     pub(super) fn repair(&mut self, turn: &mut Turn, slot: Slot, behind: Members) {
-        let Some(mut winner) = self.copies.winner().cloned() else { return };
-        if planted(Mutant::RepairRestamps) {
-            let now = Timestamp::from_parts(turn.now.wall_ms, 0);
-            winner.version = Version::new(now, turn.shared.config.node);
-        }
+        let Some(winner) = self.copies.winner() else { return };
         let time_left_ms = turn.time_left_ms(self.timing.deadline);
         for member in behind.iter() {
             let mut write = ReplicaWrite::from_record(self.keyspace, self.key.clone(), winner.clone());
             (write.purpose, write.time_left_ms) = (Purpose::Repair, time_left_ms);
+            if planted(Mutant::RepairRestamps) {
+                let now = Timestamp::from_parts(turn.now.wall_ms, 0);
+                write.version = Version::new(now, turn.shared.config.node);
+            }
             let to = self.asks.replicas.node(member);
             turn.out.push(Effect::Write { to, handle: WriteHandle::from(slot), write });
             turn.counters().repair_writes += 1;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use quorate_types::Level;
+use quorate_types::{Level, number_with_unit};
 
 /// Which TOML types a setting may be written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +49,6 @@ const DURATION_UNITS: [(&str, u64); 6] = [
     ("us", 1_000),
     ("ns", 1),
 ];
-
-/// `text` = decimal number and unit, without a space; `None` when it is not, or too large.
-fn number_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let factor = units.iter().find(|(name, _)| *name == unit)?.1;
-    number.parse::<u64>().ok()?.checked_mul(factor)
-}
 
 /// The number in the largest unit that divides it.
 fn in_largest_unit(value: u64, units: &[(&str, u64)], zero: &str) -> String {

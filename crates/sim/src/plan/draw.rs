@@ -128,12 +128,8 @@ fn one_fault(draw: &mut Stream, cluster: &ClusterSpec, kind: u64, clocks: &[u64]
     let to = if nodes == 1 { 1 } else { 1 + (node + draw.below(nodes as u64 - 1) as usize) % nodes };
     let ms = 100 + draw.below(4_000);
     let dark_after = draw.one_in(4).then(|| 1 + draw.below(40));
-    let back = Return {
-        after_ms: 50 + draw.below(3_500),
-        shards: 1 + draw.below(2) as usize,
-        dark_after,
-        unseen: false,
-    };
+    let (after_ms, shards) = (50 + draw.below(3_500), 1 + draw.below(2) as usize);
+    let back = Return { after_ms, shards, dark_after, ..Return::default() };
     match kind {
         0 => Fault::Kill { node, back },
         1 => Fault::CutPower { node, back },
@@ -282,18 +278,11 @@ fn linearizable(draw: &mut Stream, (cluster, run_ms): (&mut ClusterSpec, u64), s
             _ => What::Get,
         };
         let node = |draw: &mut Stream| 1 + draw.below(cluster.nodes as u64) as usize;
-        let ask = Ask {
-            id: LINEARIZABLE_IDS + id,
-            client: 4 + draw.below(3),
-            by: node(draw),
-            space: 0,
-            key: format!("register-{}", draw.below(keys)),
-            level: Level::Linearizable,
-            time_left_ms: 2_000,
-            what,
-            retry_by: draw.one_in(2).then(|| node(draw)),
-            expect: None,
-        };
+        let (client, by) = (4 + draw.below(3), node(draw));
+        let key = format!("register-{}", draw.below(keys));
+        let retry_by = draw.one_in(2).then(|| node(draw));
+        let ask =
+            Ask { client, retry_by, ..Ask::new(LINEARIZABLE_IDS + id, by, key, Level::Linearizable, what) };
         steps.push(Step { at_ms: draw.below(run_ms), act: Act::Ask(ask) });
     }
 }
@@ -305,12 +294,8 @@ fn lost_disks(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), steps: 
     }
     for _ in 0..=draw.below(3) {
         let node = 1 + draw.below(cluster.nodes as u64) as usize;
-        let back = Return {
-            after_ms: 50 + draw.below(3_500),
-            shards: 1 + draw.below(2) as usize,
-            dark_after: None,
-            unseen: false,
-        };
+        let (after_ms, shards) = (50 + draw.below(3_500), 1 + draw.below(2) as usize);
+        let back = Return { after_ms, shards, ..Return::default() };
         let at_ms = draw.below(run_ms);
         let fault = match draw.below(4) {
             0 | 1 => Fault::Wipe { node, back },

@@ -1,11 +1,10 @@
 //! Requests that a scenario leaves to chance: how many, on how many keys, at which levels.
 
-use std::collections::BTreeSet;
-
 use quorate_types::Level;
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Ask, Plan, Step, What, level_of_text, level_text};
+use super::{Act, Ask, Plan, Step, What};
+use crate::history::text;
 use crate::random::Streams;
 
 /// See the module.
@@ -25,10 +24,10 @@ pub struct Load {
     /// Of a hundred writes, the deletions.
     pub deletes_percent: u64,
     /// The level of reads.
-    #[serde(serialize_with = "level_text", deserialize_with = "level_of_text")]
+    #[serde(with = "text")]
     pub read: Level,
     /// The level of writes.
-    #[serde(serialize_with = "level_text", deserialize_with = "level_of_text")]
+    #[serde(with = "text")]
     pub write: Level,
     /// The nodes that are asked; none: all.
     pub by: Vec<usize>,
@@ -56,11 +55,15 @@ impl Default for Load {
 #[serde(deny_unknown_fields)]
 pub struct Grid {
     /// Levels of reads.
-    pub read: Vec<String>,
+    #[serde(with = "text::list")]
+    pub read: Vec<Level>,
     /// Levels of writes.
-    pub write: Vec<String>,
+    #[serde(with = "text::list")]
+    pub write: Vec<Level>,
 }
 
+/// Clients that ask.
+const CLIENTS: u64 = 8;
 /// Ids of requests that loads ask begin here.
 const FIRST_ID: u64 = 1_000_000;
 
@@ -89,36 +92,20 @@ impl Plan {
                 true => What::Put { ttl_ms: None, bytes: 0 },
                 false => What::Get,
             };
-            let ask = Ask {
-                id: FIRST_ID * (which + 1) + i,
-                client: draw.below(8),
-                by: by[draw.below(by.len() as u64) as usize],
-                space: 0,
-                key: format!("key-{}", draw.below(load.keys.max(1))),
-                level: if writes { load.write } else { load.read },
-                time_left_ms: 2_000,
-                what,
-                retry_by: None,
-                expect: None,
-            };
+            let client = draw.below(CLIENTS);
+            let (id, by) = (FIRST_ID * (which + 1) + i, by[draw.below(by.len() as u64) as usize]);
+            let key = format!("key-{}", draw.below(load.keys.max(1)));
+            let level = if writes { load.write } else { load.read };
+            let ask = Ask { client, ..Ask::new(id, by, key, level, what) };
             self.steps.push(Step { at_ms: load.from_ms + draw.below(span), act: Act::Ask(ask) });
         }
     }
 
     /// The runs that the plan stands for: one for each pair of levels of its grid, or itself. Each with its name.
-    ///
-    /// # Errors
-    /// A word of the grid that is no level.
-    pub fn variants(&self) -> Result<Vec<(String, Plan)>, quorate_types::LevelInvalid> {
-        let Some(grid) = &self.grid else { return Ok(vec![(String::new(), self.clone())]) };
-        let levels =
-            |words: &[String]| words.iter().map(|word| word.parse()).collect::<Result<Vec<Level>, _>>();
-        let (reads, writes) = (levels(&grid.read)?, levels(&grid.write)?);
-        let pairs = reads.iter().flat_map(|read| writes.iter().map(move |write| (*read, *write)));
-        let distinct: BTreeSet<String> =
-            pairs.clone().map(|(read, write)| format!("{read}/{write}")).collect();
-        debug_assert_eq!(distinct.len(), reads.len() * writes.len());
-        Ok(pairs.map(|(read, write)| (format!("R {read}, W {write}"), self.at_levels(read, write))).collect())
+    pub fn variants(&self) -> Vec<(String, Plan)> {
+        let Some(Grid { read, write }) = &self.grid else { return vec![(String::new(), self.clone())] };
+        let pairs = read.iter().flat_map(|read| write.iter().map(move |write| (*read, *write)));
+        pairs.map(|(read, write)| (format!("R {read}, W {write}"), self.at_levels(read, write))).collect()
     }
 
     fn at_levels(&self, read: Level, write: Level) -> Plan {

@@ -77,18 +77,9 @@ impl Trap<'_> {
     fn put(&mut self, at_ms: u64, by: usize, level: Level) {
         let id = self.ids;
         self.ids += 1;
-        let ask = Ask {
-            id,
-            client: 5,
-            by,
-            space: (id % self.cluster.keyspaces.len() as u64) as usize,
-            key: format!("burst-{id}"),
-            level,
-            time_left_ms: 2_000,
-            what: What::Put { ttl_ms: None, bytes: 0 },
-            retry_by: None,
-            expect: None,
-        };
+        let space = (id % self.cluster.keyspaces.len() as u64) as usize;
+        let put = What::Put { ttl_ms: None, bytes: 0 };
+        let ask = Ask { client: 5, space, ..Ask::new(id, by, format!("burst-{id}"), level, put) };
         self.steps.push(Step { at_ms, act: Act::Ask(ask) });
     }
 }

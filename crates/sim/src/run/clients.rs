@@ -91,8 +91,9 @@ impl Run<'_> {
     pub(super) fn hear(&mut self) {
         for heard in self.cluster.take_heard() {
             let Some(op) = self.recorder.hear(&heard) else { continue };
-            let Op { key, outcome, retry_of, .. } = &self.recorder.ops()[op];
-            let (key, is_written) = (key.clone(), matches!(outcome, Some(Outcome::Written { .. })));
+            let Op { key, retry_of, .. } = &self.recorder.ops()[op];
+            let is_written = matches!(self.recorder.outcome(op), Some(Outcome::Written { .. }));
+            let key = key.clone();
             let is_first = retry_of.is_none();
             if is_written && self.mute.contains(&op) {
                 self.complain(Some(&key), format!("#{op}: a coordinator whose log had failed wrote"));
@@ -104,7 +105,7 @@ impl Run<'_> {
                 self.count("sent again with its version");
                 let expiry = expires_at_ms.map_or(ExpiryRequest::Never, ExpiryRequest::AtMs);
                 let first = self.recorder.ops()[op].clone();
-                let retry = Op { client: RETRIER, by, retry_of: Some(op), outcome: None, ..first };
+                let retry = Op { client: RETRIER, by, retry_of: Some(op), ..first };
                 self.send(retry, (expiry, Some(version)), PATIENCE_MS);
             } else if is_first && op % 2 == 0 && is_written {
                 self.probe(op);

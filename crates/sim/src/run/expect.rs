@@ -92,8 +92,7 @@ impl Run<'_> {
         for step in &self.plan.steps {
             let Act::Ask(ask) = &step.act else { continue };
             let Some(expect) = ask.expect else { continue };
-            let op = self.op_of_ask.get(&ask.id).map(|op| &self.recorder.ops()[*op]);
-            let outcome = op.and_then(|op| op.outcome.as_ref());
+            let outcome = self.op_of_ask.get(&ask.id).and_then(|op| self.recorder.outcome(*op));
             if !self.is_as(expect, outcome) {
                 let is = outcome.map_or("not answered".to_owned(), |outcome| outcome.kind().to_owned());
                 let key = self.key(ask.space, &ask.key);

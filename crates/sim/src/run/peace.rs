@@ -82,8 +82,9 @@ impl Run<'_> {
                 }
             }
             self.run_for(Duration::from_secs(4));
-            let failed = self.recorder.ops()[begin..].iter().filter(|op| !op.writes() && !op.succeeded());
-            keys = failed.map(|op| op.key.clone()).collect();
+            let asked = (begin..).zip(&self.recorder.ops()[begin..]);
+            let failed = asked.filter(|(at, op)| !op.writes() && !self.recorder.succeeded(*at));
+            keys = failed.map(|(_, op)| op.key.clone()).collect();
             if keys.is_empty() {
                 break;
             }
@@ -99,29 +100,19 @@ impl Run<'_> {
             let put = Op::new(key.clone(), Level::All, Intent::Put { value, expires: false });
             let op = self.send_once(put, WRITER, by);
             self.run_for(Duration::from_secs(1));
-            let op = &self.recorder.ops()[op];
-            if !op.succeeded() {
-                let was = format!("{:?}", op.outcome);
+            if !self.recorder.succeeded(op) {
+                let was = format!("{:?}", self.recorder.outcome(op));
                 self.complain(Some(&key), format!("a write at ALL through n{by} fails in peace: {was}"));
             }
         }
     }
 
-    /// The counters of those who live at the end, and of the network.
+    /// The counters of those who live at the end.
     pub(super) fn count_the_living(&mut self) {
         for k in (1..=self.plan.cluster.nodes).filter(|k| self.cluster.is_up(*k)).collect::<Vec<_>>() {
             for (name, count) in self.cluster.counters(k) {
                 *self.tally.entry(name).or_default() += count;
             }
-        }
-        let network = self.cluster.network_statistics();
-        for (name, count) in [
-            ("frames", network.sent),
-            ("frames dropped", network.dropped),
-            ("frames duplicated", network.duplicated),
-            ("frames reordered", network.reordered),
-        ] {
-            *self.tally.entry(name).or_default() += count;
         }
     }
 

@@ -56,23 +56,15 @@ pub(crate) struct Op {
     pub by: usize,
     /// The operation of which this is another attempt.
     pub retry_of: Option<usize>,
-    /// The first answer that says anything.
-    pub outcome: Option<Outcome>,
 }
 
 impl Op {
     pub fn new(key: Key, level: Level, intent: Intent) -> Op {
-        Op { key, level, intent, client: 0, by: 0, retry_of: None, outcome: None }
+        Op { key, level, intent, client: 0, by: 0, retry_of: None }
     }
 
     pub fn writes(&self) -> bool {
         self.intent != Intent::Get
-    }
-
-    /// Whether it was answered with what there is, or done as asked.
-    pub fn succeeded(&self) -> bool {
-        use Outcome::{Deleted, Found, NotFound, Written};
-        matches!(self.outcome, Some(Written { .. } | Found(_) | Deleted { .. } | NotFound { .. }))
     }
 
     fn ask(&self) -> history::Ask {
@@ -143,6 +135,17 @@ impl Recorder {
         &self.ops
     }
 
+    /// What was answered first.
+    pub fn outcome(&self, op: usize) -> Option<&Outcome> {
+        self.history.ops()[op].answers.first().map(|answer| &answer.outcome)
+    }
+
+    /// Whether it was answered with what there is, or done as asked.
+    pub fn succeeded(&self, op: usize) -> bool {
+        use Outcome::{Deleted, Found, NotFound, Written};
+        matches!(self.outcome(op), Some(Written { .. } | Found(_) | Deleted { .. } | NotFound { .. }))
+    }
+
     /// The keys that were asked for.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()
@@ -198,10 +201,8 @@ impl Recorder {
         let op = self.sent.get(&(heard.session, heard.number)).copied();
         let Some(outcome) = heard.response.as_ref().map(outcome) else { return op };
         let id = op.map_or(u64::MAX, |op| op as u64);
-        let complete = Complete { at_ns: self.ns(heard.at), id, coordinator: None, outcome: outcome.clone() };
+        let complete = Complete { at_ns: self.ns(heard.at), id, coordinator: None, outcome };
         self.push(Event::Complete(complete));
-        let slot = &mut self.ops.get_mut(op?)?.outcome;
-        slot.get_or_insert(outcome);
         op
     }
 
@@ -230,9 +231,11 @@ impl Recorder {
 
     /// Looks at every copy of node `k`, which runs.
     pub fn look_at_node(&mut self, cluster: &Cluster, k: usize) {
-        for key in self.keys.clone() {
-            self.see_copy(cluster, k, &key);
+        let keys = std::mem::take(&mut self.keys);
+        for key in &keys {
+            self.see_copy(cluster, k, key);
         }
+        self.keys = keys;
     }
 
     /// Writes down a copy that is not as it was.
@@ -252,12 +255,14 @@ impl Recorder {
 
     /// Writes down what every replica of every key holds: its last word.
     pub fn see_final_copies(&mut self, cluster: &Cluster) {
-        for key in self.keys.clone() {
+        let keys = std::mem::take(&mut self.keys);
+        for key in &keys {
             for k in cluster.replicas_in(key.space, key.name.as_bytes()) {
                 let record = cluster.copy_in(key.space, k, key.name.as_bytes());
-                self.copy_seen(cluster, (k, &key), record.as_ref().map(Held::from), When::Final);
+                self.copy_seen(cluster, (k, key), record.as_ref().map(Held::from), When::Final);
             }
         }
+        self.keys = keys;
     }
 
     fn copy_seen(&mut self, cluster: &Cluster, (k, key): (usize, &Key), record: Option<Held>, moment: When) {

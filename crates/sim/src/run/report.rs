@@ -121,7 +121,7 @@ fn describe(run: &Run<'_>) -> String {
 
 fn operations(run: &Run<'_>) -> Tally {
     let mut tally = Tally::new();
-    for outcome in run.recorder.ops().iter().filter_map(|op| op.outcome.as_ref()) {
+    for outcome in (0..run.recorder.ops().len()).filter_map(|op| run.recorder.outcome(op)) {
         *tally.entry(outcome.kind()).or_default() += 1;
     }
     tally

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::env;
 
 use quorate_sim::plan::{Plan, Shape};
-use quorate_sim::run::{Tally, run};
+use quorate_sim::run::run;
+use quorate_sim::sweep::Sweep;
 use quorate_types::points::Point;
 
 /// Seeds that every test run looks at.
@@ -23,29 +24,23 @@ fn whatever_fails_nothing_acknowledged_is_lost_and_every_promise_of_the_levels_h
     let from = one.or(number("CHAOS_FROM")).unwrap_or(1);
     let count = if one.is_some() { 1 } else { number("CHAOS_SEEDS").unwrap_or(SEEDS) };
     let shape = Shape { run_ms: number("CHAOS_MS").unwrap_or(9_000), ..Shape::default() };
-    let mut sum = Tally::new();
-    let (mut bad, mut simulated) = (Vec::new(), std::time::Duration::ZERO);
+    let mut sweep = Sweep::default();
     for seed in from..from + count {
         let report = run(&Plan::draw(seed, shape));
-        simulated += report.simulated;
-        for (name, count) in report.tally.iter().chain(&report.operations) {
-            *sum.entry(*name).or_default() += count;
-        }
+        sweep.add(&report);
         if !report.is_well() {
             eprintln!("{}again: CHAOS_SEED={seed} cargo test -p quorate-sim --test sim chaos", report.text);
-            bad.push(seed);
             if number("CHAOS_FIRST").is_some() {
                 break;
             }
         }
     }
     if one.is_none() {
-        eprintln!("{count} seeds, {simulated:?} simulated: {sum:#?}");
+        eprintln!("{sweep:#?}");
     }
-    assert!(bad.is_empty(), "{} of {count} seeds: {bad:?}", bad.len());
+    assert!(sweep.bad.is_empty(), "{} of {count} seeds: {:?}", sweep.bad.len(), sweep.bad);
     if one.is_none() && count >= SEEDS {
-        let missing: BTreeSet<_> =
-            must_happen().filter(|name| !sum.contains_key(name) || sum[name] == 0).collect();
+        let missing: BTreeSet<_> = must_happen().filter(|name| sweep.count(name) == 0).collect();
         assert!(missing.is_empty(), "never happened: {missing:?}");
     }
 }

@@ -4,14 +4,13 @@
 //! from `LINEARIZABLE_FROM=1000` on. Sweeps want `--release`.
 
 mod faults;
-mod register;
 mod story;
 
 use std::env;
 
 use quorate_types::Level;
 
-use register::Verdict;
+use quorate_sim::check::Decision;
 use story::{Levels, Story, Tally};
 
 /// Seeds that every test run looks at.
@@ -27,10 +26,10 @@ const WITHOUT_WRITE_BACK: Levels = Levels { read: Level::Quorum, write: Level::L
 /// Runs one seed: what went wrong, as text, and what happened.
 fn run(seed: u64, levels: Levels) -> (Option<String>, Tally) {
     let mut story = Story::new(seed, levels);
-    let bad = story.go().into_iter().find(|(_, verdict)| *verdict != Verdict::Linearizable);
-    let text = bad.map(|(key, verdict)| {
+    let bad = story.go().into_iter().find(|(_, decision)| *decision != Decision::Linearizable);
+    let text = bad.map(|(key, decision)| {
         format!(
-            "seed {seed}: {verdict:?}, {levels:?}; the history of {key} (begin, end):\n{}again: \
+            "seed {seed}: {decision:?}, {levels:?}; the history of {key} (begin, end):\n{}again: \
              LINEARIZABLE_SEED={seed} cargo test -p quorate-sim --test sim linearizable",
             story.table(key)
         )
@@ -104,7 +103,7 @@ const MUST_HAPPEN: &[&str] = &[
 /// The first seed with a violation, of 200 from `from` on: not far before the first that was found to have one, for
 /// each costs seconds.
 fn convicted(levels: Levels, from: u64) -> u64 {
-    let is_bad = |seed: &u64| run(*seed, levels).0.is_some_and(|text| text.contains("Violated"));
+    let is_bad = |seed: &u64| run(*seed, levels).0.is_some_and(|text| text.contains("NotLinearizable"));
     (from..from + 200).find(is_bad).expect("the test finds nothing: it could not fail")
 }
 

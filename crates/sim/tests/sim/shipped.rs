@@ -12,7 +12,7 @@ const SEEDS: u64 = 3;
 fn ends_well(scenario: &Scenario) {
     let plan = scenario.plan().unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
     assert!(plan.is_scenario(), "{} says what it shows", scenario.name);
-    for (variant, plan) in plan.variants().unwrap() {
+    for (variant, plan) in plan.variants() {
         for seed in plan.seed..plan.seed + SEEDS {
             let report = run(&quorate_sim::plan::Plan { seed, ..plan.clone() });
             assert!(report.is_well(), "{} {variant}\n{}", scenario.name, report.text);

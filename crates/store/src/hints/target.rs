@@ -89,7 +89,8 @@ impl TargetLog {
 
     /// Makes everything taken durable; `None` if nothing was to do.
     pub fn sync(&mut self) -> Result<Option<HintNumber>, DiskError> {
-        let wal = &self.log.as_ref().map_err(Clone::clone)?.wal;
+        // One that stopped has refused what came since.
+        let Ok(Log { wal, .. }) = &self.log else { return Ok(None) };
         let last = wal.last_lsn();
         if planted(Mutant::HintsNotSynced) {
             self.unsynced = 0;
@@ -172,6 +173,11 @@ impl TargetLog {
             Ok(again) => *self = again,
             Err(failure) => self.log = Err(failure),
         }
+    }
+
+    /// Whether it must be opened again before it can go on: what is read badly from a log that works stays bad.
+    pub fn has_stopped(&self) -> bool {
+        self.log.as_ref().map_or(true, |log| log.wal.stopped().is_some())
     }
 
     /// Makes everything durable and ends the log in good order.

@@ -12,11 +12,13 @@ use quorate_wal::testkit::SplitMix;
 use quorate_wire::{ExpiryRequest, Request, RequestBody, ResponseBody};
 
 use super::faults::{self, FaultPlan};
-use super::register::{self, Did};
+use quorate_sim::check::{Action, Decision, RegisterOp, search};
 use quorate_sim::cluster::{Cluster, ClusterSpec, Heard, Repair};
 
 /// How long clients work while things fail, virtual milliseconds.
 pub const RUN_MS: u64 = 12_000;
+/// Most steps of a search, for one key.
+const STEPS_MAX: u64 = 1_000_000;
 /// How long they go on in peace.
 const PEACE_MS: u64 = 4_000;
 const CLIENTS: u64 = 6;
@@ -48,7 +50,7 @@ struct Op {
     by: usize,
     begin: Mono,
     /// When it was settled, and the value that a read found: that of the write with this number.
-    end: Option<(Mono, u64)>,
+    end: Option<(Mono, u32)>,
     sent: usize,
     /// Sendings that were answered by a plain no.
     refused: usize,
@@ -127,7 +129,7 @@ impl Story {
     }
 
     /// The whole run; what became of each key.
-    pub fn go(&mut self) -> Vec<(&'static str, register::Verdict)> {
+    pub fn go(&mut self) -> Vec<(&'static str, Decision)> {
         self.run_for_ms(RUN_MS);
         for fault in self.plan.peace(&self.cluster) {
             faults::apply(&mut self.cluster, fault);
@@ -139,7 +141,7 @@ impl Story {
         }
         self.run_for_ms(3_000);
         self.count_all();
-        KEYS.iter().map(|key| (*key, register::judge(&self.register(key)))).collect()
+        KEYS.iter().map(|key| (*key, search(&self.register(key), &mut { STEPS_MAX }))).collect()
     }
 
     fn run_for_ms(&mut self, ms: u64) {
@@ -302,15 +304,16 @@ impl Story {
     }
 
     /// What happened to `key`, as to a register.
-    fn register(&self, key: &str) -> Vec<register::Op> {
+    fn register(&self, key: &str) -> Vec<RegisterOp> {
         let of_key = self.ops.iter().enumerate().filter(|(_, op)| op.key == key && !op.never_happened());
-        let told = of_key.map(|(id, op)| {
-            let did = match op.what {
-                What::Get => Did::Read(op.end.map_or(0, |(_, found)| found)),
-                What::Put => Did::Write(value_of(id)),
-                What::Delete => Did::Write(0),
+        let told = of_key.filter_map(|(id, op)| {
+            let action = match op.what {
+                // A read that was not answered says nothing.
+                What::Get => Action::Read(op.end?.1),
+                What::Put => Action::Write(value_of(id)),
+                What::Delete => Action::Write(0),
             };
-            register::Op { did, begin: op.begin.0, end: op.end.map(|(at, _)| at.0) }
+            Some(RegisterOp { begun: op.begin.0, ended: op.end.map(|(at, _)| at.0), action })
         });
         told.collect()
     }
@@ -336,10 +339,10 @@ impl Story {
 }
 
 /// The value that a put writes: its number, from 1.
-fn value_of(op: usize) -> u64 {
-    op as u64 + 1
+fn value_of(op: usize) -> u32 {
+    op as u32 + 1
 }
 
-fn settle(op: &mut Op, at: Mono, found: u64) {
+fn settle(op: &mut Op, at: Mono, found: u32) {
     op.end.get_or_insert((at, found));
 }
