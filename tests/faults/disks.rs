@@ -32,10 +32,20 @@ const FILLERS: usize = 8;
 /// What a replica ends with whose log failed.
 const LOG_FAILED: Option<i32> = Some(12);
 const PAUSE_MS: u64 = 600;
+/// Values on all replicas together, of which none is on disk.
+const SOMETHING: u64 = 150;
 
 /// Segments that are soon full, so that the next one must find room, and a log that stays small.
 fn small_log() -> Spec {
     Spec { wal: "segment_bytes = \"3MiB\"\nwal_bytes_max = \"6MiB\"\n", ..spec() }
+}
+
+/// Replicas that go on writing the files that they have. One whose header was lost is no loss that goes unnoticed: the
+/// replica refuses to start, and says which file is damaged.
+fn no_new_files() -> Spec {
+    let more = "[liveness]\nping_every = \"100ms\"\nsilent_after = \"1s\"\n\n\
+                [checkpoint]\ncheckpoint_interval = \"1h\"\n";
+    Spec { hinted_handoff: false, more, ..spec() }
 }
 
 /// Until the last byte; then there is room again.
@@ -215,6 +225,28 @@ fn power_cuts(case: &str, settings: &Settings, whose: &[usize]) -> Result<Outcom
         Ok(judged)
     })?;
     passed(judged.to_string())
+}
+
+/// These cases would notice replicas that acknowledge before the sync: here the kernel pretends that it synced.
+pub fn replicas_that_do_not_sync_are_convicted_when_the_power_goes(
+    settings: &Settings,
+) -> Result<Outcome, Failed> {
+    if let Err(why) = probe_strace().and_then(|()| probe_power()) {
+        return skipped(why);
+    }
+    let (mut cluster, mut disks) = (Cluster::prepare(&no_new_files()), Disks::make(&[1, 2, 3, 4])?);
+    disks.lend(&mut cluster);
+    cluster.start_all();
+    let mut storm = Storm::begin("no-sync", settings.seed, settings, cluster)?;
+    let pids = (1..=storm.cluster.nodes()).filter_map(|k| storm.cluster.pid(k));
+    let lies = pids.map(|pid| Strace::attach(pid, "retval=0")).collect::<Result<Vec<_>, _>>()?;
+    let before = storm.keys();
+    storm.cluster.await_that("there is something to lose", || storm.keys() > before + SOMETHING);
+    disks.cut_and_return(&mut storm)?;
+    drop(lies);
+    let convicted = storm.end_convicted()?;
+    disks.release()?;
+    passed(convicted)
 }
 
 /// Disks of replicas, whose power can be cut.

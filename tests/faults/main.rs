@@ -65,6 +65,7 @@ const CASES: &[(&str, Case<Settings>)] = cases![
     disks::a_failed_sync_stops_one_replica_and_a_restart_brings_it_back,
     disks::acknowledged_writes_survive_a_power_cut_of_one_replica,
     disks::acknowledged_writes_survive_a_power_cut_of_all_replicas,
+    disks::replicas_that_do_not_sync_are_convicted_when_the_power_goes,
     clocks::clocks_that_jump_an_hour_break_no_promise,
 ];
 

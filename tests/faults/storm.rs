@@ -151,6 +151,14 @@ impl Storm {
         Ok(judged)
     }
 
+    /// The same for replicas that are known to break their promise of durability: what they are convicted of.
+    pub fn end_convicted(mut self) -> Result<String, Failed> {
+        self.settle()?;
+        let convicted = verdict::convict(&self.history)?;
+        self.fine = true;
+        Ok(convicted)
+    }
+
     fn settle(&mut self) -> Result<(), Failed> {
         self.cluster.await_whole();
         // On a slow machine the load goes on until there is something to judge.

@@ -65,6 +65,11 @@ fn must_convict(file: &Path) -> Result<(), Failed> {
     convicted_of_loss(planted.as_bytes()).map(drop)
 }
 
+/// What the history in `file` is convicted of, which must be the loss of an acknowledged write.
+pub fn convict(file: &Path) -> Result<String, Failed> {
+    convicted_of_loss(BufReader::new(File::open(file)?))
+}
+
 fn convicted_of_loss(history: impl BufRead) -> Result<String, Failed> {
     let report = check(&read(history, Limits::default())?);
     let durability = report.verdicts.iter().find(|verdict| verdict.invariant == Invariant::Durability);
