@@ -308,7 +308,12 @@ impl Target {
         if complete {
             self.went_well(not_before, config);
         } else {
+            // A target that takes a part is not to be waited for: it is given less at a time.
+            if count > 0 {
+                self.backoff = config.backoff_min;
+            }
             self.went_badly(now, config);
+            self.not_before = self.not_before.max(not_before);
         }
         Some((if complete { PageEnd::Complete } else { PageEnd::Failed }, through))
     }

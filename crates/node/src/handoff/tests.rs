@@ -107,6 +107,24 @@ fn a_page_that_failed_in_the_middle_goes_on_behind_what_came_before_after_a_paus
 }
 
 #[test]
+fn a_target_that_takes_a_part_of_each_page_is_not_kept_waiting() {
+    let mut handoff = handoff();
+    let mut ms = 50;
+    for first in (3..60).step_by(2) {
+        let slots = open(&mut handoff, ms, &[first, first + 1]);
+        handoff.on_verdict(slots[0], &Verdict::Acked);
+        handoff.on_verdict(
+            slots[1],
+            &Verdict::Refused(Refusal::Overloaded { limit: "peer_requests_max".to_owned() }),
+        );
+        assert_eq!(finish(&mut handoff, ms), (Some(PageEnd::Failed), delivered(first)));
+        handoff.on_backlog(at(ms), TARGET, backlog(5));
+        assert_eq!(handoff.next_timer(|_| true), Some(at(ms + 250)));
+        ms += 250;
+    }
+}
+
+#[test]
 fn pauses_grow_to_their_bound_and_end_when_the_target_shows_life() {
     let mut handoff = handoff();
     let mut ms = 50;
