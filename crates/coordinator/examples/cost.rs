@@ -65,7 +65,7 @@ impl Bench {
 
     fn origin(&mut self) -> Origin {
         self.number += 1;
-        Origin { connection: 1, session: SessionId(1), number: self.number }
+        Origin { connection: 1, session: SessionId(1), number: self.number, tag: 0 }
     }
 
     fn version(&self) -> Version {

@@ -56,6 +56,7 @@ mod connections;
 mod counters;
 mod disk;
 mod error;
+mod metrics;
 mod replica;
 mod settings;
 mod shard;

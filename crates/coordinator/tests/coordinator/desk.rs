@@ -126,7 +126,7 @@ impl Desk {
 
     fn origin(&mut self) -> Origin {
         self.numbers += 1;
-        Origin { connection: 3, session: SessionId(4), number: self.numbers }
+        Origin { connection: 3, session: SessionId(4), number: self.numbers, tag: 0 }
     }
 
     fn deadline(&self) -> Mono {

@@ -13,7 +13,7 @@ use crate::connections::ConnectionId;
 use crate::connections::arrival::Arrival;
 use crate::connections::resp::door::RespArrival;
 use crate::shard::walk_step::WalkStep;
-use crate::view::gathering::Gathering;
+use crate::view::gathering::{Scrape, StatusGathering};
 
 /// One thing for a shard to handle in its next turn.
 #[derive(Debug)]
@@ -47,7 +47,9 @@ pub(crate) enum Item {
     /// The next slice of a checkpoint's walk.
     Walk(WalkStep),
     /// Add this shard's part to a status.
-    Status(Arc<Gathering>),
+    Status(Arc<StatusGathering>),
+    /// Add this shard's part to what metrics are made of.
+    Scrape(Arc<Scrape>),
     /// Take no new requests; end when nothing is under way.
     Drain,
 }

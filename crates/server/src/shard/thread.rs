@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use quorate_node::{Effects, Shard};
 use quorate_transport::{Listener, Transport, TransportError};
-use quorate_types::NodeId;
+use quorate_types::{NodeId, Now};
 use quorate_wal::Wal;
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,6 +22,7 @@ use crate::connections::resp::desk::RespDesk;
 use crate::connections::resp::door::{OpenRespDoor, RespDoor, RespListening};
 use crate::disk::hints::HintQueue;
 use crate::error::StartError;
+use crate::metrics::requests::Meter;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
 use crate::shard::log::ShardLog;
@@ -109,6 +110,8 @@ impl ShardSeed {
             effects: Effects::new(),
             refused: Vec::new(),
             draining: Draining::No,
+            meter: Meter::new(common.overview.keyspaces()),
+            now: Now::default(),
             common,
         }
     }
