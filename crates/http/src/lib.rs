@@ -50,7 +50,7 @@ mod views;
 
 pub use door::{Door, Stop};
 pub use limits::Limits;
-pub use node::{About, Count, Node};
+pub use node::{About, Count, MetricsText, NoMetrics, Node, Under};
 
 #[cfg(test)]
 mod tests;

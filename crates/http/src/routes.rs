@@ -34,6 +34,7 @@ pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
         ("/api/v1/explain", get(views::explain)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
+        ("/metrics", get(health::metrics)),
         ("/version", get(health::version)),
         ("/openapi.json", get(openapi)),
     ]

@@ -95,7 +95,9 @@ counters! {
     log_batches_flushed,
     /// Hint batches written and synced.
     hint_batches,
-    /// Hints that could not be stored: `hints_bytes_per_target_max`, or the disk failed.
+    /// Hints that were not stored because those for their target have `hints_bytes_per_target_max`.
+    hints_bytes_per_target_max_hit,
+    /// Hints that could not be stored, for want of room or because the disk failed.
     hints_not_stored,
     /// Checkpoints published.
     checkpoints_published,

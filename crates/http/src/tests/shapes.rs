@@ -7,6 +7,7 @@ use quorate_wire::{ExpiryRequest, RequestBody};
 use super::Bench;
 use super::node::WALL_MS;
 use crate::context::Context;
+use crate::node::NoMetrics;
 
 const JSON: &str = "content-type: application/json";
 
@@ -165,4 +166,21 @@ async fn health_and_version_say_how_the_node_is() {
     let version: serde_json::Value =
         serde_json::from_slice(&bench.send("GET /version", "", "").await.body).unwrap();
     assert_eq!(version, serde_json::json!({"version":"0.1.0","node":"n1","cluster":"demo","generation":3}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_come_as_openmetrics_and_a_node_that_has_none_says_why() {
+    let bench = Bench::new();
+    let served = bench.send("GET /metrics", "", "").await;
+    assert_eq!((served.status, served.text()), (200, "under 0 0 0\n# EOF\n"));
+    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(served.header("content-type"), Some(media));
+    for (why, status, kind) in [
+        (NoMetrics::Overloaded("status_requests_max"), 429, "overloaded"),
+        (NoMetrics::Ended, 503, "node-ended"),
+    ] {
+        *bench.node.unmeasured.lock().unwrap() = Some(why);
+        let refused = bench.send("GET /metrics", "", "").await;
+        assert_eq!((refused.status, refused.problem()), (status, (kind.into(), "failed".into())));
+    }
 }

@@ -25,7 +25,12 @@ impl Asks {
     pub(crate) fn begin(&mut self, shard: usize, answer: oneshot::Sender<Response>) -> Origin {
         self.last += 1;
         self.waiting.insert(self.last, answer);
-        Origin { connection: ConnectionId::http(shard).0, session: SessionId::NONE, number: self.last, tag: 0 }
+        Origin {
+            connection: ConnectionId::http(shard).0,
+            session: SessionId::NONE,
+            number: self.last,
+            tag: 0,
+        }
     }
 
     /// The answer is there.
