@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn a_time_at_the_end_of_a_bucket_is_in_it_and_what_is_above_all_ends_is_kept() {
         let mut latency = Latency::default();
-        [0, 25_000, 25_001, 10_000_000_000, 10_000_000_001].into_iter().for_each(|at| latency.record(at));
+        for nanos in [0, 25_000, 25_001, 10_000_000_000, 10_000_000_001] {
+            latency.record(nanos);
+        }
         let filled: Vec<_> = latency.buckets().into_iter().filter(|&(_, count)| count > 0).collect();
         assert_eq!(filled, [(0.000_025, 2), (0.000_05, 1), (10.0, 1), (f64::INFINITY, 1)]);
         assert_eq!(latency.count(), 5);

@@ -197,7 +197,7 @@ fn targets(metric: &Metric) -> Vec<Value> {
     let here = "{instance=~\"$instance\"}";
     let labels: Vec<&str> = metric.labels.to_vec();
     let by = |first: &str| [&[first], labels.as_slice()].concat().join(", ");
-    let legend: String = labels.iter().map(|label| format!(" {{{{{label}}}}}")).collect();
+    let legend = labels.iter().fold(String::new(), |legend, label| legend + " {{" + label + "}}");
     let target = |expr: String, legend: String| json!({ "expr": expr, "legendFormat": legend });
     match metric.kind {
         Kind::Histogram => [0.5, 0.99]

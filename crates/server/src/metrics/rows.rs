@@ -48,12 +48,12 @@ impl Metric {
         self
     }
 
-    const fn from_counter(mut self, counter: &'static str) -> Metric {
+    const fn showing(mut self, counter: &'static str) -> Metric {
         self.source = Source::Counter(counter);
         self
     }
 
-    const fn from_counters(mut self, counters: &'static [(&'static str, &'static str)]) -> Metric {
+    const fn showing_each(mut self, counters: &'static [(&'static str, &'static str)]) -> Metric {
         self.source = Source::Counters(counters);
         self
     }
@@ -179,7 +179,7 @@ pub(crate) const ROWS: &[Metric] = &[
         "Requests of clients that came to the shard of their key, duplicates included.",
         |_| Vec::new(),
     )
-    .from_counter("requests"),
+    .showing("requests"),
     gauge(
         Group::Requests,
         "quorate_requests_in_flight",
@@ -200,7 +200,7 @@ pub(crate) const ROWS: &[Metric] = &[
         |_| Vec::new(),
     )
     .by(&["limit"])
-    .from_counters(LIMITS),
+    .showing_each(LIMITS),
     gauge(Group::Peers, "quorate_peer_alive", "1 while requests are sent to the peer.", |scene| {
         per_peer(scene, |peer| u64::from(peer.alive))
     })
