@@ -136,7 +136,7 @@ impl Bench {
                     self.coordinator.on_stamp(self.now, &AllUp, stamp, &mut self.out);
                 }
                 Effect::Answer { .. } => self.answers += 1,
-                Effect::ReadPage { .. } | Effect::Hint { .. } => {}
+                Effect::ReadPage { .. } | Effect::Hint { .. } | Effect::Slow(_) => {}
             }
         }
         self.sent = sent;

@@ -105,6 +105,7 @@ mod read;
 mod replicas;
 mod request;
 mod slab;
+mod slow;
 mod turn;
 mod write;
 
@@ -117,3 +118,4 @@ pub use request::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, Origin, PageHandle, PageReply,
     Part, ReadHandle, ReadReply, StampHandle, UnstampedWrite, WriteHandle,
 };
+pub use slow::SlowRequest;

@@ -62,6 +62,11 @@ impl Turn<'_> {
         self.out.push(Effect::Answer { origin, response });
     }
 
+    /// Whether a request that was begun at `start` and is answered now counts as slow.
+    pub(crate) fn is_slow(&self, start: Mono) -> bool {
+        self.shared.config.slow_after.is_some_and(|after| self.now.mono.since(start) >= after)
+    }
+
     /// Answers a request that was never begun; `told` puts it into the words of its kind.
     pub(crate) fn decline(&mut self, origin: Origin, why: Unplanned, told: fn(Declined) -> ResponseBody) {
         let declined = match why {
@@ -102,17 +107,19 @@ impl Turn<'_> {
 
     /// An empty receipt, if one is wanted.
     pub(crate) fn receipt(&self, replicas: &Replicas, wanted: Wanted) -> Option<Box<Receipt>> {
-        (wanted == Wanted::Receipt).then(|| {
-            Box::new(Receipt {
-                coordinator: self.shared.config.node,
-                replicas: replicas.as_slice().to_vec(),
-                queried: Vec::new(),
-                answered: Vec::new(),
-                hinted: Vec::new(),
-                refused: Vec::new(),
-                repair: quorate_types::ReadRepair::None,
-            })
-        })
+        (wanted == Wanted::Receipt).then(|| Box::new(self.empty_receipt(replicas)))
+    }
+
+    pub(crate) fn empty_receipt(&self, replicas: &Replicas) -> Receipt {
+        Receipt {
+            coordinator: self.shared.config.node,
+            replicas: replicas.as_slice().to_vec(),
+            queried: Vec::new(),
+            answered: Vec::new(),
+            hinted: Vec::new(),
+            refused: Vec::new(),
+            repair: quorate_types::ReadRepair::None,
+        }
     }
 }
 

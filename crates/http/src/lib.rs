@@ -46,6 +46,7 @@ mod routes;
 mod scan;
 mod slow;
 mod store;
+mod trace;
 mod views;
 
 pub use door::{Door, Stop};

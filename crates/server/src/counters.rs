@@ -37,6 +37,8 @@ counters! {
     shard_queue_max_hit,
     /// Statuses refused because `status_requests_max` were under way.
     status_requests_max_hit,
+    /// Requests that took `log.slow_request` or longer; of at most one a second and shard there is a log line.
+    slow_requests,
     /// Values of at least `value_bytes_warn`.
     values_large,
     /// Links to peers made.

@@ -373,6 +373,14 @@ impl Desk {
                 self.stamp = Some(handle);
                 format!("stamp above {:?}", above.map(|v| v.timestamp.wall_ms()))
             }
+            Effect::Slow(slow) => {
+                let answered = slow.receipt.answered.iter();
+                let answered: Vec<String> =
+                    answered.map(|one| format!("{} {}us", self.name(one.node), one.elapsed_us)).collect();
+                let hinted: Vec<String> = slow.receipt.hinted.iter().map(|node| self.name(*node)).collect();
+                let key = slow.key.escape_ascii();
+                format!("slow {key}: answered {}; hinted {}", answered.join(", "), hinted.join(", "))
+            }
             Effect::Hint { target, hint } => format!("hint for {} {}", self.name(target), text(&hint.record)),
             Effect::Answer { origin, response } => {
                 assert_eq!((origin.number, origin.connection), (response.number, 3));

@@ -430,7 +430,9 @@ impl World {
             Effect::Read { to, handle, key, full, .. } => {
                 self.network.push(Message::Read { coordinator, to, handle, key, full });
             }
-            Effect::ReadPage { .. } | Effect::Stamp { .. } => panic!("nobody asked for that"),
+            Effect::ReadPage { .. } | Effect::Stamp { .. } | Effect::Slow(_) => {
+                panic!("nobody asked for that")
+            }
             Effect::Hint { target, hint } => self.hinted(target, hint),
             Effect::Answer { origin, response } => {
                 assert!(self.answered.insert(origin.number), "{} was answered twice", origin.number);

@@ -119,7 +119,8 @@ async fn an_answer_says_version_context_receipt_and_coordinator() {
     assert_eq!(reply.header("x-kv-replicas"), Some("1/3"));
     assert_eq!(reply.header("x-kv-coordinator"), Some("n1"));
     assert_eq!(reply.header("server-timing"), Some("n1;dur=0.400, 00000003;desc=\"hint\""));
-    assert!(reply.header("traceparent").is_some());
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(reply.header("traceparent"), Some(trace));
     let context = Context::from_text(reply.header("x-kv-context").unwrap().as_bytes()).unwrap();
     assert_eq!(context.version, version.parse().unwrap());
 

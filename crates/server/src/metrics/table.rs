@@ -129,6 +129,7 @@ impl Group {
             ("dials_", Group::Peers),
             ("duplicates", Group::Requests),
             ("requests", Group::Requests),
+            ("slow_", Group::Requests),
             ("connections", Group::Requests),
             ("handshakes", Group::Requests),
             ("values_", Group::Requests),

@@ -7,10 +7,10 @@ use quorate_coordinator::Origin;
 use quorate_node::{DialFailure, Event, LinkLoss};
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
-use tokio::sync::oneshot;
 
 use crate::connections::ConnectionId;
 use crate::connections::arrival::Arrival;
+use crate::connections::http::asks::Waiting;
 use crate::connections::resp::door::RespArrival;
 use crate::shard::walk_step::WalkStep;
 use crate::view::gathering::{Scrape, StatusGathering};
@@ -31,7 +31,7 @@ pub(crate) enum Item {
     /// Another client ends this Redis client's connection.
     RespKill(ConnectionId),
     /// What an HTTP client asks; its place was reserved within `http.requests_max`.
-    Ask(Box<Request>, oneshot::Sender<Response>),
+    Ask(Box<Request>, Waiting),
     /// A connection is gone.
     Closed { connection: ConnectionId, why: LinkLoss },
     /// A dial came to nothing.

@@ -26,6 +26,7 @@ use crate::metrics::requests::Meter;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
 use crate::shard::log::ShardLog;
+use crate::shard::slow::SlowLog;
 use crate::shard::turns::{Draining, ShardLoop};
 use crate::shard::walking::Walking;
 
@@ -39,6 +40,7 @@ pub(crate) struct ShardSeed {
     pub(crate) slice_bytes: usize,
     pub(crate) outstanding_max: usize,
     pub(crate) admission: Admission,
+    pub(crate) slow_log: SlowLog,
     pub(crate) hints: HintQueue,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) peers: Vec<(NodeId, String)>,
@@ -105,6 +107,7 @@ impl ShardSeed {
             asks: Asks::default(),
             across: Across::new(index, &common.inboxes, self.outstanding_max),
             admission: self.admission,
+            slow_log: self.slow_log,
             walking: Walking::new(self.slice_bytes),
             waiting: VecDeque::new(),
             effects: Effects::new(),

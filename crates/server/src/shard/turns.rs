@@ -33,6 +33,7 @@ use crate::shard::across::Across;
 use crate::shard::admission::Admission;
 use crate::shard::item::Item;
 use crate::shard::log::{LogFailure, ShardLog};
+use crate::shard::slow::SlowLog;
 use crate::shard::walking::Walking;
 use crate::switch::Step;
 
@@ -71,6 +72,7 @@ pub(crate) struct ShardLoop {
     pub(crate) refused: Vec<Origin>,
     pub(crate) draining: Draining,
     pub(crate) meter: Meter,
+    pub(crate) slow_log: SlowLog,
     /// What time it is in this turn.
     pub(crate) now: Now,
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use quorate_http::{Count, MetricsText, NoMetrics, Node, Under};
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::clock::wall_ms;
 use crate::common::Common;
+use crate::connections::http::asks::Waiting;
 use crate::counters::Counters;
 use crate::metrics::{Scene, exposition};
 use crate::shard::item::Item;
@@ -20,7 +22,8 @@ impl Node for HttpNode {
     fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
         let (answer, answered) = oneshot::channel();
         let shard = home(&request.body, &self.0);
-        self.0.inboxes[shard].push(Item::Ask(Box::new(request), answer));
+        let waiting = Waiting { answer, span: Span::current() };
+        self.0.inboxes[shard].push(Item::Ask(Box::new(request), waiting));
         answered
     }
 

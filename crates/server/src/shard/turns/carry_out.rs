@@ -3,6 +3,7 @@
 use quorate_coordinator::Origin;
 use quorate_types::Refusal;
 use quorate_wire::{Response, ResponseBody};
+use tracing::Span;
 
 use crate::connections::ConnectionId;
 use crate::shard::turns::{SHARD_QUEUE_MAX, STATUS_REQUESTS_MAX, ShardLoop};
@@ -15,9 +16,13 @@ impl ShardLoop {
         }
         let mut answers = std::mem::take(&mut self.effects.answers);
         for (origin, response) in answers.drain(..) {
+            if self.slow_log.is_slow(self.now.mono, &origin) {
+                self.note_slow(&origin, &response.body);
+            }
             self.answer(origin, response);
         }
         self.effects.answers = answers;
+        self.effects.slow.clear();
         while let Some(origin) = self.effects.unanswered.pop() {
             self.settle_unanswered(origin);
         }
@@ -33,6 +38,17 @@ impl ShardLoop {
         for link in self.effects.close.drain(..) {
             self.desk.close(ConnectionId(link.0));
         }
+    }
+
+    fn note_slow(&mut self, origin: &Origin, body: &ResponseBody) {
+        self.common.counters.slow_requests.increment();
+        let told = self.effects.slow.iter();
+        let told =
+            told.rev().find(|slow| (slow.origin.tag, slow.origin.number) == (origin.tag, origin.number));
+        let is_http = ConnectionId(origin.connection).is_http();
+        let span = if is_http { self.asks.span(origin.number) } else { Span::none() };
+        let _entered = span.enter();
+        self.slow_log.note(self.now.mono, (origin, body), told, &self.common.overview);
     }
 
     /// Takes an answer to the connection that it belongs to, on whichever shard.

@@ -65,9 +65,9 @@ impl ShardLoop {
                 self.resp.on_bytes(connection, bytes);
                 taken.messages += self.take_resp_requests(now);
             }
-            Item::Ask(request, answer) => {
+            Item::Ask(request, waiting) => {
                 taken.messages += 1;
-                let origin = self.asks.begin(self.index, answer);
+                let origin = self.asks.begin(self.index, waiting);
                 self.on_request(now, origin, *request);
             }
             Item::RespArrived(arrival) => self.resp.on_arrival(*arrival),
