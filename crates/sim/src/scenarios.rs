@@ -66,6 +66,7 @@ pub const REGRESSIONS: &[Scenario] = &files!("../../../tests/regressions/", true
     "cassandra-lww-lost-updates",
     "cassandra-same-timestamp-tie",
     "clock-an-hour-ahead-and-back",
+    "clock-an-hour-ahead-at-a-replica",
     "clock-back-over-a-restart",
     "cords-corruption-spreads",
     "delete-outlives-the-hint-window",
