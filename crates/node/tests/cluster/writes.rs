@@ -127,7 +127,9 @@ fn a_coordinator_whose_clock_is_far_ahead_of_its_only_peer_is_refused_by_it_and_
     let mut cluster = Cluster::new(Plan::new(1));
     let replicas = cluster.replicas("k");
     let others: Vec<usize> = (0..4).filter(|node| !replicas[..2].contains(node)).collect();
-    others.iter().for_each(|&node| cluster.kill(node));
+    for &node in &others {
+        cluster.kill(node);
+    }
     cluster.run(Duration::from_secs(1));
     cluster.nodes[replicas[0]].wall_ahead_ms = 60_000;
     let outcome = cluster.put(replicas[0], "k", "future", Level::Quorum);
@@ -144,7 +146,9 @@ fn a_coordinator_whose_clock_is_far_ahead_of_its_only_peer_is_refused_by_it_and_
         "{answer:?}"
     );
     // The hint for it is no fresh write: it is taken, whatever its stamp.
-    others.iter().for_each(|&node| cluster.start(node));
+    for &node in &others {
+        cluster.start(node);
+    }
     cluster.run(Duration::from_secs(3));
     assert_eq!(cluster.copies("k"), vec![Some("future".to_owned()); 3]);
     let later = cluster.put(replicas[1], "other", "v", Level::One);
