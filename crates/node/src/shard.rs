@@ -35,9 +35,12 @@ mod connections;
 mod hints;
 mod local;
 mod peer;
+mod queues;
 mod read_first;
 mod requests;
 mod route;
+
+pub use queues::Queue;
 
 /// One shard of one replica.
 pub struct Shard {
