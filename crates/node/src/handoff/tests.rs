@@ -50,12 +50,12 @@ fn finish(handoff: &mut Handoff, ms: u64) -> (Option<PageEnd>, Vec<HintCommand>)
     (handoff.finish(at(ms), &mut out).pop(), out)
 }
 
-fn complete(delivered: u64) -> Option<PageEnd> {
-    Some(PageEnd { delivered, complete: true, ..PageEnd::default() })
+fn complete(delivered: u64) -> PageEnd {
+    PageEnd { delivered, complete: true, ..PageEnd::default() }
 }
 
-fn in_part(delivered: u64) -> Option<PageEnd> {
-    Some(PageEnd { delivered, complete: false, ..PageEnd::default() })
+fn in_part(delivered: u64) -> PageEnd {
+    PageEnd { delivered, ..PageEnd::default() }
 }
 
 fn delivered(through: u64) -> Vec<HintCommand> {
@@ -90,7 +90,7 @@ fn a_page_is_delivered_when_its_last_hint_is_and_the_next_begins_behind_it() {
     handoff.on_verdict(slots[1], &Verdict::Acked);
     assert_eq!(finish(&mut handoff, 51), (None, Vec::new()));
     handoff.on_verdict(slots[0], &Verdict::Acked);
-    assert_eq!(finish(&mut handoff, 52), (complete(2), delivered(4)));
+    assert_eq!(finish(&mut handoff, 52), (Some(complete(2)), delivered(4)));
     handoff.on_verdict(slots[0], &Verdict::Acked);
     assert_eq!(handoff.backlog(TARGET).durable, 3);
     let after = |command: &HintCommand| match command {
@@ -108,7 +108,7 @@ fn a_page_that_failed_in_the_middle_goes_on_behind_what_came_before_after_a_paus
     let overloaded = Verdict::Refused(Refusal::Overloaded { limit: "peer_bytes_max".to_owned() });
     handoff.on_verdict(slots[1], &overloaded);
     handoff.on_verdict(slots[2], &Verdict::Acked);
-    assert_eq!(finish(&mut handoff, 100), (in_part(1), delivered(3)));
+    assert_eq!(finish(&mut handoff, 100), (Some(in_part(1)), delivered(3)));
     assert_eq!(poll(&mut handoff, 349), []);
     let again = HintCommand::ReadPage { target: TARGET, after: HintNumber(3), bytes_max: 128 << 10 };
     assert_eq!(poll(&mut handoff, 350), [again]);
@@ -125,7 +125,7 @@ fn a_target_that_takes_a_part_of_each_page_is_not_kept_waiting() {
             slots[1],
             &Verdict::Refused(Refusal::Overloaded { limit: "peer_requests_max".to_owned() }),
         );
-        assert_eq!(finish(&mut handoff, ms), (in_part(1), delivered(first)));
+        assert_eq!(finish(&mut handoff, ms), (Some(in_part(1)), delivered(first)));
         handoff.on_backlog(at(ms), TARGET, backlog(5));
         assert_eq!(handoff.next_timer(|_| true), Some(at(ms + 250)));
         ms += 250;
@@ -139,7 +139,7 @@ fn pauses_grow_to_their_bound_and_end_when_the_target_shows_life() {
     for pause in [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
         let slots = open(&mut handoff, ms, &[3]);
         handoff.on_verdict(slots[0], &Verdict::Lost);
-        assert_eq!(finish(&mut handoff, ms), (in_part(0), Vec::new()));
+        assert_eq!(finish(&mut handoff, ms), (Some(in_part(0)), Vec::new()));
         assert_eq!(handoff.next_timer(|_| true), Some(at(ms + pause)));
         ms += pause;
     }
@@ -170,7 +170,7 @@ fn a_hint_with_two_copies_is_delivered_when_both_are() {
     handoff.on_verdict(slots[0], &Verdict::Acked);
     assert_eq!(finish(&mut handoff, 51).0, None);
     handoff.on_verdict(slots[0], &Verdict::Lost);
-    assert_eq!(finish(&mut handoff, 52).0, in_part(0));
+    assert_eq!(finish(&mut handoff, 52).0, Some(in_part(0)));
 }
 
 #[test]
