@@ -226,7 +226,7 @@ impl SimReplica {
         };
         let wal = Options::new(disk::wal_dir(dir))
             .segment_bytes(spec.tuning.wal_segment_bytes)
-            .record_bytes_max(spec.tuning.wal_segment_bytes / 8)
+            .record_bytes_max(spec.tuning.record_bytes_max())
             .chores(Chores::Inline);
         let options = OpenOptions { identity, shards: self.shards, hash_seed: ring.seed(), wal };
         let opened = disk::open(Arc::clone(&io), dir, options, now.wall_ms)?;
