@@ -3,6 +3,7 @@
 //!
 //! A failing `assert!` of the code under test is a violation like any other: it is caught and reported with its plan.
 
+mod again;
 mod clients;
 mod expect;
 mod faults;
