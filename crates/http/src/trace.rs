@@ -19,7 +19,7 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// A valid `traceparent`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trace {
-    trace: String,
+    id: String,
     parent: String,
     flags: String,
 }
@@ -41,17 +41,17 @@ impl Trace {
         let zero = |field: &str| field.bytes().all(|byte| byte == b'0');
         let valid = version != "ff" && (ends || version != "00") && !zero(trace) && !zero(parent);
         let owned = |field: &str| field.to_owned();
-        valid.then(|| Trace { trace: owned(trace), parent: owned(parent), flags: owned(flags) })
+        valid.then(|| Trace { id: owned(trace), parent: owned(parent), flags: owned(flags) })
     }
 
     /// What log lines of the request are written in, whatever the filter.
     pub(crate) fn span(&self) -> Span {
-        error_span!("request", trace = %self.trace, parent = %self.parent)
+        error_span!("request", trace = %self.id, parent = %self.parent)
     }
 
     /// The header of the answer.
     pub(crate) fn header(&self) -> HeaderValue {
-        let text = format!("00-{}-{}-{}", self.trace, self.parent, self.flags);
+        let text = format!("00-{}-{}-{}", self.id, self.parent, self.flags);
         HeaderValue::from_str(&text).expect("hexadecimal digits and dashes are a header's value")
     }
 }
