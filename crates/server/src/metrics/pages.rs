@@ -79,7 +79,7 @@ pub(super) fn page() -> String {
         let _ = write!(text, "\n**{name}** ({severity}). {}\n{}\n\n", alert.meaning, alert.action);
         let _ = writeln!(text, "    {}\n    for {}", alert.expr, alert.held);
     }
-    text
+    text + LOG_LINES
 }
 
 /// The alert rules, as Prometheus reads them. A JSON text is a YAML text too.
@@ -235,7 +235,7 @@ rule_files: [alerts.yml]
 scrape_configs:
   - job_name: quorate
     static_configs:
-      - targets: [\"127.0.0.1:8380\"]
+      - targets: [\"127.0.0.1:7380\", \"127.0.0.1:7390\", \"127.0.0.1:7400\", \"127.0.0.1:7410\"]
 ```
 
 Counters begin at 0 with the process. Figures are of one moment per shard, summed over the shards one after the other. Every
@@ -255,6 +255,18 @@ const ALERTS_HEAD: &str = "
 ## When someone should look
 
 Critical: clients are refused or data is at risk, at once. Warning: within the day. Thresholds fit the default settings.
+";
+
+const LOG_LINES: &str = "
+## Log lines
+
+They go to standard error, as text or as an object of JSON a line (`log.format`, `--log-format`), by `log.filter`: a level, or
+filters such as `info,quorate_node=debug`. Control characters are escaped, wherever they come from. A request that took
+`log.slow_request` is logged with door, verb, level, outcome, its key (escaped, the first 64 bytes) and a receipt: its replicas,
+when each answered, for whom a hint was kept, who refused. At most one such line a second and shard; `passed_over` says how many
+there would have been since the one before, and `quorate_slow_requests_total` counts all. If the HTTP request named a trace
+(`traceparent`, W3C), `trace` and `parent` are on the line. The trace ends at the coordinator: the protocol between nodes carries
+none.
 ";
 
 const RULES_HEAD: &str =
