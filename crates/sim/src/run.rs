@@ -170,6 +170,7 @@ impl<'a> Run<'a> {
                 Act::Ask(ask) => self.ask(ask),
                 Act::Again(id) => self.again(*id),
                 Act::Until { wanted, within_ms } => later += self.wait_until(wanted, *within_ms),
+                Act::Throughout { wanted, for_ms } => later += self.watch(wanted, *for_ms),
                 Act::Say(sentence) => self.show(Sight::Say(sentence)),
             }
         }

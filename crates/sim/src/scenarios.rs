@@ -62,6 +62,7 @@ pub const NAMED: &[Scenario] = &files!("../scenarios/", false:
 pub const REGRESSIONS: &[Scenario] = &files!("../../../tests/regressions/", true:
     "aerospike-pause-27s",
     "all-restart-at-once",
+    "cassandra-digest-side-effect",
     "cassandra-hint-window-doubled",
     "cassandra-lww-lost-updates",
     "cassandra-same-timestamp-tie",
