@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy};
+use quorate_coordinator::{ClientRead, ClientWrite, CoordinatorConfig, KeyspacePolicy};
 use quorate_types::Level;
 
 use crate::desk::{Desk, Seat, put};
@@ -18,7 +18,8 @@ fn desk() -> Desk {
 #[test]
 fn a_write_that_took_long_is_reported_with_a_receipt_that_it_did_not_ask_for() {
     let mut desk = desk();
-    desk.put(Level::Quorum);
+    let write = ClientWrite { want_receipt: false, ..desk.client_write(5, Level::Quorum) };
+    desk.start_write(write);
     desk.wait_ms(1);
     desk.ack(2);
     desk.wait_ms(99);
@@ -31,13 +32,16 @@ fn a_write_that_took_long_is_reported_with_a_receipt_that_it_did_not_ask_for() {
 
 #[test]
 fn a_read_that_took_long_is_reported_too_and_a_quick_one_is_not() {
-    let mut desk = desk();
-    desk.get(Level::One);
-    assert_eq!(desk.holds(0, &put(5, "v")).len(), 1, "at once");
-    desk.get(Level::One);
-    desk.wait_ms(150);
-    let done = desk.holds(0, &put(5, "v"));
-    assert_eq!(done[0], "slow key: answered r0 150000us; hinted ");
+    for (waited_ms, told) in [(0, vec![]), (150, vec!["slow key: answered r0 150000us; hinted ".to_owned()])]
+    {
+        let mut desk = desk();
+        let read = ClientRead { want_receipt: false, ..desk.client_read(Level::One) };
+        desk.start_read(read);
+        desk.wait_ms(waited_ms);
+        let done = desk.holds(0, &put(5, "v"));
+        assert_eq!(done[..done.len() - 1], told, "{waited_ms} ms");
+        assert_eq!(desk.receipt, None);
+    }
 }
 
 #[test]
