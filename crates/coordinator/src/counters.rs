@@ -38,6 +38,10 @@ counters! {
     unavailable,
     /// Requests refused at once because a limit was reached or their deadline had passed: nothing was sent.
     refused_at_once,
+    /// Of those, the ones above `requests_max`.
+    limit_requests,
+    /// Of those, the ones that would have taken more than `request_bytes_max`.
+    limit_request_bytes,
     /// Requests rejected at once because of their keyspace or level: nothing was sent.
     requests_rejected,
     /// Writes to single replicas that were acknowledged.

@@ -12,7 +12,7 @@ use crate::counters::Counters;
 use crate::deadlines::Deadlines;
 use crate::effect::Effect;
 use crate::latency::Latencies;
-use crate::limits::{HedgeBudget, Load};
+use crate::limits::{HedgeBudget, Load, REQUEST_BYTES_MAX, REQUESTS_MAX};
 use crate::plan::{Declined, Unplanned};
 use crate::replicas::Replicas;
 use crate::request::{Liveness, Origin};
@@ -77,7 +77,15 @@ impl Turn<'_> {
 
     /// Answers a request that can't be taken now.
     pub(crate) fn refuse(&mut self, origin: Origin, reason: Refusal) {
-        self.counters().refused_at_once += 1;
+        let counters = self.counters();
+        counters.refused_at_once += 1;
+        if let Refusal::Overloaded { limit } = &reason {
+            match limit.as_str() {
+                REQUESTS_MAX => counters.limit_requests += 1,
+                REQUEST_BYTES_MAX => counters.limit_request_bytes += 1,
+                _ => {}
+            }
+        }
         self.answer(origin, ResponseBody::Refused(reason), None);
     }
 

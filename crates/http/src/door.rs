@@ -18,10 +18,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, wat
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::feed::Feed;
 use crate::limits::Limits;
 use crate::node::{About, Count, Node};
 use crate::outcome;
 use crate::problem::Problem;
+use crate::reached::{LOOK_EVERY, Reached};
 use crate::{connection, routes};
 
 /// The pause after an accept failed, for want of descriptors or memory.
@@ -51,6 +53,7 @@ pub struct Door {
     connections: Arc<Semaphore>,
     requests: Semaphore,
     bodies: Arc<Semaphore>,
+    subscribers: Arc<Semaphore>,
 }
 
 /// How a request is sent.
@@ -98,6 +101,7 @@ impl Door {
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             requests: Semaphore::new(limits.requests_max),
             bodies: Arc::new(Semaphore::new(limits.bodies_bytes_max)),
+            subscribers: Arc::new(Semaphore::new(limits.subscribers_max)),
             limits,
         }
     }
@@ -116,6 +120,10 @@ impl Door {
 
     pub(crate) fn unready(&self) -> Vec<String> {
         self.node.unready()
+    }
+
+    pub(crate) fn feed(&self) -> Arc<Feed> {
+        self.node.feed()
     }
 
     pub(crate) fn wall_ms(&self) -> u64 {
@@ -154,16 +162,26 @@ impl Door {
         })
     }
 
+    /// A place for one more stream of events.
+    pub(crate) fn subscriber_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.subscribers).try_acquire_owned().map_err(|_| {
+            self.count(Count::SubscribersMax);
+            overloaded("http.subscribers_max")
+        })
+    }
+
     /// Serves `listener` until `stop` says otherwise; returns when the last connection is gone, whether by itself or,
     /// [`Stop::Now`], cut off. Panics in a connection end that connection.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<Stop>) {
         let router = routes::router(&self);
         let mut open = JoinSet::new();
+        let (mut looking, mut reached) = (tokio::time::interval(LOOK_EVERY), Reached::default());
         loop {
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => break,
                 Some(ended) = open.join_next() => note(ended),
+                _ = looking.tick() => reached.look(&*self.node),
                 taken = listener.accept() => match taken {
                     Ok((stream, _)) => self.take(stream, &router, &stop, &mut open),
                     Err(failure) => {

@@ -34,6 +34,8 @@ mod body;
 mod connection;
 mod context;
 mod door;
+mod events;
+mod feed;
 mod health;
 mod key;
 mod limits;
@@ -41,6 +43,7 @@ mod node;
 mod outcome;
 mod params;
 mod problem;
+mod reached;
 mod reply;
 mod routes;
 mod scan;
@@ -49,6 +52,7 @@ mod store;
 mod views;
 
 pub use door::{Door, Stop};
+pub use feed::{Feed, NodeEvent};
 pub use limits::Limits;
 pub use node::{About, Count, Node};
 

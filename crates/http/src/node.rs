@@ -1,10 +1,13 @@
 //! What the door needs of the node behind it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
+
+use crate::feed::Feed;
 
 /// Who answers.
 ///
@@ -19,6 +22,12 @@ pub trait Node: Send + Sync + 'static {
 
     /// The wall clock, milliseconds since the Unix epoch.
     fn wall_ms(&self) -> u64;
+
+    /// What happens to the node.
+    fn feed(&self) -> Arc<Feed>;
+
+    /// How often each limit was reached since the start, by its name in the configuration.
+    fn limits_reached(&self) -> Vec<(&'static str, u64)>;
 
     /// Something worth counting happened.
     fn count(&self, what: Count);
@@ -46,6 +55,10 @@ pub enum Count {
     BodyTimeout,
     /// A client did not take its answer in time: `http.write_timeout`.
     WriteTimeout,
+    /// A stream of events was refused: `http.subscribers_max`.
+    SubscribersMax,
+    /// A stream of events ended because its client was too far behind: `http.events_kept_max`.
+    SubscriberCutOff,
     /// A connection ended because no whole head came: garbage, too long, or `http.head_timeout`.
     HeadBroken,
     /// An answer with a status from 400 to 499, 404 for a key without a value left out.

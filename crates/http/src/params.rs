@@ -21,6 +21,8 @@ pub(crate) const DELETE: &[&str] = &["key", "key64", "level", "deadline", "keysp
 pub(crate) const SCAN: &[&str] = &["prefix", "limit", "cursor", "level", "deadline", "keyspace"];
 /// Names that a batch takes.
 pub(crate) const BATCH: &[&str] = &["level", "deadline", "keyspace"];
+/// Names that the stream of events takes.
+pub(crate) const EVENTS: &[&str] = &[];
 /// Names that the views take.
 pub(crate) const VIEW: &[&str] = &["deadline"];
 /// Names that an explanation takes.

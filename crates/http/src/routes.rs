@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
-use crate::{batch, health, reply, scan, store, views};
+use crate::{batch, events, health, reply, scan, store, views};
 
 /// The description of this interface; a test holds it against [`table`].
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
@@ -32,6 +32,7 @@ pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
         ("/api/v1/ring", get(views::ring)),
         ("/api/v1/hints", get(views::hints)),
         ("/api/v1/explain", get(views::explain)),
+        ("/api/v1/events", get(events::events)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
         ("/version", get(health::version)),

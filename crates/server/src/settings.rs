@@ -205,6 +205,8 @@ pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListenin
         head_timeout: http.head_timeout,
         body_timeout: http.body_timeout,
         write_timeout: http.write_timeout,
+        subscribers_max: http.subscribers_max,
+        heartbeat_every: http.heartbeat_every,
     };
     HttpListening { addr, about, limits }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use quorate_http::NodeEvent;
 use quorate_node::Shard;
 use quorate_store::Store;
 use quorate_store::disk::{self, Checkpoints, OpenOptions, Opened};
@@ -92,6 +93,7 @@ pub(crate) fn start(
     let hints = spawn(format!("{}-hints", place.name), move || hints.run())?;
     let (shards, listens) = start_shards(config, &common, &place, seeds)?;
     let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
+    common.news.announce(&NodeEvent::Started);
     let http = http.map(|bound| bound.serve(&common)).transpose().inspect_err(|_| common.kill())?;
     Ok(Parts { common, listens, http, shards, hints, checkpoints, wal })
 }

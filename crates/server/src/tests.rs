@@ -2,7 +2,10 @@
 
 mod cluster;
 mod disk_fault;
+mod events;
 mod http;
 mod log_failure;
+mod readiness;
 mod resp;
 mod serving;
+mod views;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Bench;
+use crate::feed::NodeEvent;
 use crate::routes;
 
 fn document() -> Value {
@@ -64,4 +65,17 @@ async fn the_file_is_served() {
     let bench = Bench::new();
     let served = bench.send("GET /openapi.json", "", "").await;
     assert_eq!((served.status, serde_json::from_slice::<Value>(&served.body).unwrap()), (200, document()));
+}
+
+#[test]
+fn every_kind_of_event_is_described_and_nothing_else() {
+    let document = document();
+    let described: BTreeSet<&str> = document["components"]["schemas"]["Event"]["oneOf"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["properties"]["type"]["const"].as_str().unwrap())
+        .collect();
+    let of_the_stream = ["hello", "gap", "cut-off"];
+    assert_eq!(described, NodeEvent::KINDS.into_iter().chain(of_the_stream).collect());
 }

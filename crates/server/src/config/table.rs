@@ -199,6 +199,12 @@ section! {
         body_timeout: Duration = secs(30), millis(10) => secs(3600);
         /// Time in which a client must take at least something of its answer.
         write_timeout: Duration = secs(30), millis(10) => secs(3600);
+        /// Clients that watch events at one time.
+        subscribers_max: usize = 64, 1 => 65_536;
+        /// Events that are kept, for clients that come back, and behind which a slow one is cut off.
+        events_kept_max: usize = 1_024, 16 => 65_536;
+        /// Time after which a stream of events on which nothing happens says that it is still there.
+        heartbeat_every: Duration = secs(10), millis(100) => secs(600);
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use quorate_http::NodeEvent;
 use quorate_store::DiskError;
 use quorate_store::disk::{CheckpointRun, Checkpoints, PartDone};
 use quorate_types::Timestamp;
@@ -130,17 +131,16 @@ impl Writer {
                 self.appends_covered = Some(appends);
                 self.common.overview.checkpointed(self.checkpoints.manifest());
                 self.common.counters.checkpoints_published.increment();
-                let number = self.checkpoints.manifest().checkpoint;
-                info!(
-                    checkpoint = number,
-                    took_ms = begun.elapsed().as_millis() as u64,
-                    "checkpoint published"
-                );
+                let checkpoint = self.checkpoints.manifest().checkpoint;
+                let took_ms = begun.elapsed().as_millis() as u64;
+                info!(checkpoint, took_ms, "checkpoint published");
+                self.common.news.announce(&NodeEvent::CheckpointPublished { checkpoint, took_ms });
             }
             Err(CheckpointFailure::Stopped) => {}
             Err(failure) => {
                 self.common.counters.checkpoints_failed.increment();
                 error!(%failure, "no checkpoint: the last one and the whole log are kept");
+                self.common.news.announce(&NodeEvent::CheckpointFailed { why: failure.to_string() });
             }
         }
         written

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use quorate_node::{Effects, Shard};
+use quorate_node::{Effects, LimitsReached, Shard};
 use quorate_transport::{Listener, Transport, TransportError};
 use quorate_types::NodeId;
 use quorate_wal::Wal;
@@ -109,6 +109,7 @@ impl ShardSeed {
             effects: Effects::new(),
             refused: Vec::new(),
             draining: Draining::No,
+            limits_told: LimitsReached::default(),
             common,
         }
     }

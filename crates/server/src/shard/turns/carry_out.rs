@@ -8,7 +8,7 @@ use crate::connections::ConnectionId;
 use crate::shard::turns::ShardLoop;
 
 impl ShardLoop {
-    /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials. All but the log's.
+    /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials, news. All but the log's.
     pub(super) fn carry_out(&mut self) {
         for (link, message) in self.effects.sends.drain(..) {
             self.desk.send(link, &message);
@@ -32,6 +32,9 @@ impl ShardLoop {
         }
         for link in self.effects.close.drain(..) {
             self.desk.close(ConnectionId(link.0));
+        }
+        for change in self.effects.peers.drain(..) {
+            self.common.peer_changed(self.index, change);
         }
     }
 
@@ -74,8 +77,9 @@ impl ShardLoop {
     }
 
     /// Answers a request of this shard's own connections that was not begun because `limit` is reached.
-    pub(super) fn refuse(&mut self, origin: Origin, limit: &str) {
+    pub(super) fn refuse(&mut self, origin: Origin, limit: &'static str) {
         self.common.counters.driver_overloaded.increment();
+        self.common.news.limit_reached(limit, 1);
         let refusal = Refusal::Overloaded { limit: limit.to_owned() };
         self.answer_here(origin, ResponseBody::Refused(refusal));
     }
