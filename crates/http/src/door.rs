@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, wat
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::admin::Admin;
 use crate::feed::Feed;
 use crate::limits::Limits;
 use crate::node::{About, Count, Node};
@@ -48,6 +49,8 @@ pub enum Stop {
 /// See the module.
 pub struct Door {
     node: Arc<dyn Node>,
+    /// Whom operators' orders go to; `None`: this is the door for clients.
+    admin: Option<Arc<dyn Admin>>,
     about: About,
     limits: Limits,
     connections: Arc<Semaphore>,
@@ -97,6 +100,7 @@ impl Door {
     pub fn new(node: Arc<dyn Node>, about: About, limits: Limits) -> Door {
         Door {
             node,
+            admin: None,
             about,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             requests: Semaphore::new(limits.requests_max),
@@ -104,6 +108,21 @@ impl Door {
             subscribers: Arc::new(Semaphore::new(limits.subscribers_max)),
             limits,
         }
+    }
+
+    /// A door for operators.
+    pub fn for_admin(node: Arc<dyn Node>, admin: Arc<dyn Admin>, about: About, limits: Limits) -> Door {
+        Door { admin: Some(admin), ..Door::new(node, about, limits) }
+    }
+
+    pub(crate) fn is_for_admin(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    pub(crate) fn admin(&self) -> Result<&dyn Admin, Problem> {
+        let elsewhere = "operators have a door of their own: admin_addr";
+        let none = || Problem::rejected(StatusCode::NOT_FOUND, "no-such-route", elsewhere);
+        self.admin.as_deref().ok_or_else(none)
     }
 
     pub(crate) fn about(&self) -> &About {
@@ -181,7 +200,7 @@ impl Door {
                 biased;
                 () = stopped(&mut stop) => break,
                 Some(ended) = open.join_next() => note(ended),
-                _ = looking.tick() => reached.look(&*self.node),
+                _ = looking.tick(), if !self.is_for_admin() => reached.look(&*self.node),
                 taken = listener.accept() => match taken {
                     Ok((stream, _)) => self.take(stream, &router, &stop, &mut open),
                     Err(failure) => {

@@ -29,6 +29,7 @@
 //! Sources: RFC 9110 (HTTP), RFC 9457 (problem documents), Server Timing (W3C).
 
 mod accept;
+mod admin;
 mod batch;
 mod body;
 mod connection;
@@ -51,6 +52,7 @@ mod slow;
 mod store;
 mod views;
 
+pub use admin::{Admin, Checkpointed, Draining};
 pub use door::{Door, Stop};
 pub use feed::{Feed, NodeEvent};
 pub use limits::Limits;

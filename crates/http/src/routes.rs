@@ -12,12 +12,12 @@ use axum::routing::{MethodRouter, get, post};
 use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
-use crate::{batch, events, health, reply, scan, store, views};
+use crate::{admin, batch, events, health, reply, scan, store, views};
 
 /// The description of this interface; a test holds it against [`table`].
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
 
-/// The paths, and what each answers.
+/// The paths of the clients' door, and what each answers.
 pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
     let store = || get(store::get).put(store::put).post(store::put).delete(store::delete);
     vec![
@@ -40,13 +40,26 @@ pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
     ]
 }
 
+/// The paths of the operators' door.
+pub(crate) fn admin_table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
+    vec![
+        ("/api/v1/admin/checkpoint", post(admin::checkpoint)),
+        ("/api/v1/admin/drain", get(admin::draining).post(admin::drain)),
+        ("/health/live", get(health::live)),
+        ("/health/ready", get(health::ready)),
+        ("/version", get(health::version)),
+        ("/openapi.json", get(openapi)),
+    ]
+}
+
 async fn openapi() -> Response {
     reply::with_type(StatusCode::OK, OPENAPI.into(), "application/json")
 }
 
 /// All routes of `door`.
 pub(crate) fn router(door: &Arc<Door>) -> Router {
-    let routes = table().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    let table = if door.is_for_admin() { admin_table() } else { table() };
+    let routes = table.into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -55,7 +68,7 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
 }
 
 async fn no_route(request: Request) -> Problem {
-    let detail = format!("there is nothing at {}; keys are below /api/v1/store/", request.uri().path());
+    let detail = format!("there is nothing at {}; /openapi.json says what there is", request.uri().path());
     Problem::rejected(StatusCode::NOT_FOUND, "no-such-route", detail)
 }
 

@@ -165,6 +165,11 @@ impl Common {
         self.drained_changed.notify_all();
     }
 
+    /// Whether every shard has drained.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|done| *done)
+    }
+
     /// Waits until every shard has drained, `timeout` at most; whether they have.
     pub(crate) fn wait_drained(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;

@@ -211,6 +211,13 @@ pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListenin
     HttpListening { addr, about, limits }
 }
 
+/// The door for operators at `addr`.
+pub(crate) fn admin(config: &Config, about: &About, addr: String) -> HttpListening {
+    let clients = http(config, about, addr);
+    let limits = quorate_http::Limits { connections_max: config.admin.connections_max, ..clients.limits };
+    HttpListening { limits, ..clients }
+}
+
 /// The first line of the file; an empty path is no password.
 fn password(path: &Path) -> Result<Option<Vec<u8>>, StartError> {
     if path.as_os_str().is_empty() {

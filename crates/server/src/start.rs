@@ -40,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) common: Arc<Common>,
     pub(crate) listens: Listens,
     pub(crate) http: Option<HttpThread>,
+    pub(crate) admin: Option<HttpThread>,
     pub(crate) shards: Vec<JoinHandle<()>>,
     pub(crate) hints: JoinHandle<()>,
     pub(crate) checkpoints: CheckpointThread,
@@ -87,6 +88,7 @@ pub(crate) fn start(
     let (hints, queue) = HintThread::new(Arc::clone(&common), hints);
     let durable = Durable { stores, wal: wal.clone(), clock_start };
     let http = bind_http(config, &common.about, &place.http)?;
+    let admin = bind_admin(config, &common.about, node)?;
     let seeds = shard_seeds(config, &common, durable, &queue);
     // The shards have their own: when the last of them ends, so does the hint thread.
     drop(queue);
@@ -95,7 +97,10 @@ pub(crate) fn start(
     let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
     common.news.announce(&NodeEvent::Started);
     let http = http.map(|bound| bound.serve(&common)).transpose().inspect_err(|_| common.kill())?;
-    Ok(Parts { common, listens, http, shards, hints, checkpoints, wal })
+    let asks = checkpoints.asks();
+    let admin =
+        admin.map(|bound| bound.serve_admin(&common, asks)).transpose().inspect_err(|_| common.kill())?;
+    Ok(Parts { common, listens, http, admin, shards, hints, checkpoints, wal })
 }
 
 fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, StartError> {
@@ -256,6 +261,12 @@ fn door(config: &Config, common: &Arc<Common>) -> Door {
 fn bind_http(config: &Config, about: &About, addr: &str) -> Result<Option<BoundHttp>, StartError> {
     let listening = (!addr.is_empty()).then(|| settings::http(config, about, addr.to_owned()));
     listening.map(HttpListening::bind).transpose()
+}
+
+/// The operators' door, likewise.
+fn bind_admin(config: &Config, about: &About, node: &str) -> Result<Option<BoundHttp>, StartError> {
+    let addr = config.node(node).map(|node| node.admin_addr.clone()).filter(|addr| !addr.is_empty());
+    addr.map(|addr| settings::admin(config, about, addr)).map(HttpListening::bind).transpose()
 }
 
 fn start_checkpoints(

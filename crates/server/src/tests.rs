@@ -1,5 +1,6 @@
 //! Replicas in this process.
 
+mod admin;
 mod cluster;
 mod disk_fault;
 mod events;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Bench;
+use super::{Bench, admin};
 use crate::feed::NodeEvent;
 use crate::routes;
 
@@ -17,6 +17,7 @@ fn every_route_is_described_and_nothing_else() {
     let described: BTreeSet<String> = document()["paths"].as_object().unwrap().keys().cloned().collect();
     let routed: BTreeSet<String> = routes::table()
         .iter()
+        .chain(&routes::admin_table())
         .map(|(path, _)| path.trim_end_matches('/').replace("{*key}", "{key}"))
         .collect();
     assert_eq!(described, routed);
@@ -24,8 +25,9 @@ fn every_route_is_described_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn every_path_offers_exactly_the_methods_that_are_described() {
-    let bench = Bench::new();
+    let (clients, operators) = (Bench::new(), admin::bench(Err(String::new())).0);
     for (path, item) in document()["paths"].as_object().unwrap() {
+        let bench = if path.contains("/admin/") { &operators } else { &clients };
         let reply = bench.send(&format!("PATCH {}", path.replace("{key}", "k")), "", "").await;
         assert_eq!(reply.status, 405, "{path}");
         let allowed: BTreeSet<String> =
@@ -41,8 +43,9 @@ async fn every_path_offers_exactly_the_methods_that_are_described() {
 #[tokio::test(start_paused = true)]
 async fn the_parameters_that_are_described_are_known_and_no_others() {
     let document = document();
-    let bench = Bench::new();
+    let (clients, operators) = (Bench::new(), admin::bench(Err(String::new())).0);
     for (path, item) in document["paths"].as_object().unwrap() {
+        let bench = if path.contains("/admin/") { &operators } else { &clients };
         for (method, operation) in item.as_object().unwrap() {
             let Some(parameters) = operation["parameters"].as_array() else { continue };
             let line = format!("{} {}?nobody=1", method.to_uppercase(), path.replace("{key}", "k"));
