@@ -120,7 +120,7 @@ impl Node {
     /// One of its counters.
     pub fn counter(&self, name: &str) -> u64 {
         let output = Command::new(env!("CARGO_BIN_EXE_kvctl"))
-            .args(["--endpoints", &format!("{}:7381", self.host), "status", "--json"])
+            .args(["--endpoints", &format!("{}:7381", self.host), "-o", "json", "status"])
             .output()
             .expect("kvctl runs");
         let said = String::from_utf8_lossy(&output.stdout);

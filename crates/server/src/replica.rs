@@ -37,6 +37,8 @@ pub struct StartOptions {
     pub resp_listen: Option<String>,
     /// Where to listen for HTTP clients, instead of the node's `http_addr`.
     pub http_listen: Option<String>,
+    /// Where to listen for operators, instead of the node's `admin_addr`.
+    pub admin_listen: Option<String>,
 }
 
 /// How a graceful end went. What was acknowledged is on disk in any case.

@@ -54,6 +54,7 @@ struct Place {
     addr: String,
     resp: Vec<RespListener>,
     http: String,
+    admin: String,
     data_dir: PathBuf,
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn start(
     let (hints, queue) = HintThread::new(Arc::clone(&common), hints);
     let durable = Durable { stores, wal: wal.clone(), clock_start };
     let http = bind_http(config, &common.about, &place.http)?;
-    let admin = bind_admin(config, &common.about, node)?;
+    let admin = bind_admin(config, &common.about, &place.admin)?;
     let seeds = shard_seeds(config, &common, durable, &queue);
     // The shards have their own: when the last of them ends, so does the hint thread.
     drop(queue);
@@ -118,6 +119,7 @@ fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, S
             None => found.resp_addr.0.clone(),
         },
         http: options.http_listen.clone().unwrap_or_else(|| found.http_addr.clone()),
+        admin: options.admin_listen.clone().unwrap_or_else(|| found.admin_addr.clone()),
         data_dir: options.data_dir.clone().unwrap_or_else(|| found.data_dir.clone()),
     })
 }
@@ -264,9 +266,9 @@ fn bind_http(config: &Config, about: &About, addr: &str) -> Result<Option<BoundH
 }
 
 /// The operators' door, likewise.
-fn bind_admin(config: &Config, about: &About, node: &str) -> Result<Option<BoundHttp>, StartError> {
-    let addr = config.node(node).map(|node| node.admin_addr.clone()).filter(|addr| !addr.is_empty());
-    addr.map(|addr| settings::admin(config, about, addr)).map(HttpListening::bind).transpose()
+fn bind_admin(config: &Config, about: &About, addr: &str) -> Result<Option<BoundHttp>, StartError> {
+    let listening = (!addr.is_empty()).then(|| settings::admin(config, about, addr.to_owned()));
+    listening.map(HttpListening::bind).transpose()
 }
 
 fn start_checkpoints(
