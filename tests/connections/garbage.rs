@@ -20,7 +20,7 @@ use crate::node::Node;
 /// The most that the node held at one time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Peak {
-    pub sockets: usize,
+    pub descriptors: usize,
     pub resident_kib: u64,
 }
 
@@ -47,7 +47,7 @@ pub async fn send(node: &Node, many: usize, at_once: usize) -> Peak {
                     drop(place);
                 });
                 if k % LOOK_EVERY == LOOK_EVERY - 1 {
-                    peak.sockets = peak.sockets.max(node.descriptors());
+                    peak.descriptors = peak.descriptors.max(node.descriptors());
                     peak.resident_kib = peak.resident_kib.max(node.resident_kib());
                 }
             }

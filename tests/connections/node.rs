@@ -105,7 +105,7 @@ impl Node {
     /// How long a write takes at the RESP door, one after the other.
     pub fn latencies(&self) -> String {
         let mut resp = self.connect(Door::Resp);
-        let mut taken = Histogram::<u64>::new(3).expect("three digits");
+        let mut taken = Histogram::<u64>::new_with_max(DEADLINE.as_micros() as u64, 3).expect("three digits");
         let mut reply = [0; 5];
         for _ in 0..500 {
             let begun = Instant::now();
