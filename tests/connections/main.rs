@@ -22,7 +22,7 @@ use clients::{Door, Idle};
 use node::Node;
 
 /// Nothing here takes longer unless it is broken.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn size(name: &str, small: usize) -> usize {
     std::env::var(name).map_or(small, |text| text.parse().expect("a size is a whole number"))
