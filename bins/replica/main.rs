@@ -17,6 +17,11 @@ mod failure;
 
 use failure::Failure;
 
+/// Requests are freed in bursts, on other threads than they came on: what the system's allocator does worst.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One node of a Quorate cluster.
 #[derive(Debug, Parser)]
 #[command(name = "replica", version, about, after_help = EXIT_CODES)]
