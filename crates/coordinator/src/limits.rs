@@ -4,7 +4,9 @@ use quorate_types::Refusal;
 
 use crate::config::{CoordinatorConfig, HedgePolicy};
 
+/// The limit of requests under way, by name.
 pub(crate) const REQUESTS_MAX: &str = "requests_max";
+/// The limit of the bytes in them, by name.
 pub(crate) const REQUEST_BYTES_MAX: &str = "request_bytes_max";
 
 /// Unanswered requests and the bytes that all requests in flight hold.

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
+
+use crate::feed::Feed;
 
 /// Who answers.
 ///
@@ -23,6 +26,11 @@ pub trait Node: Send + Sync + 'static {
 
     /// The node's metrics as OpenMetrics text; `under` is what only the door knows.
     fn metrics(&self, under: Under) -> MetricsText;
+    /// What happens to the node.
+    fn feed(&self) -> Arc<Feed>;
+
+    /// How often each limit was reached since the start, by its name in the configuration.
+    fn limits_reached(&self) -> Vec<(&'static str, u64)>;
 
     /// Something worth counting happened.
     fn count(&self, what: Count);
@@ -73,6 +81,10 @@ pub enum Count {
     BodyTimeout,
     /// A client did not take its answer in time: `http.write_timeout`.
     WriteTimeout,
+    /// A stream of events was refused: `http.subscribers_max`.
+    SubscribersMax,
+    /// A stream of events ended because its client was too far behind: `http.events_kept_max`.
+    SubscriberCutOff,
     /// A connection ended because no whole head came: garbage, too long, or `http.head_timeout`.
     HeadBroken,
     /// An answer with a status from 400 to 499, 404 for a key without a value left out.

@@ -15,12 +15,12 @@ use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
 use crate::trace::{TRACEPARENT, Trace, Traced};
-use crate::{batch, health, reply, scan, store, views};
+use crate::{admin, batch, events, health, reply, scan, store, views};
 
 /// The description of this interface; a test holds it against [`table`].
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
 
-/// The paths, and what each answers.
+/// The paths of the clients' door, and what each answers.
 pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
     let store = || get(store::get).put(store::put).post(store::put).delete(store::delete);
     vec![
@@ -35,9 +35,22 @@ pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
         ("/api/v1/ring", get(views::ring)),
         ("/api/v1/hints", get(views::hints)),
         ("/api/v1/explain", get(views::explain)),
+        ("/api/v1/events", get(events::events)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
         ("/metrics", get(health::metrics)),
+        ("/version", get(health::version)),
+        ("/openapi.json", get(openapi)),
+    ]
+}
+
+/// The paths of the operators' door.
+pub(crate) fn admin_table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
+    vec![
+        ("/api/v1/admin/checkpoint", post(admin::checkpoint)),
+        ("/api/v1/admin/drain", get(admin::draining).post(admin::drain)),
+        ("/health/live", get(health::live)),
+        ("/health/ready", get(health::ready)),
         ("/version", get(health::version)),
         ("/openapi.json", get(openapi)),
     ]
@@ -49,7 +62,8 @@ async fn openapi() -> Response {
 
 /// All routes of `door`.
 pub(crate) fn router(door: &Arc<Door>) -> Router {
-    let routes = table().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    let table = if door.is_for_admin() { admin_table() } else { table() };
+    let routes = table.into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -58,7 +72,7 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
 }
 
 async fn no_route(request: Request) -> Problem {
-    let detail = format!("there is nothing at {}; keys are below /api/v1/store/", request.uri().path());
+    let detail = format!("there is nothing at {}; /openapi.json says what there is", request.uri().path());
     Problem::rejected(StatusCode::NOT_FOUND, "no-such-route", detail)
 }
 

@@ -11,6 +11,7 @@ use quorate_types::NodeId;
 use quorate_wire::{PeerMessage, Response};
 
 use crate::LinkId;
+use crate::liveness::PeerChange;
 
 /// The effects of one turn; cleared and used again.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub struct Effects {
     pub urge: Vec<NodeId>,
     /// Links to close; no `LinkDown` is expected for them, one is ignored.
     pub close: Vec<LinkId>,
+    /// Peers that this shard sees come or go since the last turn, in the order in which they did: news, nothing to do.
+    pub peers: Vec<PeerChange>,
 }
 
 impl Effects {
@@ -49,6 +52,7 @@ impl Effects {
         self.hints.clear();
         self.urge.clear();
         self.close.clear();
+        self.peers.clear();
     }
 
     /// Whether there is nothing to do.
@@ -61,6 +65,7 @@ impl Effects {
             && self.hints.is_empty()
             && self.urge.is_empty()
             && self.close.is_empty()
+            && self.peers.is_empty()
     }
 }
 

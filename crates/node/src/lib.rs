@@ -93,6 +93,6 @@ pub use config::{ClockConfig, HandoffConfig, LivenessConfig, ShardConfig, ShardL
 pub use counters::NodeCounters;
 pub use effects::{Effects, HintCommand, LogBuffer, LogRecord};
 pub use event::{DialFailure, Direction, Event, HintBacklog, LinkId, LinkLoss, LinkPeer};
-pub use liveness::{DownReason, PeerView};
+pub use liveness::{DownReason, PeerChange, PeerView};
 pub use shard::{Queue, Shard};
-pub use status::ShardStatus;
+pub use status::{LimitsReached, ShardStatus};

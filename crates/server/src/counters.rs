@@ -81,6 +81,10 @@ counters! {
     http_body_timeout_hit,
     /// Connections closed because their client took nothing for `http.write_timeout`.
     http_write_timeout_hit,
+    /// Streams of events refused because `http.subscribers_max` were open.
+    http_subscribers_max_hit,
+    /// Streams of events ended because their client was more than `http.events_kept_max` events behind.
+    http_subscribers_cut_off,
     /// Connections closed because no whole head came: garbage, longer than `http.head_bytes_max`, `http.head_timeout`.
     http_heads_broken,
     /// Answers to HTTP clients that blamed them.

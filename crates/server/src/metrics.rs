@@ -23,4 +23,5 @@ mod table;
 pub(crate) mod tests;
 
 pub(crate) use exposition::exposition;
+pub(crate) use rows::LIMITS;
 pub(crate) use scene::Scene;

@@ -212,8 +212,17 @@ pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListenin
         head_timeout: http.head_timeout,
         body_timeout: http.body_timeout,
         write_timeout: http.write_timeout,
+        subscribers_max: http.subscribers_max,
+        heartbeat_every: http.heartbeat_every,
     };
     HttpListening { addr, about, limits }
+}
+
+/// The door for operators at `addr`.
+pub(crate) fn admin(config: &Config, about: &About, addr: String) -> HttpListening {
+    let clients = http(config, about, addr);
+    let limits = quorate_http::Limits { connections_max: config.admin.connections_max, ..clients.limits };
+    HttpListening { limits, ..clients }
 }
 
 /// The first line of the file; an empty path is no password.

@@ -156,6 +156,20 @@ async fn a_read_older_than_its_context_is_no_answer_and_a_write_waits_until_it_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_shall_be_minimal_is_answered_204_with_its_version() {
+    let bench = Bench::new();
+    for (line, headers) in [
+        ("PUT /api/v1/store/k?return=minimal", ""),
+        ("POST /api/v1/store/k", "prefer: return=minimal"),
+        ("DELETE /api/v1/store/k?return=minimal", ""),
+    ] {
+        let reply = bench.send(line, headers, if line.starts_with('D') { "" } else { "v" }).await;
+        assert_eq!((reply.status, reply.text(), reply.header("content-type")), (204, "", None), "{line}");
+        assert!(reply.header("etag").is_some(), "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn health_and_version_say_how_the_node_is() {
     let bench = Bench::new();
     assert_eq!(bench.send("GET /health/live", "", "").await.text(), r#"{"status":"live"}"#);

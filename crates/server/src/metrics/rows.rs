@@ -153,6 +153,8 @@ pub(crate) const LIMITS: &[(&str, &str)] = &[
     ("http.bodies_bytes_max", "http_bodies_bytes_max_hit"),
     ("http.body_timeout", "http_body_timeout_hit"),
     ("http.write_timeout", "http_write_timeout_hit"),
+    ("http.subscribers_max", "http_subscribers_max_hit"),
+    ("http.events_kept_max", "http_subscribers_cut_off"),
 ];
 
 /// See the module.

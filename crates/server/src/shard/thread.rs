@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use quorate_node::{Effects, Shard};
+use quorate_node::{Effects, LimitsReached, Shard};
 use quorate_transport::{Listener, Transport, TransportError};
 use quorate_types::{NodeId, Now};
 use quorate_wal::Wal;
@@ -115,6 +115,7 @@ impl ShardSeed {
             draining: Draining::No,
             meter: Meter::new(common.overview.keyspaces()),
             now: Now::default(),
+            limits_told: LimitsReached::default(),
             common,
         }
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_coordinator::Origin;
-use quorate_node::{Effects, Event, Shard};
+use quorate_node::{Effects, Event, LimitsReached, Shard};
 use quorate_types::Now;
 use tokio::time::Sleep;
 use tracing::error;
@@ -75,6 +75,8 @@ pub(crate) struct ShardLoop {
     pub(crate) slow_log: SlowLog,
     /// What time it is in this turn.
     pub(crate) now: Now,
+    /// How often the machine's limits had been reached when that was last told.
+    pub(crate) limits_told: LimitsReached,
 }
 
 /// How far a graceful end has come.
@@ -129,6 +131,7 @@ impl ShardLoop {
             }
             now = self.tell_time();
         }
+        self.tell_limits();
         self.report_drained();
     }
 
@@ -160,6 +163,19 @@ impl ShardLoop {
             error!(%failure, "the log failed: this node takes no writes until it is restarted and has recovered");
             self.common.fail(&failure.to_string());
             self.shard.on_event(now, Event::LogFailed, &mut self.effects);
+        }
+    }
+
+    fn tell_limits(&mut self) {
+        let reached = self.shard.limits_reached();
+        if reached == self.limits_told {
+            return;
+        }
+        let before = std::mem::replace(&mut self.limits_told, reached);
+        for ((limit, times), (_, told)) in reached.named().into_iter().zip(before.named()) {
+            if times > told {
+                self.common.news.limit_reached(limit, times - told);
+            }
         }
     }
 

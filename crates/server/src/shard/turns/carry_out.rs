@@ -9,7 +9,7 @@ use crate::connections::ConnectionId;
 use crate::shard::turns::{SHARD_QUEUE_MAX, STATUS_REQUESTS_MAX, ShardLoop};
 
 impl ShardLoop {
-    /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials. All but the log's.
+    /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials, news. All but the log's.
     pub(super) fn carry_out(&mut self) {
         for (link, message) in self.effects.sends.drain(..) {
             self.desk.send(link, &message);
@@ -37,6 +37,9 @@ impl ShardLoop {
         }
         for link in self.effects.close.drain(..) {
             self.desk.close(ConnectionId(link.0));
+        }
+        for change in self.effects.peers.drain(..) {
+            self.common.peer_changed(self.index, change);
         }
     }
 
