@@ -20,6 +20,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod deadline;
+mod differential;
 mod doors;
 mod handshakes;
 mod install;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
     let mut suite = Suite { settings, doors, ledger: Ledger::default(), runs: Vec::new() };
     let mut trials = suite.of_clients();
     trials.extend(suite.of_handshakes());
+    trials.extend(suite.of_redis());
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(processes);
     if !arguments.list {
@@ -112,6 +114,23 @@ impl Suite {
             Trial::test(format!("handshakes::{name}"), move || handshakes::replay(&name, &door))
         };
         handshakes::names().into_iter().map(trial).collect()
+    }
+
+    fn of_redis(&self) -> Vec<Trial> {
+        let (door, settings) = (self.doors.own.clone(), self.settings.clone());
+        let sequences = move || differential::sequences(&door, &settings);
+        let door = self.doors.own.clone();
+        let name = |case: &str| format!("differential::{case}");
+        vec![
+            self.trial("redis-server", name("random_commands_are_replied_to_as_by_redis"), sequences),
+            Trial::test(name("every_offered_command_is_drawn"), move || {
+                differential::every_offered_command_is_drawn(&door)
+            }),
+            Trial::test(
+                name("every_difference_is_in_the_docs"),
+                differential::every_difference_is_in_the_docs,
+            ),
+        ]
     }
 
     fn trial(

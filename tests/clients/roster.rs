@@ -67,4 +67,9 @@ pub const CLIENTS: &[Client] = &[
     client("redis-py-6", Language::Python, "redis_py", "redis==6.4.0"),
     client("redis-py-7", Language::Python, "redis_py", "redis==7.4.1"),
     cheap(client("redis-py-8", Language::Python, "redis_py", "redis==8.1.0")),
+    client("coredis", Language::Python, "coredis_suite", "coredis==6.9.0"),
+    client("valkey-glide", Language::Python, "valkey_glide", "valkey-glide==2.6.0"),
+    client("ioredis", Language::Node, "ioredis", ""),
+    client("node-redis", Language::Node, "node_redis", ""),
+    client("iovalkey", Language::Node, "iovalkey", ""),
 ];

@@ -77,6 +77,31 @@ A key's value and its expiry each carry the stamp of the write that set them, an
 racing `SET` loses neither: the newer of both expiries holds, whichever value wins. `EXPIRE`, `PERSIST` and
 `SET … KEEPTTL` read first, at the level for reads (`KEEPTTL` at the keyspace's).
 
+## Where a reply differs from that of Redis
+
+Random sequences of all commands below go to a node and to a real Redis; the replies are the same, errors to the letter,
+but for these:
+
+| commands | what differs, or why |
+|---|---|
+| all | a key has at least one byte; what needs compare-and-set is refused (below); an error repeats no bytes that are no text |
+| `SET`, `EXPIRE`, `PEXPIRE`, `EXPIREAT`, `PEXPIREAT` | options that need compare-and-set are refused |
+| `GETEX` | a wrong expiry is an error also if the key does not exist |
+| `UNLINK` | the number of keys that were named: nothing is read |
+| `SCAN` | cursors are places on the ring; a page holds whole tokens; what is no number below 2^63 is an invalid cursor |
+| `READONLY`, `READWRITE` | taken and without effect: every node takes reads and writes |
+| `CLIENT LIST`, `COMMAND LIST` | options are not offered |
+| `CLIENT NO-TOUCH`, `CLIENT SETINFO`, `COMMAND GETKEYS` | as in Redis 7.2, also beside an older one |
+| `DBSIZE` | an estimate |
+| `MEMORY USAGE` | an estimate of other memory |
+| `HELLO` | the version that is emulated, and the number of the connection |
+| `CLIENT ID`, `CLIENT INFO`, `CLIENT LIST`, `INFO`, `CONFIG GET`, `TIME` | another server |
+| `COMMAND` and its subcommands | other commands |
+| `TTL`, `PTTL`, `EXPIRETIME`, `PEXPIRETIME` | time goes on between two servers |
+
+A client that sends `MULTI`, commands and `EXEC` in one go gets errors for both, and what stands between them is executed
+as it comes.
+
 ## What is offered
 ";
 
