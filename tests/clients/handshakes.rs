@@ -47,7 +47,8 @@ pub fn names() -> Vec<String> {
 }
 
 fn read(name: &str) -> Result<String, Failed> {
-    Ok(fs::read_to_string(folder().join(format!("{name}.txt")))?)
+    let text = fs::read_to_string(folder().join(format!("{name}.txt")));
+    Ok(text.map_err(|why| format!("its fixture: {why} (CLIENTS_RECORD=1 writes it)"))?)
 }
 
 /// Plays the fixture `name` to `door`: each command must be answered as it was when it was recorded.

@@ -69,7 +69,6 @@ fn wanted(client: &Client) -> String {
         Language::Go => "go.mod",
         Language::Java => "pom.xml",
         Language::Node => "package.json",
-        Language::Rust => "Cargo.toml",
     };
     fs::read_to_string(sources(client.language).join(manifest)).unwrap_or_default()
 }
@@ -107,10 +106,6 @@ fn fetch(client: &Client, folder: &Path) -> Result<(), Missing> {
             fetched(Command::new("npm").args(npm).current_dir(folder))
         }
         Language::Go => fetched(Command::new("go").args(["mod", "download"]).current_dir(from)),
-        Language::Rust => {
-            let cargo = ["fetch", "--quiet", "--locked", "--manifest-path"];
-            fetched(Command::new("cargo").args(cargo).arg(from.join("Cargo.toml")))
-        }
         Language::Java => {
             let mvn = ["-q", "-B", "dependency:copy-dependencies", "-f"];
             let out = format!("-DoutputDirectory={}", folder.join("jars").display());
@@ -129,16 +124,12 @@ fn build(language: Language, folder: &Path) -> Result<(), Missing> {
         Language::Go => {
             built(Command::new("go").args(["build", "-o"]).arg(folder.join("suite")).current_dir(from))
         }
-        Language::Rust => {
-            let cargo = ["build", "--quiet", "--locked", "--manifest-path"];
-            let mut command = Command::new("cargo");
-            built(command.args(cargo).arg(from.join("Cargo.toml")).arg("--target-dir").arg(folder))
-        }
         Language::Java => {
             let mut command = Command::new("javac");
             command.arg("-cp").arg(format!("{}/*", folder.join("jars").display()));
             command.arg("-d").arg(folder.join("classes"));
-            let programs = ["Suite", "Jedis", "Lettuce"].map(|name| from.join(format!("{name}Suite.java")));
+            let programs =
+                ["Suite", "JedisSuite", "LettuceSuite"].map(|name| from.join(format!("{name}.java")));
             built(command.args(programs))
         }
     }
@@ -163,7 +154,6 @@ fn command(client: &Client, folder: &Path) -> Command {
             command.arg(client.program);
             command
         }
-        Language::Rust => Command::new(folder.join("debug").join(client.program)),
         Language::Java => {
             let mut command = Command::new("java");
             let paths = [

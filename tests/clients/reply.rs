@@ -73,19 +73,6 @@ impl Reply {
         (0..count).map(|_| Reply::read(input)).collect()
     }
 
-    /// A copy in which every reply inside it is what `change` makes of it, the innermost first.
-    pub fn map(&self, change: &impl Fn(Reply) -> Reply) -> Reply {
-        let all = |replies: &[Reply]| replies.iter().map(|reply| reply.map(change)).collect();
-        change(match self {
-            Reply::Array(replies) => Reply::Array(all(replies)),
-            Reply::Set(replies) => Reply::Set(all(replies)),
-            Reply::Map(pairs) => {
-                Reply::Map(pairs.iter().map(|(key, value)| (key.map(change), value.map(change))).collect())
-            }
-            other => other.clone(),
-        })
-    }
-
     /// The text of a bulk or verbatim string or a status.
     pub fn text(&self) -> Option<&str> {
         match self {

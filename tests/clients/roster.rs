@@ -7,7 +7,6 @@ pub enum Language {
     Java,
     Node,
     Python,
-    Rust,
     /// Programs of the system, driven by a shell script.
     Shell,
 }
@@ -72,4 +71,8 @@ pub const CLIENTS: &[Client] = &[
     client("ioredis", Language::Node, "ioredis", ""),
     client("node-redis", Language::Node, "node_redis", ""),
     client("iovalkey", Language::Node, "iovalkey", ""),
+    client("go-redis", Language::Go, "go_redis", ""),
+    client("rueidis", Language::Go, "rueidis", ""),
+    client("jedis", Language::Java, "JedisSuite", ""),
+    client("lettuce", Language::Java, "LettuceSuite", ""),
 ];
