@@ -190,6 +190,9 @@ fn advice(asked: Asked<'_>, error: &ClientError) -> String {
         ClientError::Rejected { reason: Refusal::NewestUnknown { .. }, .. } => {
             "again, with a longer --timeout; `kvctl status` shows who is down".to_owned()
         }
+        ClientError::Rejected { reason: Refusal::ClockAhead { .. }, .. } => {
+            "another node (--coordinator NODE), and repair that node's clock: it takes writes again at once".to_owned()
+        }
         ClientError::Rejected { reason: Refusal::ClockBehind { .. } | Refusal::ClockSkew { .. }, .. } => {
             "another node (--coordinator NODE), and look at the clocks: that node's, and whose wrote last \
              (`kvctl explain`)"

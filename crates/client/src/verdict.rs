@@ -111,7 +111,8 @@ fn of_refusal(refusal: &Refusal) -> Verdict {
         | Refusal::RingMismatch { .. }
         | Refusal::NotReplica
         | Refusal::ClockSkew { .. }
-        | Refusal::ClockBehind { .. } => Verdict::Again(Again::Elsewhere, fate),
+        | Refusal::ClockBehind { .. }
+        | Refusal::ClockAhead { .. } => Verdict::Again(Again::Elsewhere, fate),
         _ => Verdict::End(fate),
     }
 }

@@ -155,7 +155,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Problem {
         }
         Refusal::UnknownKeyspace => rejected(StatusCode::BAD_REQUEST, "unknown-keyspace"),
         Refusal::Unsupported { .. } => rejected(StatusCode::NOT_IMPLEMENTED, "unsupported"),
-        Refusal::ClockSkew { .. } | Refusal::ClockBehind { .. } => failed("clock-skew"),
+        Refusal::ClockSkew { .. } | Refusal::ClockBehind { .. } | Refusal::ClockAhead { .. } => {
+            failed("clock-skew")
+        }
         _ => failed("refused"),
     }
 }

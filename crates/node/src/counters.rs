@@ -41,6 +41,8 @@ counters! {
     clock_ceilings,
     /// Writes refused because their stamp was too far ahead.
     clock_skew_refused,
+    /// Writes refused because this node's own clock was further ahead of most nodes' than `clock_skew_max`.
+    clock_ahead_refused,
     /// Writes taken whose stamp was further ahead than `clock_skew_warn`.
     clock_skew_warned,
     /// Duplicates of a request in flight, dropped.

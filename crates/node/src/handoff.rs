@@ -42,12 +42,14 @@ pub(crate) struct HintSlot {
     index: u32,
 }
 
-/// How a hint ended.
+/// How a hint stands, once no copy of it is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+enum Standing {
     Delivered,
     /// The target will never take it.
     Dropped,
+    /// It is older than the window.
+    Expired,
     /// It will be tried again.
     Failed,
 }
@@ -57,7 +59,7 @@ struct Progress {
     number: HintNumber,
     /// Copies on their way.
     waiting: u32,
-    failed: bool,
+    standing: Standing,
 }
 
 #[derive(Debug)]
@@ -161,10 +163,15 @@ impl Handoff {
 
     /// A page was read: what is to be sent, each hint under its slot; then [`Handoff::on_sent`].
     ///
-    /// A hint older than the window is not among them and counts as dropped; `expired` says how many.
-    pub(crate) fn on_page(&mut self, now: Now, target: NodeId, hints: Vec<(HintNumber, Hint)>) -> Opened {
+    /// A hint older than the window is not among them.
+    pub(crate) fn on_page(
+        &mut self,
+        now: Now,
+        target: NodeId,
+        hints: Vec<(HintNumber, Hint)>,
+    ) -> Vec<(HintSlot, Hint)> {
         let window_ms = u64::try_from(self.config.window.as_millis()).unwrap_or(u64::MAX);
-        let mut opened = Opened::default();
+        let mut opened = Vec::new();
         let Some(known) = self.targets.get_mut(&target) else { return opened };
         let State::Reading { .. } = known.state else { return opened };
         if hints.is_empty() {
@@ -176,11 +183,11 @@ impl Handoff {
         let mut page = Page { hints: Vec::with_capacity(hints.len()), open: 1, bytes: 0, started: now.mono };
         for (index, (number, hint)) in (0..).zip(hints) {
             page.bytes += hint.encoded_len() as u64;
-            page.hints.push(Progress { number, waiting: 0, failed: false });
-            if hint.created_wall_ms.saturating_add(window_ms) <= now.wall_ms {
-                opened.expired += 1;
-            } else {
-                opened.hints.push((HintSlot { target, page: known.page, index }, hint));
+            let is_expired = hint.created_wall_ms.saturating_add(window_ms) <= now.wall_ms;
+            let standing = if is_expired { Standing::Expired } else { Standing::Delivered };
+            page.hints.push(Progress { number, waiting: 0, standing });
+            if !is_expired {
+                opened.push((HintSlot { target, page: known.page, index }, hint));
             }
         }
         known.state = State::Sending(page);
@@ -203,24 +210,30 @@ impl Handoff {
         page.hints[index].waiting += 1;
     }
 
-    /// A copy was settled: how the hint ended, if this was its last copy; then ask [`Handoff::finish`].
-    pub(crate) fn on_verdict(&mut self, slot: HintSlot, verdict: &Verdict) -> Option<Ended> {
-        let (page, index) = self.page(slot)?;
-        let hint = &mut page.hints[index];
-        hint.waiting = hint.waiting.checked_sub(1)?;
-        let refused_for_good = matches!(verdict, Verdict::Refused(why) if is_for_good(why));
-        let failed = *verdict != Verdict::Acked && !refused_for_good;
-        hint.failed |= failed && !planted(Mutant::FailedHintIsDelivered);
-        if hint.waiting > 0 {
-            return None;
+    /// The hint goes nowhere any more.
+    pub(crate) fn on_dropped(&mut self, slot: HintSlot) {
+        if let Some((page, index)) = self.page(slot) {
+            page.hints[index].standing = Standing::Dropped;
         }
-        let failed = hint.failed;
-        page.open -= 1;
-        Some(match (failed, refused_for_good) {
-            (true, _) => Ended::Failed,
-            (false, true) => Ended::Dropped,
-            (false, false) => Ended::Delivered,
-        })
+    }
+
+    /// A copy was settled; then ask [`Handoff::finish`].
+    pub(crate) fn on_verdict(&mut self, slot: HintSlot, verdict: &Verdict) {
+        let Some((page, index)) = self.page(slot) else { return };
+        let hint = &mut page.hints[index];
+        let Some(waiting) = hint.waiting.checked_sub(1) else { return };
+        hint.waiting = waiting;
+        match verdict {
+            Verdict::Acked => {}
+            Verdict::Refused(why) if is_for_good(why) => {
+                if hint.standing == Standing::Delivered {
+                    hint.standing = Standing::Dropped;
+                }
+            }
+            _ if planted(Mutant::FailedHintIsDelivered) => {}
+            _ => hint.standing = Standing::Failed,
+        }
+        page.open -= usize::from(waiting == 0);
     }
 
     /// Everything of the page of `target` was sent.
@@ -297,20 +310,30 @@ impl Target {
         if page.open > 0 && !planted(Mutant::HintDeletedBeforeAck) {
             return None;
         }
-        let done = page.hints.iter().take_while(|hint| !hint.failed);
-        let count = done.clone().count();
-        let through = done.last().map(|hint| hint.number);
-        let complete = count == page.hints.len();
+        let done = page.hints.iter().take_while(|hint| hint.standing != Standing::Failed);
+        let through = done.clone().last().map(|hint| hint.number);
+        let count = |standing| done.clone().filter(|hint| hint.standing == standing).count() as u64;
+        let end = PageEnd {
+            delivered: count(Standing::Delivered),
+            dropped: count(Standing::Dropped),
+            expired: count(Standing::Expired),
+            complete: done.clone().count() == page.hints.len(),
+        };
         let not_before = page.started + Duration::from_nanos(page.bytes.saturating_mul(1_000_000_000) / rate);
         self.state = State::Idle;
         self.position = through.unwrap_or(self.position);
-        self.backlog.durable = self.backlog.durable.saturating_sub(count as u64);
-        if complete {
+        self.backlog.durable = self.backlog.durable.saturating_sub(end.done());
+        if end.complete {
             self.went_well(not_before, config);
         } else {
+            // A target that takes a part is not to be waited for: it is given less at a time.
+            if end.done() > 0 {
+                self.backoff = config.backoff_min;
+            }
             self.went_badly(now, config);
+            self.not_before = self.not_before.max(not_before);
         }
-        Some((if complete { PageEnd::Complete } else { PageEnd::Failed }, through))
+        Some((end, through))
     }
 
     fn went_well(&mut self, not_before: Mono, config: &HandoffConfig) {
@@ -326,20 +349,23 @@ impl Target {
     }
 }
 
-/// How a page ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PageEnd {
-    Complete,
-    /// Some of it will be sent again.
-    Failed,
+/// How a page ended: what of its hints is done with for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PageEnd {
+    /// Acknowledged by the target, or by today's owners.
+    pub(crate) delivered: u64,
+    /// Never taken by the target.
+    pub(crate) dropped: u64,
+    /// Older than the window.
+    pub(crate) expired: u64,
+    /// Nothing of it will be sent again.
+    pub(crate) complete: bool,
 }
 
-/// A page on its way.
-#[derive(Debug, Default)]
-pub(crate) struct Opened {
-    pub(crate) hints: Vec<(HintSlot, Hint)>,
-    /// Hints dropped because they were too old.
-    pub(crate) expired: u64,
+impl PageEnd {
+    fn done(&self) -> u64 {
+        self.delivered + self.dropped + self.expired
+    }
 }
 
 /// Whether a replica that refuses so will never take the write.

@@ -94,5 +94,5 @@ pub use counters::NodeCounters;
 pub use effects::{Effects, HintCommand, LogBuffer, LogRecord};
 pub use event::{DialFailure, Direction, Event, HintBacklog, LinkId, LinkLoss, LinkPeer};
 pub use liveness::{DownReason, PeerView};
-pub use shard::Shard;
+pub use shard::{Queue, Shard};
 pub use status::ShardStatus;

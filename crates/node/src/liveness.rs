@@ -58,6 +58,8 @@ struct Peer {
     down: DownReason,
     rtt_us: u32,
     ahead_ms: i64,
+    /// What its wall clock showed at our running time 0, if it told.
+    wall_at_start_ms: Option<i64>,
     /// Not urged again before this.
     urge_after: Mono,
 }
@@ -82,6 +84,8 @@ pub(crate) struct Peers {
     changes: Vec<Change>,
     last_turn: Option<Mono>,
     ping_due: Mono,
+    /// Most nodes' wall clocks showed this or less at our running time 0; unknown before enough of them told.
+    most_at_start_ms: Option<i64>,
 }
 
 impl Liveness for Peers {
@@ -108,6 +112,7 @@ impl Peers {
             down: DownReason::NotConnected,
             rtt_us: 0,
             ahead_ms: 0,
+            wall_at_start_ms: None,
             urge_after: Mono(0),
         };
         let known = members.into_iter().filter(|&node| node != me).map(|node| (node, peer())).collect();
@@ -119,6 +124,7 @@ impl Peers {
             changes: Vec::new(),
             last_turn: None,
             ping_due: Mono(0),
+            most_at_start_ms: None,
         }
     }
 
@@ -187,7 +193,32 @@ impl Peers {
         let sample = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1);
         peer.rtt_us = if peer.rtt_us == 0 { sample } else { peer.rtt_us - peer.rtt_us / 8 + sample / 8 };
         let half_ms = u64::try_from(rtt.as_millis() / 2).unwrap_or(0);
-        peer.ahead_ms = wall_ms.saturating_add(half_ms).cast_signed() - now.wall_ms.cast_signed();
+        let theirs_ms = wall_ms.saturating_add(half_ms).cast_signed();
+        peer.ahead_ms = theirs_ms - now.wall_ms.cast_signed();
+        peer.wall_at_start_ms = Some(theirs_ms - millis(now.mono));
+        self.compare_clocks();
+    }
+
+    /// How far `wall_ms` is ahead of the clocks of most nodes that are alive, this one among them: for a stamp that far
+    /// ahead, milliseconds. It is measured by our running time, so that a jump of our own wall clock shows at once.
+    ///
+    /// `None`: not known, because too few have told their clock; it takes two peers to outvote this node.
+    pub(crate) fn ahead_of_most(&self, now: Mono, wall_ms: u64) -> Option<u64> {
+        let most = self.most_at_start_ms? + millis(now);
+        u64::try_from(wall_ms.cast_signed() - most).ok()
+    }
+
+    /// Whether enough peers have told their clock to know that ours is wrong; with one peer none ever will.
+    pub(crate) fn are_clocks_compared(&self) -> bool {
+        self.most_at_start_ms.is_some() || self.known.len() < 2
+    }
+
+    /// Finds the clock that is not behind those of most: of `k` that told, and ours, more than half.
+    fn compare_clocks(&mut self) {
+        let told = self.known.values().filter(|peer| peer.alive).filter_map(|peer| peer.wall_at_start_ms);
+        let mut told: Vec<i64> = told.collect();
+        told.sort_unstable();
+        self.most_at_start_ms = told.get(told.len().div_ceil(2)).copied();
     }
 
     /// Convicts who was silent; links that were silent for very long are returned, to be closed.
@@ -257,6 +288,7 @@ impl Peers {
             peer.alive = true;
             peer.since = now;
             self.changes.push(Change { peer: node, alive: true });
+            self.compare_clocks();
         }
     }
 
@@ -267,8 +299,13 @@ impl Peers {
             peer.alive = false;
             peer.since = now;
             self.changes.push(Change { peer: node, alive: false });
+            self.compare_clocks();
         }
     }
+}
+
+fn millis(at: Mono) -> i64 {
+    (at.0 / 1_000_000).cast_signed()
 }
 
 /// A peer as this shard sees it.
@@ -402,5 +439,30 @@ mod tests {
         assert_eq!(numbers, [1, 2]);
         let view = peers.views().next().unwrap();
         assert_eq!((view.rtt_us, view.clock_ahead_ms), (4_000, 698));
+    }
+
+    #[test]
+    fn it_takes_two_peers_to_outvote_our_own_clock_and_a_jump_of_it_shows_at_once() {
+        let nodes = [ME, PEER, NodeId(3), NodeId(4)];
+        let mut peers = Peers::new(ME, nodes, LivenessConfig::default());
+        let now = Now { mono: at(1_000), wall_ms: 500_000 };
+        for (link, node) in (1..).zip(nodes).skip(1) {
+            peers.on_outbound_up(at(1_000), LinkId(link), LinkPeer { node, ..far_end() });
+        }
+        peers.pings(now, &mut Vec::new());
+        let lead = |peers: &Peers, ms, wall_ms| peers.ahead_of_most(at(ms), wall_ms);
+        peers.on_pong(now, LinkId(2), 1, 500_000);
+        assert_eq!(lead(&peers, 1_000, 900_000), None, "one against one");
+        peers.on_pong(now, LinkId(3), 1, 500_200);
+        assert_eq!(lead(&peers, 1_000, 500_700), Some(500), "behind both");
+        assert_eq!(lead(&peers, 1_000, 500_100), None, "behind one of two");
+        peers.on_pong(now, LinkId(4), 1, 100_000);
+        assert_eq!(lead(&peers, 1_000, 500_700), Some(500), "whose clock is slow convicts nobody");
+        assert_eq!(lead(&peers, 3_000, 502_000), None);
+        assert_eq!(lead(&peers, 3_000, 4_102_200), Some(3_600_000));
+        peers.on_link_down(at(3_000), LinkId(3), LinkLoss::Closed);
+        assert_eq!(lead(&peers, 3_000, 4_102_000), Some(3_600_000));
+        peers.on_link_down(at(3_000), LinkId(2), LinkLoss::Closed);
+        assert_eq!(lead(&peers, 3_000, 4_102_000), None);
     }
 }

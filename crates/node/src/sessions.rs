@@ -67,6 +67,11 @@ impl Sessions {
         Sessions { known: BTreeMap::new(), slots: 0, numbers, slots_max, grace, next_forget: None }
     }
 
+    /// Numbers remembered over all sessions.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+
     /// A write of `origin` came in, as a retry with `version` or anew.
     pub(crate) fn admit(&mut self, now: Mono, origin: Origin, version: Option<Version>) -> Admission {
         let number = origin.number;

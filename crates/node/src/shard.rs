@@ -35,9 +35,12 @@ mod connections;
 mod hints;
 mod local;
 mod peer;
+mod queues;
 mod read_first;
 mod requests;
 mod route;
+
+pub use queues::Queue;
 
 /// One shard of one replica.
 pub struct Shard {
@@ -275,10 +278,15 @@ impl Shard {
     }
 
     fn reserve_stamps(&mut self, now: Now, out: &mut Effects) {
-        let log = &mut self.replica.log;
-        if log.has_failed() {
+        if self.replica.log.has_failed() {
             return;
         }
+        // A ceiling so far ahead would keep the stamps there when the clock is right again.
+        if let Some(why) = self.clock_is_ahead(now) {
+            self.counters.clock_ahead_refused += self.clients.parked.len() as u64;
+            return self.refuse_parked(now, &why, out);
+        }
+        let log = &mut self.replica.log;
         if let Some(ceiling) = self.stamps.ceiling_to_log(now, log.next_sequence()) {
             log.append_ceiling(ceiling, &mut out.log);
             crash_point!("clock.ceiling_logged");

@@ -23,20 +23,26 @@ pub(crate) struct Stamps {
     durable: Timestamp,
     /// Sequence number and value of the ceiling on its way to the log.
     pending: Option<(u64, Timestamp)>,
-    used: Mono,
+    used: Option<Mono>,
     wanted: bool,
 }
 
 impl Stamps {
-    /// A clock that begins at `start`, the stored ceiling, and wants its first one.
+    /// A clock that begins at `start`, the stored ceiling, and wants its first one when [`Stamps::begin`] was called or a
+    /// write waits: by then others may have told that this node's clock is wrong.
     pub(crate) fn new(shard: usize, start: Timestamp, config: ClockConfig) -> Stamps {
         let hlc = Hlc::new(shard, start, config.skew_max);
-        Stamps { hlc, config, durable: start, pending: None, used: Mono(0), wanted: true }
+        Stamps { hlc, config, durable: start, pending: None, used: None, wanted: false }
+    }
+
+    /// The clock is in use from now on.
+    pub(crate) fn begin(&mut self, now: Mono) {
+        self.used.get_or_insert(now);
     }
 
     /// A stamp for a write that came in now.
     pub(crate) fn issue(&mut self, now: Now) -> Result<Timestamp, HlcExhausted> {
-        self.used = now.mono;
+        self.used = Some(now.mono);
         let issued = self.hlc.issue(now.wall_ms);
         self.wanted |= issued.is_err();
         issued
@@ -48,7 +54,7 @@ impl Stamps {
     /// that this replica holds.
     pub(crate) fn observe(&mut self, now: Now, stamp: Timestamp) -> Result<Ahead, ClockSkew> {
         self.hlc.observe(stamp, now.wall_ms)?;
-        self.used = now.mono;
+        self.used = Some(now.mono);
         let warn = u64::try_from(self.config.skew_warn.as_millis()).unwrap_or(u64::MAX);
         let far = stamp.wall_ms() > now.wall_ms.saturating_add(warn);
         Ok(if far { Ahead::Far } else { Ahead::Little })
@@ -61,7 +67,7 @@ impl Stamps {
 
     /// The ceiling to append to the log now as record `sequence`, if one is wanted.
     pub(crate) fn ceiling_to_log(&mut self, now: Now, sequence: u64) -> Option<Timestamp> {
-        let idle = now.mono.since(self.used) > self.config.idle_after;
+        let idle = self.used.is_none_or(|used| now.mono.since(used) > self.config.idle_after);
         if self.pending.is_some() || (idle && !self.wanted) {
             return None;
         }
@@ -104,14 +110,17 @@ mod tests {
         Now { mono: Mono(ms * 1_000_000), wall_ms: 100_000 + ms }
     }
 
+    /// A clock that a write waits for.
     fn stamps(start: Timestamp) -> Stamps {
-        Stamps::new(0, start, ClockConfig::default())
+        let mut stamps = Stamps::new(0, start, ClockConfig::default());
+        assert_eq!(stamps.ceiling_to_log(now(0), 1), None, "nobody wants one");
+        assert!(stamps.issue(now(0)).is_err());
+        stamps
     }
 
     #[test]
     fn no_stamp_is_issued_before_the_first_ceiling_is_durable() {
         let mut stamps = stamps(Timestamp(0));
-        assert!(stamps.issue(now(0)).is_err());
         let ceiling = stamps.ceiling_to_log(now(0), 5).unwrap();
         assert_eq!(stamps.ceiling_to_log(now(1), 6), None, "one at a time");
         assert_eq!(stamps.on_logged(4), None);

@@ -7,6 +7,7 @@
 //! - every message is encoded, sent as bytes and decoded, and every disk write goes through the log's own code;
 //! - a shard takes turns as in production: everything that has come, then one end of the turn, then its effects.
 
+mod accounts;
 mod actions;
 mod checkpoint;
 pub mod client;

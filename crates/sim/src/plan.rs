@@ -91,6 +91,13 @@ pub enum Act {
         /// It is a violation if it does not hold after so long.
         within_ms: u64,
     },
+    /// This holds now, and at each moment of so long; all later steps are later by as much.
+    Throughout {
+        /// What.
+        wanted: Wanted,
+        /// How long.
+        for_ms: u64,
+    },
     /// A sentence for whoever looks on.
     Say(String),
 }
@@ -241,8 +248,8 @@ impl Plan {
                 }
                 Act::Ask(ask) if !ids.insert(ask.id) => return wrong(format!("the id {} is taken", ask.id)),
                 Act::Ask(ask) => ask.retry_by.into_iter().chain([ask.by]).collect(),
-                Act::Until { wanted: Wanted::Up(node), .. } => vec![*node],
-                Act::Again(_) | Act::Until { .. } | Act::Say(_) => Vec::new(),
+                Act::Until { wanted, .. } | Act::Throughout { wanted, .. } => wanted.nodes(),
+                Act::Again(_) | Act::Say(_) => Vec::new(),
             };
             if let Some(node) = nodes.iter().find(|node| !(1..=self.cluster.nodes).contains(*node)) {
                 return wrong(format!("there is no node {node}"));

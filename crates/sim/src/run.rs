@@ -3,6 +3,7 @@
 //!
 //! A failing `assert!` of the code under test is a violation like any other: it is caught and reported with its plan.
 
+mod again;
 mod clients;
 mod expect;
 mod faults;
@@ -169,6 +170,7 @@ impl<'a> Run<'a> {
                 Act::Ask(ask) => self.ask(ask),
                 Act::Again(id) => self.again(*id),
                 Act::Until { wanted, within_ms } => later += self.wait_until(wanted, *within_ms),
+                Act::Throughout { wanted, for_ms } => later += self.watch(wanted, *for_ms),
                 Act::Say(sentence) => self.show(Sight::Say(sentence)),
             }
         }

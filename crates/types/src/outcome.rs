@@ -108,6 +108,18 @@ pub enum Refusal {
         /// The bound, milliseconds.
         skew_max_ms: u64,
     },
+    /// The coordinator would stamp the write later than most nodes' clocks allow: they would refuse it. Nothing was
+    /// sent and nothing written.
+    #[error(
+        "the coordinator's clock is {ahead_ms} ms ahead of most nodes' clocks, more than clock_skew_max = \
+         {skew_max_ms} ms; nothing was written"
+    )]
+    ClockAhead {
+        /// How far, milliseconds.
+        ahead_ms: u64,
+        /// The bound, milliseconds.
+        skew_max_ms: u64,
+    },
 }
 
 /// What became of a put or a delete.

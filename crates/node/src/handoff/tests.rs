@@ -37,7 +37,7 @@ fn poll(handoff: &mut Handoff, ms: u64) -> Vec<HintCommand> {
 fn open(handoff: &mut Handoff, ms: u64, numbers: &[u64]) -> Vec<HintSlot> {
     assert_eq!(poll(handoff, ms).len(), 1);
     let opened = handoff.on_page(now(ms), TARGET, numbers.iter().map(|&n| hint(n)).collect());
-    let slots: Vec<HintSlot> = opened.hints.into_iter().map(|(slot, _)| slot).collect();
+    let slots: Vec<HintSlot> = opened.into_iter().map(|(slot, _)| slot).collect();
     for &slot in &slots {
         handoff.on_copy(slot);
     }
@@ -48,6 +48,14 @@ fn open(handoff: &mut Handoff, ms: u64, numbers: &[u64]) -> Vec<HintSlot> {
 fn finish(handoff: &mut Handoff, ms: u64) -> (Option<PageEnd>, Vec<HintCommand>) {
     let mut out = Vec::new();
     (handoff.finish(at(ms), &mut out).pop(), out)
+}
+
+fn complete(delivered: u64) -> PageEnd {
+    PageEnd { delivered, complete: true, ..PageEnd::default() }
+}
+
+fn in_part(delivered: u64) -> PageEnd {
+    PageEnd { delivered, ..PageEnd::default() }
 }
 
 fn delivered(through: u64) -> Vec<HintCommand> {
@@ -79,11 +87,11 @@ fn another_shards_targets_are_known_and_left_alone() {
 fn a_page_is_delivered_when_its_last_hint_is_and_the_next_begins_behind_it() {
     let mut handoff = handoff();
     let slots = open(&mut handoff, 50, &[3, 4]);
-    assert_eq!(handoff.on_verdict(slots[1], &Verdict::Acked), Some(Ended::Delivered));
+    handoff.on_verdict(slots[1], &Verdict::Acked);
     assert_eq!(finish(&mut handoff, 51), (None, Vec::new()));
-    assert_eq!(handoff.on_verdict(slots[0], &Verdict::Acked), Some(Ended::Delivered));
-    assert_eq!(finish(&mut handoff, 52), (Some(PageEnd::Complete), delivered(4)));
-    assert_eq!(handoff.on_verdict(slots[0], &Verdict::Acked), None, "settled already");
+    handoff.on_verdict(slots[0], &Verdict::Acked);
+    assert_eq!(finish(&mut handoff, 52), (Some(complete(2)), delivered(4)));
+    handoff.on_verdict(slots[0], &Verdict::Acked);
     assert_eq!(handoff.backlog(TARGET).durable, 3);
     let after = |command: &HintCommand| match command {
         HintCommand::ReadPage { after, bytes_max, .. } => (*after, *bytes_max),
@@ -98,12 +106,30 @@ fn a_page_that_failed_in_the_middle_goes_on_behind_what_came_before_after_a_paus
     let slots = open(&mut handoff, 50, &[3, 4, 5]);
     handoff.on_verdict(slots[0], &Verdict::Acked);
     let overloaded = Verdict::Refused(Refusal::Overloaded { limit: "peer_bytes_max".to_owned() });
-    assert_eq!(handoff.on_verdict(slots[1], &overloaded), Some(Ended::Failed));
+    handoff.on_verdict(slots[1], &overloaded);
     handoff.on_verdict(slots[2], &Verdict::Acked);
-    assert_eq!(finish(&mut handoff, 100), (Some(PageEnd::Failed), delivered(3)));
+    assert_eq!(finish(&mut handoff, 100), (Some(in_part(1)), delivered(3)));
     assert_eq!(poll(&mut handoff, 349), []);
     let again = HintCommand::ReadPage { target: TARGET, after: HintNumber(3), bytes_max: 128 << 10 };
     assert_eq!(poll(&mut handoff, 350), [again]);
+}
+
+#[test]
+fn a_target_that_takes_a_part_of_each_page_is_not_kept_waiting() {
+    let mut handoff = handoff();
+    let mut ms = 50;
+    for first in (3..60).step_by(2) {
+        let slots = open(&mut handoff, ms, &[first, first + 1]);
+        handoff.on_verdict(slots[0], &Verdict::Acked);
+        handoff.on_verdict(
+            slots[1],
+            &Verdict::Refused(Refusal::Overloaded { limit: "peer_requests_max".to_owned() }),
+        );
+        assert_eq!(finish(&mut handoff, ms), (Some(in_part(1)), delivered(first)));
+        handoff.on_backlog(at(ms), TARGET, backlog(5));
+        assert_eq!(handoff.next_timer(|_| true), Some(at(ms + 250)));
+        ms += 250;
+    }
 }
 
 #[test]
@@ -113,7 +139,7 @@ fn pauses_grow_to_their_bound_and_end_when_the_target_shows_life() {
     for pause in [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
         let slots = open(&mut handoff, ms, &[3]);
         handoff.on_verdict(slots[0], &Verdict::Lost);
-        assert_eq!(finish(&mut handoff, ms), (Some(PageEnd::Failed), Vec::new()));
+        assert_eq!(finish(&mut handoff, ms), (Some(in_part(0)), Vec::new()));
         assert_eq!(handoff.next_timer(|_| true), Some(at(ms + pause)));
         ms += pause;
     }
@@ -128,9 +154,12 @@ fn what_the_target_will_never_take_is_dropped_and_holds_nobody_back() {
     let mut handoff = handoff();
     let slots = open(&mut handoff, 50, &[3, 4]);
     let never = Verdict::Refused(Refusal::UnknownKeyspace);
-    assert_eq!(handoff.on_verdict(slots[0], &never), Some(Ended::Dropped));
+    handoff.on_verdict(slots[0], &never);
     handoff.on_verdict(slots[1], &Verdict::Acked);
-    assert_eq!(finish(&mut handoff, 60), (Some(PageEnd::Complete), delivered(4)));
+    assert_eq!(
+        finish(&mut handoff, 60),
+        (Some(PageEnd { delivered: 1, dropped: 1, expired: 0, complete: true }), delivered(4))
+    );
 }
 
 #[test]
@@ -138,10 +167,10 @@ fn a_hint_with_two_copies_is_delivered_when_both_are() {
     let mut handoff = handoff();
     let slots = open(&mut handoff, 50, &[3]);
     handoff.on_copy(slots[0]);
-    assert_eq!(handoff.on_verdict(slots[0], &Verdict::Acked), None);
+    handoff.on_verdict(slots[0], &Verdict::Acked);
     assert_eq!(finish(&mut handoff, 51).0, None);
-    assert_eq!(handoff.on_verdict(slots[0], &Verdict::Lost), Some(Ended::Failed));
-    assert_eq!(finish(&mut handoff, 52).0, Some(PageEnd::Failed));
+    handoff.on_verdict(slots[0], &Verdict::Lost);
+    assert_eq!(finish(&mut handoff, 52).0, Some(in_part(0)));
 }
 
 #[test]
@@ -150,9 +179,12 @@ fn a_hint_older_than_the_window_is_dropped() {
     assert_eq!(poll(&mut handoff, 50).len(), 1);
     let late = Now { mono: at(50), wall_ms: 20_000_000 + 3 * 3_600_000 };
     let opened = handoff.on_page(late, TARGET, vec![hint(3)]);
-    assert_eq!((opened.hints.len(), opened.expired), (0, 1));
+    assert_eq!(opened, []);
     handoff.on_sent(TARGET);
-    assert_eq!(finish(&mut handoff, 51), (Some(PageEnd::Complete), delivered(3)));
+    assert_eq!(
+        finish(&mut handoff, 51),
+        (Some(PageEnd { delivered: 0, dropped: 0, expired: 1, complete: true }), delivered(3))
+    );
 }
 
 #[test]
@@ -176,9 +208,9 @@ fn pages_keep_to_the_rate_and_to_what_the_target_grants() {
     assert_eq!(poll(&mut handoff, 0), [read]);
     let bytes = hint(1).1.encoded_len() as u64;
     let opened = handoff.on_page(now(0), TARGET, vec![hint(1)]);
-    handoff.on_copy(opened.hints[0].0);
+    handoff.on_copy(opened[0].0);
     handoff.on_sent(TARGET);
-    handoff.on_verdict(opened.hints[0].0, &Verdict::Acked);
+    handoff.on_verdict(opened[0].0, &Verdict::Acked);
     finish(&mut handoff, 1);
     assert_eq!(handoff.next_timer(|_| true), Some(at(bytes)), "a third of 3,000 bytes a second");
 }
@@ -198,7 +230,7 @@ fn a_page_that_could_not_be_read_is_asked_for_again_later() {
 fn an_empty_page_ends_it_until_new_hints_are_stored() {
     let mut handoff = handoff();
     assert_eq!(poll(&mut handoff, 50).len(), 1);
-    assert_eq!(handoff.on_page(now(50), TARGET, Vec::new()).hints.len(), 0);
+    assert_eq!(handoff.on_page(now(50), TARGET, Vec::new()), []);
     assert_eq!(handoff.next_timer(|_| true), None);
     handoff.on_backlog(at(60), TARGET, backlog(1));
     assert_eq!(poll(&mut handoff, 60).len(), 1);

@@ -7,7 +7,7 @@ use quorate_wire::{Purpose, ReplicaWrite};
 
 use super::Shard;
 use crate::effects::{Effects, HintCommand};
-use crate::handoff::{Ended, HintSlot, PageEnd};
+use crate::handoff::HintSlot;
 use crate::log_queue::Waiter;
 use crate::outbound::Verdict;
 
@@ -37,8 +37,11 @@ impl Shard {
             return;
         }
         for end in self.hints.handoff.finish(now.mono, &mut out.hints) {
-            self.counters.hint_pages_failed += u64::from(end == PageEnd::Failed);
-            if end == PageEnd::Complete {
+            self.counters.hints_replayed += end.delivered;
+            self.counters.hints_dropped += end.dropped;
+            self.counters.hints_expired += end.expired;
+            self.counters.hint_pages_failed += u64::from(!end.complete);
+            if end.complete {
                 crash_point!("handoff.page_done");
             }
         }
@@ -58,9 +61,8 @@ impl Shard {
         out: &mut Effects,
     ) {
         let opened = self.hints.handoff.on_page(now, target, hints);
-        self.counters.hints_expired += opened.expired;
         crash_point!("handoff.page_read");
-        for (slot, hint) in opened.hints {
+        for (slot, hint) in opened {
             self.send_hint(now, slot, &hint, out);
         }
         self.hints.handoff.on_sent(target);
@@ -69,7 +71,7 @@ impl Shard {
 
     fn send_hint(&mut self, now: Now, slot: HintSlot, hint: &Hint, out: &mut Effects) {
         let Some(n) = self.ring.n(hint.keyspace) else {
-            return self.counters.hints_dropped += 1;
+            return self.hints.handoff.on_dropped(slot);
         };
         let partition = self.ring.token(&hint.key).partition();
         if self.ring.is_replica(partition, n, slot.target) {
@@ -121,11 +123,7 @@ impl Shard {
         crash_point!("handoff.hint_settled");
         let repeats = *verdict == Verdict::Acked && rarely!("handoff.repeats");
         let verdict = if repeats { &Verdict::Lost } else { verdict };
-        match self.hints.handoff.on_verdict(slot, verdict) {
-            Some(Ended::Delivered) => self.counters.hints_replayed += 1,
-            Some(Ended::Dropped) => self.counters.hints_dropped += 1,
-            Some(Ended::Failed) | None => {}
-        }
+        self.hints.handoff.on_verdict(slot, verdict);
     }
 }
 

@@ -112,7 +112,7 @@ impl Shard {
             out.close.push(link);
             self.on_link_down(now, link, LinkLoss::Ours);
         }
-        self.refuse_parked(now, out);
+        self.refuse_parked(now, &Refusal::LogFailed, out);
     }
 
     /// Takes on a read of our copy; answered with the turn's others by [`Self::answer_reads`].

@@ -37,7 +37,12 @@ impl Shard {
 
     fn on_answer(&mut self, now: Now, link: LinkId, message: PeerMessage) {
         match message {
-            PeerMessage::Pong { number, wall_ms } => self.peers.on_pong(now, link, number, wall_ms),
+            PeerMessage::Pong { number, wall_ms } => {
+                self.peers.on_pong(now, link, number, wall_ms);
+                if self.peers.are_clocks_compared() {
+                    self.stamps.begin(now.mono);
+                }
+            }
             PeerMessage::Acks(acks) => self.on_acks(now, link, acks),
             PeerMessage::ReadReply { id, result } => self.on_read_reply(now, link, id, result),
             PeerMessage::PageReply { id, result } => self.on_page_reply(now, link, id, result),

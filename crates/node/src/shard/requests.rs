@@ -221,8 +221,7 @@ impl Shard {
                 let (write, effects) = (write.unstamped(now), &mut self.scratch.effects);
                 self.coordinator.start_unstamped_write(now, &self.peers, write, effects);
             }
-            // Behind others that wait for a stamp it waits too, so that a client's writes keep their order.
-            None => match self.issue(now) {
+            None => match self.issue(now)? {
                 Some(version) => self.start_write(now, write, (version, Attempt::First)),
                 None => self.park(Parked::Write(write))?,
             },
@@ -232,20 +231,31 @@ impl Shard {
 
     /// A new version, unless it has to wait for the clock's ceiling: behind others that do, so that a client's writes
     /// keep their order.
-    fn issue(&mut self, now: Now) -> Option<Version> {
+    fn issue(&mut self, now: Now) -> Result<Option<Version>, Refusal> {
         if !self.clients.parked.is_empty() {
-            return None;
+            return Ok(None);
         }
-        self.stamps.issue(now).ok().map(|stamp| Version::new(stamp, self.config.node))
+        if let Some(refusal) = self.clock_is_ahead(now) {
+            self.counters.clock_ahead_refused += 1;
+            return Err(refusal);
+        }
+        Ok(self.stamps.issue(now).ok().map(|stamp| Version::new(stamp, self.config.node)))
+    }
+
+    /// Why nothing may be stamped: what is too far ahead of most nodes' clocks they would refuse, and what our own copy
+    /// and our hints kept of it would win over acknowledged writes once it was repaired onto them.
+    pub(super) fn clock_is_ahead(&self, now: Now) -> Option<Refusal> {
+        let skew_max_ms = u64::try_from(self.config.clock.skew_max.as_millis()).unwrap_or(u64::MAX);
+        let stamp_ms = now.wall_ms.max(self.stamps.latest().wall_ms());
+        let ahead_ms =
+            self.peers.ahead_of_most(now.mono, stamp_ms).filter(|ahead_ms| *ahead_ms > skew_max_ms)?;
+        Some(Refusal::ClockAhead { ahead_ms, skew_max_ms })
     }
 
     /// Stamps a LINEARIZABLE write above what its replicas told of, as far as the clock may follow.
     pub(super) fn stamp(&mut self, now: Now, handle: StampHandle, above: Option<Version>) {
-        let stamp = match self.follow_newest(now, above) {
-            Ok(()) => self.issue(now).map(Ok),
-            Err(refusal) => Some(Err(refusal)),
-        };
-        match stamp {
+        let issued = self.follow_newest(now, above).and_then(|()| self.issue(now));
+        match issued.transpose() {
             Some(stamp) => self.stamped(now, handle, stamp),
             None => {
                 if let Err(refusal) = self.park(Parked::Stamp(handle)) {
@@ -312,12 +322,12 @@ impl Shard {
         }
     }
 
-    /// The log failed: what waited for the ceiling is refused; nothing of it was written.
-    pub(super) fn refuse_parked(&mut self, now: Now, out: &mut Effects) {
+    /// There will be no ceiling: what waited for it is refused; nothing of it was written.
+    pub(super) fn refuse_parked(&mut self, now: Now, why: &Refusal, out: &mut Effects) {
         for parked in std::mem::take(&mut self.clients.parked) {
             match parked {
-                Parked::Write(write) => self.refuse(write.origin(), Refusal::LogFailed, out),
-                Parked::Stamp(handle) => self.stamped(now, handle, Err(Refusal::LogFailed)),
+                Parked::Write(write) => self.refuse(write.origin(), why.clone(), out),
+                Parked::Stamp(handle) => self.stamped(now, handle, Err(why.clone())),
             }
         }
     }

@@ -17,6 +17,8 @@ fn one_behind(tune: fn(&mut quorate_node::ShardConfig)) -> (Cluster, usize, Vec<
     for &node in &replicas {
         cluster.nodes[node].wall_ahead_ms = 10_000;
     }
+    // Until they know it of each other.
+    cluster.run(Duration::from_secs(2));
     (cluster, behind, replicas)
 }
 

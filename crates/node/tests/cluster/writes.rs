@@ -99,9 +99,38 @@ fn a_retry_keeps_the_version_of_its_first_attempt() {
 }
 
 #[test]
-fn a_coordinator_whose_clock_is_far_ahead_is_refused_by_the_others_and_they_do_not_follow_it() {
+fn a_coordinator_whose_clock_is_ahead_of_most_sends_nothing_and_takes_writes_as_soon_as_it_is_right() {
     let mut cluster = Cluster::new(Plan::new(1));
     let replicas = cluster.replicas("k");
+    assert!(is_written(&cluster.put(replicas[0], "k", "v", Level::All)));
+    cluster.run(Duration::from_secs(2));
+    cluster.nodes[replicas[0]].wall_ahead_ms = 3_600_000;
+    for level in [Level::One, Level::Linearizable] {
+        let asked = cluster.start_put(replicas[0], "k", "future", level);
+        let said = format!("{:?}", cluster.answer(asked).body);
+        assert!(said.contains("ClockAhead { ahead_ms: 3600000, skew_max_ms: 5000 }"), "{said}");
+    }
+    cluster.run(Duration::from_secs(20));
+    assert_eq!(cluster.copies("k"), vec![Some("v".to_owned()); 3]);
+    assert_eq!(cluster.counter(replicas[0], "clock_ahead_refused"), 2);
+
+    cluster.kill(replicas[0]);
+    cluster.nodes[replicas[0]].wall_ahead_ms = 0;
+    cluster.start(replicas[0]);
+    cluster.run(Duration::from_secs(1));
+    let after = version_of(&cluster.put(replicas[0], "k", "now", Level::All));
+    assert!(after.timestamp.wall_ms() < WALL_START_MS + 60_000, "no ceiling was made durable an hour ahead");
+}
+
+#[test]
+fn a_coordinator_whose_clock_is_far_ahead_of_its_only_peer_is_refused_by_it_and_not_followed() {
+    let mut cluster = Cluster::new(Plan::new(1));
+    let replicas = cluster.replicas("k");
+    let others: Vec<usize> = (0..4).filter(|node| !replicas[..2].contains(node)).collect();
+    for &node in &others {
+        cluster.kill(node);
+    }
+    cluster.run(Duration::from_secs(1));
     cluster.nodes[replicas[0]].wall_ahead_ms = 60_000;
     let outcome = cluster.put(replicas[0], "k", "future", Level::Quorum);
     assert!(matches!(outcome, WriteOutcome::Indeterminate { acked: 1, .. }), "{outcome:?}");
@@ -117,6 +146,9 @@ fn a_coordinator_whose_clock_is_far_ahead_is_refused_by_the_others_and_they_do_n
         "{answer:?}"
     );
     // The hint for it is no fresh write: it is taken, whatever its stamp.
+    for &node in &others {
+        cluster.start(node);
+    }
     cluster.run(Duration::from_secs(3));
     assert_eq!(cluster.copies("k"), vec![Some("future".to_owned()); 3]);
     let later = cluster.put(replicas[1], "other", "v", Level::One);

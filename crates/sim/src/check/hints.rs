@@ -32,7 +32,7 @@ pub(super) fn judge(history: &History) -> Verdict {
             judge.violated(None, &[], || format!("{node}: {durable} hints durable of {left} that are left"));
         }
         let before = last.insert(ledger.node, ledger);
-        let Some(before) = before else { continue };
+        let Some(before) = before.filter(|before| follows(before.life, ledger.life)) else { continue };
         let between = (Mono(before.at_ns), Mono(ledger.at_ns));
         if *found < before.durable && !losses.of_node(ledger.node, between) {
             judge.violated(None, &[], || {
@@ -44,4 +44,8 @@ pub(super) fn judge(history: &History) -> Verdict {
         }
     }
     judge.verdict()
+}
+
+fn follows(before: Option<u64>, life: Option<u64>) -> bool {
+    before.zip(life).is_none_or(|(before, life)| before + 1 == life)
 }

@@ -249,6 +249,7 @@ impl Cluster {
         };
         let failed: Vec<_> = synced.into_iter().filter(|(_, r)| r.is_err()).map(|(t, _)| t).collect();
         running.hint_syncs_failed += failed.len() as u64;
+        running.accounts.hint_log_failed |= !failed.is_empty();
         for append in running.unsettled.iter_mut().filter(|append| failed.contains(&append.target)) {
             append.refused = true;
         }

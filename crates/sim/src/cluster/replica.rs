@@ -14,6 +14,7 @@ use quorate_types::{ClusterId, Generation, KeyspaceId, Mono, NodeId, Now, Partit
 use quorate_wal::testkit::SimIo;
 use quorate_wal::{Chores, Io, Lsn, Options, Underway, Wal};
 
+use super::accounts::Accounts;
 use super::checkpoint::Checkpoint;
 use super::points::Points;
 use super::{Cluster, ClusterSpec, node_id};
@@ -71,6 +72,7 @@ pub(super) struct Running {
     pub failed: bool,
     /// Syncs of hint logs that failed.
     pub hint_syncs_failed: u64,
+    pub accounts: Accounts,
 }
 
 /// What one turn appended to the log.
@@ -188,6 +190,7 @@ impl SimReplica {
         }
         machine.end_turn(now, out);
         inbox.timer = machine.next_timer();
+        running.accounts.look(machine);
         true
     }
 
@@ -223,7 +226,7 @@ impl SimReplica {
         };
         let wal = Options::new(disk::wal_dir(dir))
             .segment_bytes(spec.tuning.wal_segment_bytes)
-            .record_bytes_max(spec.tuning.wal_segment_bytes / 8)
+            .record_bytes_max(spec.tuning.record_bytes_max())
             .chores(Chores::Inline);
         let options = OpenOptions { identity, shards: self.shards, hash_seed: ring.seed(), wal };
         let opened = disk::open(Arc::clone(&io), dir, options, now.wall_ms)?;
@@ -237,6 +240,7 @@ impl SimReplica {
         };
         let shards: Vec<Shard> = opened.stores.into_iter().enumerate().map(shard).collect();
         self.inboxes = shards.iter().map(|s| Inbox { timer: s.next_timer(), ..Inbox::default() }).collect();
+        let accounts = Accounts::of_life(&hints);
         self.running = Some(Running {
             batch: None,
             wal: opened.wal,
@@ -249,6 +253,7 @@ impl SimReplica {
             reported: vec![0; self.shards],
             failed: false,
             hint_syncs_failed: 0,
+            accounts,
         });
         Ok(())
     }

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::Order;
 
+/// What of the largest record is not for its value.
+const KEY_AND_OVERHEAD_BYTES: u32 = 1024;
+
 /// A cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,6 +154,11 @@ impl Default for Tuning {
 }
 
 impl Tuning {
+    /// The largest record that the log takes.
+    pub(crate) fn record_bytes_max(&self) -> u64 {
+        self.wal_segment_bytes / 8
+    }
+
     /// How hint logs are set.
     pub(crate) fn hints(&self) -> HintOptions {
         HintOptions {
@@ -228,6 +236,10 @@ impl ClusterSpec {
         coordinator.digest_above_bytes = tuning.digest_above_bytes;
         let mut config = ShardConfig::new(coordinator, generation, shard, shards);
         let limits = &mut config.limits;
+        // A record fits into its log, as the replica's own configuration makes sure: keys here are short.
+        let record_bytes = u32::try_from(tuning.record_bytes_max()).unwrap_or(u32::MAX);
+        limits.value_bytes_max =
+            limits.value_bytes_max.min(record_bytes.saturating_sub(KEY_AND_OVERHEAD_BYTES));
         limits.session_numbers = tuning.session_numbers;
         limits.clock_parked_max = tuning.clock_parked_max;
         limits.hints_pending_max = tuning.hints_pending_max;

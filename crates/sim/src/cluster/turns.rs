@@ -5,6 +5,7 @@
 
 use quorate_coordinator::Origin;
 use quorate_node::{Effects, Event, HintCommand};
+use quorate_store::DiskError;
 use quorate_types::Mono;
 use quorate_wire::Response;
 use std::time::Duration;
@@ -23,6 +24,9 @@ impl Cluster {
         self.note((k, shard), what, detail);
         let turn_at = self.kernel.now() + Duration::from_micros(self.spec.tuning.turn_us);
         let replica = self.replica(k);
+        if let (Event::Request { .. }, Some(running)) = (&event, &mut replica.running) {
+            running.accounts.requests += 1;
+        }
         if replica.take_in(shard, event) {
             let life = replica.life;
             self.kernel.at(turn_at, Action::Turn { k, life, shard });
@@ -65,6 +69,8 @@ impl Cluster {
         if !self.replicas[k - 1].is_up() {
             return;
         }
+        let running = self.replicas[k - 1].running.as_mut().expect("it is up");
+        running.accounts.answered += (out.answers.len() + out.unanswered.len()) as u64;
         for (origin, response) in out.answers.drain(..) {
             self.hear(origin, Some(response.clone()));
             self.answers.insert((origin.session.0, origin.number), response);
@@ -112,9 +118,13 @@ impl Cluster {
         let life = replica.life;
         match command {
             HintCommand::Append { target, hint } => {
-                let appended = replica.in_scene(|this| this.hint_logs().append(target, &hint).is_ok());
-                let Some(taken) = appended else { return };
+                let appended = replica.in_scene(|this| this.hint_logs().append(target, &hint));
+                let Some(appended) = appended else { return };
                 let running = replica.running.as_mut().expect("it had a turn just now");
+                let taken = appended.is_ok();
+                running.accounts.hints_taken += u64::from(taken);
+                running.accounts.hint_log_failed |=
+                    matches!(appended, Err(why) if !matches!(why, DiskError::HintsFull { .. }));
                 running.unsettled.push(HintAppend { target, shard, refused: !taken });
                 self.kernel.at(synced_at, Action::HintsSynced { k, life, target });
             }
@@ -128,8 +138,10 @@ impl Cluster {
             HintCommand::Delivered { target, through } => {
                 // If the disk fails, they are delivered again.
                 let forgotten = replica.in_scene(|this| this.hint_logs().delivered(target, through));
-                let Some(Ok(()) | Err(_)) = forgotten else { return };
-                let backlog = replica.running.as_ref().expect("it had a turn just now").backlog(target);
+                let Some(forgotten) = forgotten else { return };
+                let running = replica.running.as_mut().expect("it had a turn just now");
+                running.accounts.hint_log_failed |= forgotten.is_err();
+                let backlog = running.backlog(target);
                 self.tell_all(k, &Event::HintsStored { target, settled: 0, refused: 0, backlog });
             }
         }

@@ -331,6 +331,10 @@ pub struct HintLedger {
     /// The node that keeps them.
     #[serde(with = "text")]
     pub node: NodeId,
+    /// Which of its lives, counted up: what one had durable the next one finds. None: each follows the one before it in
+    /// the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<u64>,
     /// On disk when this life began.
     pub found: u64,
     /// Kept since.

@@ -21,7 +21,7 @@ const PATIENCE_MS: u32 = 2_000;
 impl Run<'_> {
     pub(super) fn ask(&mut self, ask: &Ask) {
         if !self.cluster.is_up(ask.by) {
-            return;
+            return self.count("asked a node that was down");
         }
         let (intent, expiry) = match &ask.what {
             What::Put { ttl_ms, bytes } => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Run;
 use super::record::{Intent, Key};
+use crate::cluster::node_id;
 use crate::history::Outcome;
 use crate::observe::Sight;
 use crate::plan::{Act, Expect, Wanted};
@@ -35,9 +36,30 @@ impl Run<'_> {
         self.cluster.now().mono.since(begun)
     }
 
+    /// Looks for so long whether a state lasts; how long it did.
+    pub(super) fn watch(&mut self, wanted: &Wanted, for_ms: u64) -> Duration {
+        let begun = self.cluster.now().mono;
+        let until = begun + Duration::from_millis(for_ms);
+        loop {
+            let now = self.cluster.now().mono;
+            if !self.holds(wanted) {
+                let (is, lasted) = (self.instead_of(wanted), now.since(begun));
+                self.complain(None, format!("expected for {for_ms} ms: {wanted}; after {lasted:?}: {is}"));
+            } else if now < until {
+                self.run_to((now + EVERY).min(until));
+                continue;
+            }
+            return now.since(begun);
+        }
+    }
+
     fn holds(&self, wanted: &Wanted) -> bool {
         match wanted {
             Wanted::Hints(count) => self.hints() == *count,
+            Wanted::HintsAt { node, target, count } => self.hints_at(*node, *target) == *count,
+            Wanted::Counter { node, name, least, most } => {
+                (*least..=*most).contains(&self.counted(*node, name))
+            }
             Wanted::Copies { key, of, count } => self.copies_of(key, *of) == *count,
             Wanted::Tombstones { key, count } => self.tombstones(key) == *count,
             Wanted::Equal => self.cluster.converged(),
@@ -48,6 +70,8 @@ impl Run<'_> {
     fn instead_of(&self, wanted: &Wanted) -> String {
         match wanted {
             Wanted::Hints(_) => format!("there are {}", self.hints()),
+            Wanted::HintsAt { node, target, .. } => format!("there are {}", self.hints_at(*node, *target)),
+            Wanted::Counter { node, name, .. } => format!("it is {}", self.counted(*node, name)),
             Wanted::Copies { key, of, .. } => format!("there are {}", self.copies_of(key, *of)),
             Wanted::Tombstones { key, .. } => format!("there are {}", self.tombstones(key)),
             Wanted::Equal => "they are not".to_owned(),
@@ -58,6 +82,21 @@ impl Run<'_> {
     fn hints(&self) -> u64 {
         let living = (1..=self.plan.cluster.nodes).filter(|k| self.cluster.is_up(*k));
         living.map(|k| self.cluster.hints_at(k) + self.cluster.hints_pending(k)).sum()
+    }
+
+    fn hints_at(&self, node: usize, target: Option<usize>) -> u64 {
+        if !self.cluster.is_up(node) {
+            return 0;
+        }
+        let is_meant = |of| target.is_none_or(|target| of == node_id(target));
+        let kept = self.cluster.durable_hints(node).into_iter();
+        kept.filter(|(of, _)| is_meant(*of)).map(|(_, count)| count).sum()
+    }
+
+    fn counted(&self, node: Option<usize>, name: &str) -> u64 {
+        let all = 1..=self.plan.cluster.nodes;
+        let meant = all.filter(|k| node.is_none_or(|node| node == *k) && self.cluster.is_up(*k));
+        meant.filter_map(|k| self.cluster.counters(k).get(name).copied()).sum()
     }
 
     fn copies_of(&self, key: &str, ask: u64) -> usize {
@@ -111,6 +150,8 @@ impl Run<'_> {
             | (Expect::NotFound, Outcome::NotFound { .. })
             | (Expect::Deleted, Outcome::Deleted { .. })
             | (Expect::Unavailable, Outcome::Unavailable { .. })
+            | (Expect::Rejected, Outcome::Rejected { .. })
+            | (Expect::Indeterminate, Outcome::Indeterminate { .. })
             | (
                 Expect::Fails,
                 Outcome::Unavailable { .. }

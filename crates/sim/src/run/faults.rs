@@ -56,7 +56,10 @@ impl Run<'_> {
             self.count(fault.name());
         }
         match fault {
-            Fault::Kill { node, back } => self.kill(*node, *back),
+            Fault::Kill { node, back } => {
+                self.recorder.balance_hints(&self.cluster, *node);
+                self.kill(*node, *back);
+            }
             Fault::CutPower { node, back } => self.cut_power(*node, *back),
             Fault::CutPowerOfAll { back } => {
                 (1..=self.plan.cluster.nodes).for_each(|node| self.cut_power(node, *back));
@@ -195,6 +198,7 @@ impl Run<'_> {
 
     fn cut_power(&mut self, k: usize, back: Return) {
         if self.cluster.is_up(k) {
+            self.recorder.balance_hints(&self.cluster, k);
             self.before_death(k);
             self.cluster.cut_power(k);
             self.tell_of(k, What::PowerCut);

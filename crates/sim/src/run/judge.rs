@@ -30,7 +30,9 @@ impl Run<'_> {
         }
         self.check_idle();
         self.recorder.note(self.cluster.now().mono, |at_ns| Event::Drained { at_ns });
+        self.recorder.balance(&self.cluster);
         self.count_the_living();
+        self.restart_all();
         self.count_points();
         self.show_what_happened();
         self.check_history();

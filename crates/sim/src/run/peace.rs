@@ -13,9 +13,9 @@ use super::{Run, faults::End};
 use crate::clocks::ClockError;
 use crate::cluster::Repair;
 
-/// Longest virtual time that hints may take after the last fault. So long, because a page that is taken in part only
-/// makes the next one wait twice as long (up to 10 s), and a swarm's smallest limits take three hints of a page.
-const DRAIN: Duration = Duration::from_mins(20);
+/// Longest virtual time that hints may take after the last fault: a swarm's smallest limits take three hints of a page,
+/// and four pages a second.
+const DRAIN: Duration = Duration::from_mins(5);
 
 impl Run<'_> {
     /// No fault any more: everything is healed and comes back, and all hints are delivered.

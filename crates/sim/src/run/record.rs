@@ -9,8 +9,8 @@ use quorate_wire::{Response, ResponseBody};
 
 use crate::cluster::{Cluster, Heard, KeyspaceSpec, Repair, node_id};
 use crate::history::{
-    self, Complete, CopySeen, Event, FORMAT_VERSION, Header, Held, History, Invoke, Limits, NodeEvent,
-    NodeName, Outcome, Promise, ReadRepairPolicy, Value, When,
+    self, Complete, CopySeen, Event, FORMAT_VERSION, Header, Held, History, Invoke, Limits, Moment,
+    NodeEvent, NodeName, Outcome, Promise, ReadRepairPolicy, Value, When,
 };
 use crate::plan::Plan;
 
@@ -271,6 +271,33 @@ impl Recorder {
         self.note(cluster.now().mono, |at_ns| {
             Event::Copy(CopySeen { at_ns, node: node_id(k), keyspace, key: name, record, moment })
         });
+    }
+
+    /// Writes down what became of the hints of node `k`, which runs.
+    pub fn balance_hints(&mut self, cluster: &Cluster, k: usize) {
+        let at_ns = self.ns(cluster.now().mono);
+        if let Some(ledger) = cluster.hint_ledger(k, at_ns) {
+            self.push(Event::Hints(ledger));
+        }
+    }
+
+    /// Writes down the books of all nodes that run, which have nothing in flight, and of the network.
+    pub fn balance(&mut self, cluster: &Cluster) {
+        let at_ns = self.ns(cluster.now().mono);
+        for k in (1..self.copies.len()).filter(|k| cluster.is_up(*k)) {
+            self.balance_hints(cluster, k);
+            self.push(Event::Requests(cluster.request_counts(k, at_ns)));
+            for depth in cluster.queue_depths(k, at_ns) {
+                self.push(Event::Queue(depth));
+            }
+        }
+        self.push(Event::Network(cluster.network_counts(at_ns)));
+    }
+
+    /// Writes down all that node `k` holds in memory.
+    pub fn see_state(&mut self, cluster: &Cluster, k: usize, moment: Moment) {
+        let at_ns = self.ns(cluster.now().mono);
+        self.push(Event::State(cluster.state(k, at_ns, moment)));
     }
 
     /// Node `k` lost its disk, or got an older one: what it held says nothing of what it holds.

@@ -167,6 +167,7 @@ fn counted() -> Vec<Event> {
         Event::Hints(HintLedger {
             at_ns: 24,
             node,
+            life: Some(2),
             found: 1,
             taken: 9,
             delivered: 4,

@@ -83,7 +83,19 @@ fn requests_that_are_not_accounted_for_are_found() {
 fn ledger(draw: &mut dyn FnMut() -> u64) -> HintLedger {
     let (found, delivered, expired, dropped, left) = (draw(), 1_000 + draw(), draw(), draw(), 1 + draw());
     let taken = delivered + expired + dropped + left - found;
-    HintLedger { at_ns: 1, node: node(0), found, taken, delivered, expired, dropped, left, durable: left - 1 }
+    let durable = left - 1;
+    HintLedger {
+        at_ns: 1,
+        node: node(0),
+        life: None,
+        found,
+        taken,
+        delivered,
+        expired,
+        dropped,
+        left,
+        durable,
+    }
 }
 
 #[test]
@@ -130,7 +142,20 @@ fn hints_that_a_restart_forgot_are_found_unless_the_disk_was_lost() {
         assert_eq!(ruling(Invariant::Hints, &lives(5 + draw() % 3)), Ruling::Holds);
         let forgot = lives(draw() % 5);
         assert_eq!(ruling(Invariant::Hints, &forgot), Ruling::Violated);
-        let mut wiped = forgot;
+        let of_lives = |(a, b)| {
+            let mut events = forgot.clone();
+            for (event, number) in events.iter_mut().zip([a, b]) {
+                let Event::Hints(ledger) = event else { panic!("a ledger") };
+                ledger.life = Some(number);
+            }
+            ruling(Invariant::Hints, &events)
+        };
+        assert_eq!(
+            (of_lives((3, 4)), of_lives((3, 5))),
+            (Ruling::Violated, Ruling::Holds),
+            "a life between them"
+        );
+        let mut wiped = forgot.clone();
         wiped.insert(1, Event::Node(NodeEvent { at_ns: 5, node: node(0), what: What::Wipe }));
         assert_eq!(ruling(Invariant::Hints, &wiped), Ruling::Holds);
     }

@@ -112,8 +112,10 @@ impl TargetLog {
         after: HintNumber,
         bytes_max: usize,
     ) -> Result<Vec<(HintNumber, Hint)>, DiskError> {
-        let mut after = after.max(self.delivered);
         let log = self.log.as_mut().map_err(|e| e.clone())?;
+        // Behind what was delivered there may be records of progress, recycled with it.
+        let recycled = HintNumber(log.wal.oldest_lsn().get() - 1);
+        let mut after = after.max(self.delivered).max(recycled);
         let recovered = log.recovered();
         if after < recovered {
             let page = log.page(&self.dir, after, bytes_max)?;
@@ -136,21 +138,27 @@ impl TargetLog {
         self.log.as_mut().map_err(|e| e.clone())?.page(&self.dir, after, bytes_max)
     }
 
-    /// The target has everything up to `through`.
+    /// The target has everything up to `through`. If the log can't take that down, it is known until it can:
+    /// [`TargetLog::recover`].
     pub fn delivered(&mut self, through: HintNumber) -> Result<(), DiskError> {
-        let wal = &self.log.as_ref().map_err(Clone::clone)?.wal;
-        let through = through.min(HintNumber(wal.last_lsn().get()));
         if through <= self.delivered {
             return Ok(());
         }
-        let progress = wal.stage(KIND_HINTS_DELIVERED, &[&through.0.to_le_bytes()])?;
-        crash_point!("hint.progress");
+        self.delivered = through;
         self.pending.delivered(through);
         self.recent.delivered(through);
         self.unsynced = self.unsynced.min(self.pending.hints());
+        self.log_progress()
+    }
+
+    /// Takes down what was delivered, and gives up the segments that hold nothing else.
+    fn log_progress(&self) -> Result<(), DiskError> {
+        let wal = &self.log.as_ref().map_err(Clone::clone)?.wal;
+        let progress = wal.stage(KIND_HINTS_DELIVERED, &[&self.delivered.0.to_le_bytes()])?;
+        crash_point!("hint.progress");
         // With nothing left to deliver, the record of the progress may go as well.
-        self.delivered = if self.pending.is_empty() { HintNumber(progress.get()) } else { through };
-        wal.checkpoint(Lsn::new(self.delivered.0));
+        let done_with = if self.pending.is_empty() { progress } else { Lsn::new(self.delivered.0) };
+        wal.checkpoint(done_with);
         Ok(())
     }
 
@@ -164,13 +172,20 @@ impl TargetLog {
         }
     }
 
-    /// Opens the log again, which stopped because of `failure`, as a restart would; what was durable is in it. If the disk
-    /// fails that too, what is known of it stays, and whoever comes next tries it again.
+    /// Opens the log again, which stopped because of `failure`, as a restart would; what was durable is in it, and what
+    /// was delivered stays so, though the disk may not know it. If the disk fails that too, what is known of it stays,
+    /// and whoever comes next tries it again.
     pub fn recover(&mut self, failure: DiskError) {
         // Dropped first: it holds the lock.
         self.log = Err(failure);
         match TargetLog::open(Arc::clone(&self.io), self.dir.clone(), self.target, self.options) {
-            Ok(again) => *self = again,
+            Ok(again) => {
+                let delivered = std::mem::replace(self, again).delivered;
+                let last = self.log.as_ref().map_or(delivered, Log::last);
+                if let Err(failure) = self.delivered(delivered.min(last)) {
+                    self.log = Err(failure);
+                }
+            }
             Err(failure) => self.log = Err(failure),
         }
     }
@@ -226,7 +241,7 @@ impl Log {
         let oldest = self.wal.oldest_lsn();
         let mut replay = match self.cursor.take() {
             Some(cursor) if cursor.at == after && cursor.oldest == oldest => cursor.replay,
-            _ => self.recovery.replay(Lsn::new(after.0 + 1).max(self.recovery.oldest_lsn()))?,
+            _ => self.recovery.replay(Lsn::new(after.0 + 1))?,
         };
         let (mut page, mut bytes, mut at) = (Vec::new(), 0, after);
         while bytes < bytes_max || page.is_empty() {

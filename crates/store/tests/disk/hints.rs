@@ -193,3 +193,33 @@ fn a_log_that_stopped_at_a_failed_write_takes_the_next_hint() {
     let found = all(&mut hints, HintNumber(0), 1 << 20);
     assert_eq!((&found[0].1, &found.last().unwrap().1), (&hint(0), &hint(2)));
 }
+
+#[test]
+fn what_was_delivered_stays_so_though_the_log_could_not_take_it_down() {
+    let sim = SimIo::new(9);
+    let disk = Disk::on(Arc::new(sim.clone()));
+    let mut hints = open(&disk, OPTIONS);
+    let numbers: Vec<_> = (0..4).map(|i| hints.append(TARGET, &hint(i)).unwrap()).collect();
+    assert!(hints.sync()[0].1.is_ok());
+    hints.delivered(TARGET, numbers[1]).unwrap();
+    sim.fail_sync_after(1);
+    assert!(hints.sync()[0].1.is_err());
+    assert_eq!(hints.status()[0].durable, 2);
+
+    hints.delivered(TARGET, numbers[2]).unwrap();
+    sim.fail_write_after(1);
+    assert!(hints.sync()[0].1.is_err());
+    hints.delivered(TARGET, numbers[3]).unwrap();
+    assert_eq!(hints.status(), Vec::new());
+    assert_eq!(all(&mut hints, HintNumber(0), 1 << 20), Vec::new());
+    take(&mut hints, [hint(4)]);
+    assert!(hints.sync()[0].1.is_ok());
+    assert_eq!(
+        bare(all(&mut hints, HintNumber(0), 1 << 20)),
+        [hint(4)],
+        "a hint with a number that was lost"
+    );
+    drop(hints);
+    sim.cut_power();
+    assert_eq!(bare(all(&mut open(&disk, OPTIONS), HintNumber(0), 1 << 20)), [hint(4)]);
+}

@@ -135,11 +135,12 @@ fn refusals() -> Vec<Refusal> {
 }
 
 /// Those that a coordinator tells a client; no replica says them.
-fn refusals_of_a_coordinator() -> [Refusal; 3] {
+fn refusals_of_a_coordinator() -> [Refusal; 4] {
     [
         Refusal::Unreachable,
         Refusal::NewestUnknown { answered: 1, required: 2 },
         Refusal::ClockBehind { newest_ms: 9000, ours_ms: 3000, skew_max_ms: 5000 },
+        Refusal::ClockAhead { ahead_ms: 3_600_000, skew_max_ms: 5000 },
     ]
 }
 
