@@ -8,6 +8,7 @@ import redis.clients.jedis.HostAndPort;
 import redis.clients.jedis.Jedis;
 import redis.clients.jedis.Pipeline;
 import redis.clients.jedis.Response;
+import redis.clients.jedis.Transaction;
 import redis.clients.jedis.params.ScanParams;
 import redis.clients.jedis.params.SetParams;
 import redis.clients.jedis.resps.ScanResult;
@@ -93,6 +94,11 @@ final class JedisSuite {
                         "compare-and-set", () -> c.set(k, "v", SetParams.setParams().nx())))),
                 entry("refused_counter", with(c -> Suite.expectError("compare-and-set", () -> c.incr(k)))),
                 entry("refused_transaction", with(c -> Suite.expectError(
-                        "MULTI is not offered", () -> c.multi())))));
+                        "is not offered: commands on several keys", () -> {
+                            try (Transaction batch = c.multi()) {
+                                batch.set(k, "v");
+                                batch.exec();
+                            }
+                        })))));
     }
 }
