@@ -138,6 +138,7 @@ fn del() -> Command {
 }
 
 /// The replies to `steps`, one each.
+#[allow(clippy::fn_params_excessive_bools, reason = "it is what a sequence says of itself")]
 fn asked(connection: &mut Connection, steps: &[Step], pipelined: bool) -> io::Result<Vec<Reply>> {
     let batches: Vec<&[Step]> = if pipelined { vec![steps] } else { steps.chunks(1).collect() };
     let mut replies = Vec::new();
@@ -162,7 +163,7 @@ pub fn every_offered_command_is_drawn(door: &str) -> Result<(), Failed> {
     let Reply::Array(commands) = connection.ask(&Command::of(&["COMMAND"]))? else {
         return Err("COMMAND was not answered by a list".into());
     };
-    for name in commands.iter().flat_map(|about| names(about)) {
+    for name in commands.iter().flat_map(names) {
         if !is_our_own(&name) && !drawn.contains(&name) {
             return Err(format!("{name} is offered and never drawn").into());
         }

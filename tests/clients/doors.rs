@@ -1,5 +1,6 @@
 //! The doors that clients are sent to: real replicas on loopback addresses of their own.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::harness::Cluster;
@@ -51,7 +52,8 @@ fn start(nodes: usize, password: Option<&Path>) -> (Cluster, String) {
          write = \"quorum\"\n\n[wal]\nsegment_bytes = \"4MiB\"\nsync = \"os\"\n\n[resp]\n{resp}\n"
     );
     for k in 1..=nodes {
-        config += &format!(
+        let _ = write!(
+            config,
             "[[node]]\nid = \"n{k}\"\naddr = \"127.0.0.1:{}\"\nresp_addr = \"127.0.0.1:{}\"\ndata_dir = \"data/n{k}\"\n\n",
             7400 + k,
             7500 + k

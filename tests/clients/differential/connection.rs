@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::reply::Reply;
 
 /// Nothing here takes longer unless it is broken.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A command, name first.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Connection {
     pub fn scan(&mut self, options: &[String]) -> io::Result<Vec<Vec<u8>>> {
         let (mut cursor, mut found) = (b"0".to_vec(), Vec::new());
         loop {
-            let mut words = vec![b"SCAN".to_vec(), cursor];
+            let mut words = vec![b"SCAN".to_vec(), cursor.clone()];
             words.extend(options.iter().map(|option| option.clone().into_bytes()));
             let Reply::Array(parts) = self.ask(&Command(words))? else {
                 return Err(io::ErrorKind::InvalidData.into());
@@ -96,7 +96,7 @@ impl Connection {
                 found.dedup();
                 return Ok(found);
             }
-            cursor = next.clone();
+            cursor.clone_from(next);
         }
     }
 }

@@ -34,7 +34,7 @@ pub const DIFFERENCES: &[Difference] = &[
         "the number of keys that were named: nothing is read",
         |command, ours, theirs| {
             matches!((ours, theirs), (Reply::Integer(ours), Reply::Integer(theirs))
-            if *ours == command.0.len() as i64 - 1 && theirs <= ours)
+            if usize::try_from(*ours) == Ok(command.0.len() - 1) && theirs <= ours)
         },
     ),
     difference(

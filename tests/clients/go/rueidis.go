@@ -8,9 +8,10 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// The cache on the client's side needs CLIENT TRACKING, which is not offered.
+// The cache on the client's side needs CLIENT TRACKING, which is not offered. One connection: which of several takes a
+// command is left to chance.
 func rueidisAt(addr, secret string, body func(c rueidis.Client) error) error {
-	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, Password: secret, DisableCache: true})
+	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, Password: secret, DisableCache: true, PipelineMultiplex: -1})
 	if err != nil {
 		return err
 	}
