@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::limits::Limits;
-use crate::node::{About, Count, Node};
+use crate::node::{About, Count, NoMetrics, Node, Under};
 use crate::outcome;
 use crate::problem::Problem;
 use crate::{connection, routes};
@@ -112,6 +112,17 @@ impl Door {
 
     pub(crate) fn count(&self, what: Count) {
         self.node.count(what);
+    }
+
+    /// The node's metrics as OpenMetrics text.
+    pub(crate) async fn metrics(&self) -> Result<String, NoMetrics> {
+        let Limits { connections_max, requests_max, bodies_bytes_max, .. } = self.limits;
+        let under = Under {
+            connections: (connections_max - self.connections.available_permits()) as u64,
+            requests: (requests_max - self.requests.available_permits()) as u64,
+            bodies_bytes: (bodies_bytes_max - self.bodies.available_permits()) as u64,
+        };
+        self.node.metrics(under).await
     }
 
     pub(crate) fn unready(&self) -> Vec<String> {

@@ -46,11 +46,12 @@ mod routes;
 mod scan;
 mod slow;
 mod store;
+mod trace;
 mod views;
 
 pub use door::{Door, Stop};
 pub use limits::Limits;
-pub use node::{About, Count, Node};
+pub use node::{About, Count, MetricsText, NoMetrics, Node, Under};
 
 #[cfg(test)]
 mod tests;

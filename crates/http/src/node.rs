@@ -1,6 +1,7 @@
 //! What the door needs of the node behind it.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
@@ -20,11 +21,37 @@ pub trait Node: Send + Sync + 'static {
     /// The wall clock, milliseconds since the Unix epoch.
     fn wall_ms(&self) -> u64;
 
+    /// The node's metrics as OpenMetrics text; `under` is what only the door knows.
+    fn metrics(&self, under: Under) -> MetricsText;
+
     /// Something worth counting happened.
     fn count(&self, what: Count);
 
     /// Returns when the node may go on: a paused one stands here.
     fn step(&self);
+}
+
+/// What the door has under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Under {
+    /// Connections that are open.
+    pub connections: u64,
+    /// Requests that hold one of `requests_max` places.
+    pub requests: u64,
+    /// Bytes of `bodies_bytes_max` that bodies hold.
+    pub bodies_bytes: u64,
+}
+
+/// Metrics in the making.
+pub type MetricsText = Pin<Box<dyn Future<Output = Result<String, NoMetrics>> + Send>>;
+
+/// Why there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMetrics {
+    /// This limit is reached.
+    Overloaded(&'static str),
+    /// The node ended meanwhile.
+    Ended,
 }
 
 /// What is counted.

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
+use tracing::{Instrument as _, Span};
 
 use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
+use crate::trace::{TRACEPARENT, Trace, Traced};
 use crate::{batch, health, reply, scan, store, views};
 
 /// The description of this interface; a test holds it against [`table`].
@@ -34,6 +37,7 @@ pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
         ("/api/v1/explain", get(views::explain)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
+        ("/metrics", get(health::metrics)),
         ("/version", get(health::version)),
         ("/openapi.json", get(openapi)),
     ]
@@ -67,11 +71,15 @@ async fn no_method(request: Request) -> Problem {
 async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     door.step();
     door.count(Count::Request);
-    let trace = request.headers().get("traceparent").cloned();
-    let mut response = match from_elsewhere(&request) {
-        Some(problem) => problem.into_response(),
-        None => next.run(request).await,
+    let trace = Trace::of(request.headers());
+    let span = trace.as_ref().map_or_else(Span::none, Trace::span);
+    let answered = async {
+        match from_elsewhere(&request) {
+            Some(problem) => problem.into_response(),
+            None => next.run(request).await,
+        }
     };
+    let mut response = answered.instrument(span.clone()).await;
     if response.status().is_server_error() {
         door.count(Count::ServerError);
     } else if response.status().is_client_error() && !response.headers().contains_key(reply::ABSENT) {
@@ -81,10 +89,9 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
     reply::add(headers, reply::COORDINATOR, &door.about().node);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Some(trace) = trace {
-        headers.insert("traceparent", trace);
-    }
-    response
+    let Some(trace) = trace else { return response };
+    headers.insert(TRACEPARENT, trace.header());
+    response.map(|body| Body::new(Traced { body, span }))
 }
 
 /// A browser says when a page of another site sends a request: such a page may not write, for nobody asked it to.

@@ -5,7 +5,7 @@
 //!   overlap;
 //! - sequence numbers of log records are dense and increase over turns; the driver appends them in that order.
 
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, SlowRequest};
 use quorate_store::{Hint, HintNumber};
 use quorate_types::NodeId;
 use quorate_wire::{PeerMessage, Response};
@@ -21,6 +21,8 @@ pub struct Effects {
     pub sends: Vec<(LinkId, PeerMessage)>,
     /// Answers to clients.
     pub answers: Vec<(Origin, Response)>,
+    /// Of the requests answered, those that the coordinator had for long: what may be logged of them.
+    pub slow: Vec<SlowRequest>,
     /// Requests that get no answer of their own: duplicates of one in flight, or too old to be told apart.
     pub unanswered: Vec<Origin>,
     /// What the hint logs are to do, in order.
@@ -42,6 +44,7 @@ impl Effects {
         self.log.clear();
         self.sends.clear();
         self.answers.clear();
+        self.slow.clear();
         self.unanswered.clear();
         self.hints.clear();
         self.urge.clear();
@@ -53,6 +56,7 @@ impl Effects {
         self.log.is_empty()
             && self.sends.is_empty()
             && self.answers.is_empty()
+            && self.slow.is_empty()
             && self.unanswered.is_empty()
             && self.hints.is_empty()
             && self.urge.is_empty()

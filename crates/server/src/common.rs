@@ -8,7 +8,7 @@ use quorate_coordinator::Origin;
 use quorate_node::Event;
 use quorate_ring::Ring;
 use quorate_types::{ClusterId, Generation, NodeId, SessionId};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::connections::ConnectionId;
@@ -17,7 +17,7 @@ use crate::counters::Counters;
 use crate::shard::inbox::Inbox;
 use crate::shard::item::Item;
 use crate::switch::Switch;
-use crate::view::gathering::{Gathering, Place};
+use crate::view::gathering::{Gathering, Place, Scraper, ShardPart};
 use crate::view::overview::Overview;
 
 /// Who this replica is.
@@ -94,6 +94,18 @@ impl Common {
         let gathering = Arc::new(Gathering::new(origin, self.inboxes.len(), place));
         self.inboxes.iter().for_each(|inbox| inbox.push(Item::Status(Arc::clone(&gathering))));
         true
+    }
+
+    /// Asks every shard for what metrics are made of; `None`: too many statuses are under way.
+    pub(crate) fn scrape(&self) -> Option<oneshot::Receiver<Vec<ShardPart>>> {
+        let Some(place) = Place::take(&self.gatherings) else {
+            self.counters.status_requests_max_hit.increment();
+            return None;
+        };
+        let (whom, parts) = Scraper::new();
+        let scrape = Arc::new(Gathering::new(whom, self.inboxes.len(), place));
+        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Scrape(Arc::clone(&scrape))));
+        Some(parts)
     }
 
     /// The number of a new connection of `shard`: unique in this incarnation, links of ours included.

@@ -31,6 +31,7 @@ use crate::replica::StartOptions;
 use crate::settings;
 use crate::shard::admission::Admission;
 use crate::shard::inbox::{Inbox, InboxLimits};
+use crate::shard::slow::SlowLog;
 use crate::shard::thread::{Listening, Listens, ShardSeed};
 use crate::view::overview::Overview;
 
@@ -167,6 +168,7 @@ fn shard_seeds(config: &Config, common: &Arc<Common>, opened: Durable, hints: &H
             slice_bytes: config.checkpoint.checkpoint_slice_bytes.0 as usize,
             outstanding_max: config.limits.requests_max,
             admission: Admission::new(config),
+            slow_log: SlowLog::new(settings::slow_after(config)),
             hints: hints.clone(),
             transport: settings::transport(config),
             peers: settings::peers(config, about.node),

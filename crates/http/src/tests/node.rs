@@ -11,7 +11,7 @@ use quorate_types::{
 use quorate_wire::{ExpiryRequest, PageOutcome, Request, RequestBody, Response, ResponseBody};
 use tokio::sync::oneshot;
 
-use crate::node::{About, Count, Node};
+use crate::node::{About, Count, MetricsText, NoMetrics, Node, Under};
 
 /// The fake's wall clock when nothing has been written.
 pub(crate) const WALL_MS: u64 = 1_795_160_463_000;
@@ -25,6 +25,8 @@ pub(crate) struct Fake {
     pub(crate) asked: Mutex<Vec<Request>>,
     pub(crate) counts: Mutex<Vec<Count>>,
     pub(crate) unready: Mutex<Vec<String>>,
+    /// Why it has no metrics, the next time.
+    pub(crate) unmeasured: Mutex<Option<NoMetrics>>,
     /// Requests that wait for an answer for ever.
     pub(crate) held: Mutex<Option<Vec<Held>>>,
 }
@@ -116,6 +118,15 @@ fn receipt() -> Receipt {
 }
 
 impl Node for Fake {
+    fn metrics(&self, under: Under) -> MetricsText {
+        let full = self.unmeasured.lock().unwrap().take();
+        Box::pin(async move {
+            let Under { connections, requests, bodies_bytes } = under;
+            let text = format!("under {connections} {requests} {bodies_bytes}\n# EOF\n");
+            full.map_or(Ok(text), Err)
+        })
+    }
+
     fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
         let (answer, answered) = oneshot::channel();
         self.asked.lock().unwrap().push(request.clone());

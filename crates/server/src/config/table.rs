@@ -283,6 +283,8 @@ section! {
         filter: String = "info".to_owned();
         /// How it is written.
         format: LogFormat = LogFormat::Text;
+        /// Requests that take this long are logged with whom they waited for, at most one a second and shard; "0s": none.
+        slow_request: Duration = millis(500), millis(0) => secs(600);
     }
 }
 

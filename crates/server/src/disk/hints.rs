@@ -139,7 +139,11 @@ impl HintThread {
     }
 
     fn refused(&mut self, target: NodeId, failure: &DiskError) {
-        self.common.counters.hints_not_stored.increment();
+        let counters = &self.common.counters;
+        counters.hints_not_stored.increment();
+        if matches!(failure, DiskError::HintsFull { .. }) {
+            counters.hints_bytes_per_target_max_hit.increment();
+        }
         if self.full.insert(target) {
             warn!(target = %target, %failure, "hints are not taken; only read repair will bring these writes to it");
         }

@@ -28,10 +28,12 @@ use crate::connections::http::asks::Asks;
 use crate::connections::links::Links;
 use crate::connections::resp::desk::RespDesk;
 use crate::disk::hints::HintQueue;
+use crate::metrics::requests::Meter;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
 use crate::shard::item::Item;
 use crate::shard::log::{LogFailure, ShardLog};
+use crate::shard::slow::SlowLog;
 use crate::shard::walking::Walking;
 use crate::switch::Step;
 
@@ -44,6 +46,11 @@ pub(crate) use intake::home;
 const TURN_MESSAGES_MAX: usize = 4096;
 /// Bytes of frames after which a turn ends.
 const TURN_BYTES_MAX: usize = 4 << 20;
+
+/// The limit on batches of requests between two shards.
+const SHARD_QUEUE_MAX: &str = "shard_queue_max";
+/// The limit on statuses under way, [`crate::view::gathering::GATHERINGS_MAX`].
+pub(crate) const STATUS_REQUESTS_MAX: &str = "status_requests_max";
 
 /// The driver of one shard; see the module.
 pub(crate) struct ShardLoop {
@@ -64,6 +71,10 @@ pub(crate) struct ShardLoop {
     /// Requests that found another shard's queue full; kept for its memory.
     pub(crate) refused: Vec<Origin>,
     pub(crate) draining: Draining,
+    pub(crate) meter: Meter,
+    pub(crate) slow_log: SlowLog,
+    /// What time it is in this turn.
+    pub(crate) now: Now,
 }
 
 /// How far a graceful end has come.
@@ -82,7 +93,7 @@ impl ShardLoop {
     pub(crate) async fn run(mut self) {
         let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         while self.common.switch.step() == Step::Go {
-            let now = self.common.clock.now();
+            let now = self.tell_time();
             let over_budget = self.take_in(now);
             self.finish_turn(now);
             self.common.counters.turns.increment();
@@ -116,10 +127,15 @@ impl ShardLoop {
             if !self.log.sync() {
                 break;
             }
-            now = self.common.clock.now();
-            self.resp.at(now);
+            now = self.tell_time();
         }
         self.report_drained();
+    }
+
+    fn tell_time(&mut self) -> Now {
+        self.now = self.common.clock.now();
+        self.resp.at(self.now);
+        self.now
     }
 
     fn learn_durable(&mut self, now: Now) {

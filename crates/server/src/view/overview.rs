@@ -9,7 +9,7 @@ use quorate_node::PeerView;
 use quorate_ring::Ring;
 use quorate_store::disk::Manifest;
 use quorate_types::{NodeId, PartitionId};
-use quorate_wal::Wal;
+use quorate_wal::{Marks, Stats, Wal};
 use quorate_wire::{PeerStatus, RingKeyspace, RingNode, RingView, WalStatus};
 
 use crate::config::{Config, KeyspaceConfig, NodeConfig};
@@ -87,6 +87,11 @@ impl Overview {
         if let (false, Some(why)) = (peer.alive, dials.get(&peer.node)) {
             peer.why_down = Some(why.clone());
         }
+    }
+
+    /// What the log counts, and how far it is.
+    pub(crate) fn wal_counts(&self) -> (Stats, Marks) {
+        (self.wal.stats(), self.wal.marks())
     }
 
     /// The log, as it is now.

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use quorate_http::{Count, Node};
+use quorate_http::{Count, MetricsText, NoMetrics, Node, Under};
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::clock::wall_ms;
 use crate::common::Common;
+use crate::connections::http::asks::Waiting;
 use crate::counters::Counters;
+use crate::metrics::{Scene, exposition};
 use crate::shard::item::Item;
-use crate::shard::turns::home;
+use crate::shard::turns::{STATUS_REQUESTS_MAX, home};
 
 /// See the module.
 pub(super) struct HttpNode(pub(super) Arc<Common>);
@@ -19,8 +22,19 @@ impl Node for HttpNode {
     fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
         let (answer, answered) = oneshot::channel();
         let shard = home(&request.body, &self.0);
-        self.0.inboxes[shard].push(Item::Ask(Box::new(request), answer));
+        let waiting = Waiting { answer, span: Span::current() };
+        self.0.inboxes[shard].push(Item::Ask(Box::new(request), waiting));
         answered
+    }
+
+    fn metrics(&self, under: Under) -> MetricsText {
+        let common = Arc::clone(&self.0);
+        let parts = common.scrape();
+        Box::pin(async move {
+            let parts = parts.ok_or(NoMetrics::Overloaded(STATUS_REQUESTS_MAX))?;
+            let parts = parts.await.map_err(|_| NoMetrics::Ended)?;
+            Ok(exposition(Scene::new(&common, parts, under)))
+        })
     }
 
     fn unready(&self) -> Vec<String> {
