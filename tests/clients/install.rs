@@ -107,7 +107,9 @@ fn fetch(client: &Client, folder: &Path) -> Result<(), Missing> {
             fetched(Command::new("npm").args(npm).current_dir(folder))
         }
         Language::Go => fetched(Command::new("go").args(["mod", "download"]).current_dir(from)),
-        Language::Rust => fetched(Command::new("cargo").args(["fetch", "--quiet", "--locked"]).current_dir(from)),
+        Language::Rust => {
+            fetched(Command::new("cargo").args(["fetch", "--quiet", "--locked"]).current_dir(from))
+        }
         Language::Java => {
             let mvn = ["-q", "-B", "dependency:copy-dependencies", "-f"];
             let out = format!("-DoutputDirectory={}", folder.join("jars").display());

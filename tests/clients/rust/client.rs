@@ -9,6 +9,9 @@ pub trait Client: Sized {
     /// The package that it comes in.
     const PACKAGE: &str;
 
+    /// What it makes of `WRONGPASS`.
+    const WRONG_PASSWORD: &str = "WRONGPASS";
+
     async fn connect(door: &str, password: Option<&str>) -> Outcome<Self>;
 
     async fn ping(&mut self) -> Outcome<String>;

@@ -41,8 +41,8 @@ struct Asked {
 
 impl Asked {
     fn read() -> Outcome<Asked> {
-        let [door, locked, password, prefix] =
-            ["DOOR", "LOCKED", "PASSWORD", "PREFIX"].map(|name| env::var(name).map_err(|why| format!("{name}: {why}")));
+        let [door, locked, password, prefix] = ["DOOR", "LOCKED", "PASSWORD", "PREFIX"]
+            .map(|name| env::var(name).map_err(|why| format!("{name}: {why}")));
         Ok(Asked { door: door?, locked: locked?, password: password?, prefix: prefix? })
     }
 
@@ -139,7 +139,7 @@ async fn with_password<C: Client>(asked: &Asked) -> Outcome<()> {
 
 async fn with_wrong_password<C: Client>(asked: &Asked) -> Outcome<()> {
     let k = asked.key("k");
-    for (password, words) in [(Some(WRONG), "WRONGPASS"), (None, "NOAUTH")] {
+    for (password, words) in [(Some(WRONG), C::WRONG_PASSWORD), (None, "NOAUTH")] {
         // Some authenticate at once, some when they are used.
         let found = match C::connect(&asked.locked, password).await {
             Ok(mut c) => c.get(&k).await,

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, ScanOptions};
+use redis::{
+    AsyncCommands, AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
+    ScanOptions,
+};
 
 use crate::client::{Client, Outcome, address};
 
@@ -13,6 +16,7 @@ pub struct RedisRs(MultiplexedConnection);
 
 impl Client for RedisRs {
     const PACKAGE: &str = "redis";
+    const WRONG_PASSWORD: &str = "Password authentication failed";
 
     async fn connect(door: &str, password: Option<&str>) -> Outcome<Self> {
         let (host, port) = address(door)?;

@@ -29,7 +29,11 @@ impl Client for Rustis {
 
     async fn set_for(&mut self, key: &str, value: &str, seconds: u32) -> Outcome<()> {
         let expiry = SetExpiration::Ex(seconds.into());
-        if self.0.set_with_options(key, value, None, expiry).await? { Ok(()) } else { Err("it was not set".into()) }
+        if self.0.set_with_options(key, value, None, expiry).await? {
+            Ok(())
+        } else {
+            Err("it was not set".into())
+        }
     }
 
     async fn get(&mut self, key: &str) -> Outcome<Option<Vec<u8>>> {
