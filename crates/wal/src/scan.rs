@@ -252,16 +252,22 @@ impl Scanner {
             .is_some_and(|head| u32_at(head, 28) == cookie || u32_at(head, 0) != 0 && u32_at(head, 28) == 0))
     }
 
-    /// Goes to the next intact frame of this segment behind the bad place, with records after `last`; `false` if there
-    /// is none.
-    pub(crate) fn skip_to_intact(&mut self, last: Lsn) -> io::Result<bool> {
+    /// Where the next intact frame of this segment lies behind the bad place, with records after `last`, or with proof
+    /// that there were some: by its first LSN.
+    pub(crate) fn intact_beyond(&mut self, last: Lsn) -> io::Result<Option<u64>> {
         let binding = self.binding;
         let mut search = Search { window: &mut self.window, limit: self.limit, budget: 0 };
         let found = search.find(self.offset + FRAME_ALIGN, &|head| {
-            (head.cookie == binding.cookie() && head.count > 0 && head.last_lsn() > last).then_some(binding)
+            let has_records = head.count > 0 && head.last_lsn() > last;
+            let witnesses = head.first_lsn > last.next();
+            (head.cookie == binding.cookie() && (has_records || witnesses)).then_some(binding)
         })?;
-        self.offset = found.map_or(self.limit, |(offset, _)| offset);
-        Ok(found.is_some())
+        Ok(found.map(|(offset, _)| offset))
+    }
+
+    /// The next frame is the one at `offset`.
+    pub(crate) fn go_to(&mut self, offset: u64) {
+        self.offset = offset;
     }
 
     /// Frames from `end` on do not count.
