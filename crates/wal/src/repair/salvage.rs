@@ -14,9 +14,9 @@ use crate::frame::{Binding, FrameHeader, FrameKind, Record};
 use crate::inspect::is_gone;
 use crate::io::{Io, OpenMode};
 use crate::replay::Cursor;
-use crate::scan::{Scanner, Window, orphan_frame};
-use crate::segment::{FileRole, HeaderFault, SegmentHeader};
-use crate::survey::{corrupt, names, read_header};
+use crate::scan::{Scanner, Sought, Window, orphan_frame};
+use crate::segment::{BLANK_BYTES, FileRole, HeaderFault, SegmentHeader};
+use crate::survey::{check_length, corrupt, is_used, names, read_header, unreadable};
 use crate::{Error, LogId, Lsn};
 
 /// Something found in a damaged log.
@@ -253,8 +253,10 @@ impl Salvage {
     fn begin(&mut self, file: &Found, window: Window, header: &SegmentHeader) -> Result<(), Error> {
         self.look_at_next(false);
         let before = self.before.take().and_then(|before| before.header);
+        let bytes = window.file_bytes();
         let mut piece = Piece::new(file, Cursor::new(window, header), Some(*header));
         piece.hold_to(self.files.front().and_then(|next| next.header.ok()));
+        let bytes_min = piece.promised.map_or(header.segment_bytes, |(end, _)| end);
         self.piece = Some(piece);
         let known = *self.last.get_or_insert(header.first_lsn.prev());
         if let Some(last) = self.recycled.take()
@@ -265,17 +267,19 @@ impl Salvage {
         if before.is_some_and(|before| !header.continues(&before)) {
             return Err(corrupt(&file.path, 0, known, CorruptionProof::Chain));
         }
-        Ok(())
+        check_length(&file.path, bytes, bytes_min, known)
     }
 
     /// Reads on by what the frames of a segment say, if there are any.
     fn begin_headless(&mut self, file: &Found, mut window: Window) -> Result<(), Error> {
         let known = self.last.unwrap_or_default();
         let before = self.before.replace(Passed { index: file.index, header: None, is_sealed: false });
-        let gap = corrupt(&file.path, 0, known, CorruptionProof::Header);
+        let fault = file.header.err().unwrap_or(HeaderFault::Damaged);
+        let gap = unreadable(&file.path, fault, known);
         let Some(log_id) = self.log_id else { return Err(gap) };
         let orphan = orphan_frame(&mut window, log_id, file.index, known);
-        if let Some((_, frame)) = orphan.map_err(Error::io("read", &file.path))? {
+        let orphan = orphan.map_err(Error::io("read", &file.path))?;
+        if let Sought::Frame(_, frame) = orphan {
             let limit = window.file_bytes();
             let binding = Binding::new(log_id, file.index, frame.cookie);
             let cursor = Cursor::over(Scanner::bound_to(window, binding, limit), frame.first_lsn.prev());
@@ -283,9 +287,13 @@ impl Salvage {
             return Err(gap);
         }
         // The newest may never have been begun, or not have got further than its header.
-        let is_blank = file.header == Err(HeaderFault::Blank);
-        let may_be_torn = before.is_some_and(|before| before.is_sealed);
-        if self.files.is_empty() && (is_blank || may_be_torn) { Ok(()) } else { Err(gap) }
+        let may_be_torn = fault == HeaderFault::Damaged && before.is_some_and(|before| before.is_sealed);
+        let is_used = is_used(&mut window).map_err(Error::io("read", &file.path))?;
+        let is_newest = self.files.is_empty() && matches!(orphan, Sought::Nothing) && !is_used;
+        if is_newest && (fault == HeaderFault::Blank || may_be_torn) {
+            return check_length(&file.path, window.file_bytes(), BLANK_BYTES as u64, known);
+        }
+        Err(gap)
     }
 }
 
@@ -327,27 +335,45 @@ impl Piece {
 
     /// The next intact frame, wherever it is.
     fn next_frame(&mut self, known: Lsn) -> Result<Option<FrameHeader>, Error> {
-        let found = self.intact_frame(known).map_err(Error::io("read", &self.path))?;
-        let Some(frame) = found else { return Ok(None) };
         let scanner = &mut self.cursor.scanner;
-        if !scanner.is_well_formed(&frame).map_err(Error::io("read", &self.path))? {
-            return Err(corrupt(&self.path, scanner.at(), known, CorruptionProof::Malformed));
+        let offset = scanner.offset();
+        match step_or_skip(scanner, known).map_err(Error::io("read", &self.path))? {
+            Sought::Nothing => Ok(None),
+            Sought::GaveUp { checked_bytes } => {
+                Err(corrupt(&self.path, offset, known, CorruptionProof::Undecided { checked_bytes }))
+            }
+            Sought::Frame(at, frame) => {
+                if scanner.is_well_formed(&frame).map_err(Error::io("read", &self.path))? {
+                    return Ok(Some(frame));
+                }
+                Err(corrupt(&self.path, at, known, CorruptionProof::Malformed))
+            }
         }
-        Ok(Some(frame))
     }
+}
 
-    fn intact_frame(&mut self, known: Lsn) -> std::io::Result<Option<FrameHeader>> {
-        let scanner = &mut self.cursor.scanner;
-        if let Some(frame) = scanner.step()? {
-            return Ok(Some(frame));
+/// The frame that lies here; else the next that is intact, at which the scanner then is.
+fn step_or_skip(scanner: &mut Scanner, known: Lsn) -> std::io::Result<Sought> {
+    if let Some(frame) = scanner.step()? {
+        return Ok(Sought::Frame(scanner.at(), frame));
+    }
+    let further = scanner.intact_beyond(known)?;
+    if let Sought::Nothing = further {
+        return Ok(further);
+    }
+    // A log in use may have written the frame here while it was read; it was whole before the one further on began.
+    scanner.forget();
+    if let Some(frame) = scanner.step()? {
+        return Ok(Sought::Frame(scanner.at(), frame));
+    }
+    match further {
+        Sought::Frame(offset, _) => {
+            scanner.go_to(offset);
+            Ok(scanner.step()?.map_or(Sought::Nothing, |frame| Sought::Frame(offset, frame)))
         }
-        let Some(further) = scanner.intact_beyond(known)? else { return Ok(None) };
-        // A log in use may have written the frame here while it was read; it was whole before the one further on began.
-        scanner.forget();
-        if let Some(frame) = scanner.step()? {
-            return Ok(Some(frame));
+        gave_up => {
+            scanner.go_to_end();
+            Ok(gave_up)
         }
-        scanner.go_to(further);
-        scanner.step()
     }
 }
