@@ -153,7 +153,7 @@ impl Salvage {
 
     /// No more intact frames: the end of the segment, or less than that.
     fn finish(&mut self) -> Result<bool, Error> {
-        self.look_at_next(true);
+        self.settle_next();
         let next = self.files.front().and_then(|next| next.header.ok());
         let known = self.last.unwrap_or_default();
         let Some(piece) = &mut self.piece else { return Ok(false) };
@@ -180,7 +180,7 @@ impl Salvage {
     }
 
     fn leave(&mut self) {
-        self.look_at_next(true);
+        self.settle_next();
         if let Some(piece) = self.piece.take() {
             let Piece { index, header, is_sealed, .. } = piece;
             self.before = Some(Passed { index, header, is_sealed });
@@ -208,24 +208,28 @@ impl Salvage {
         Ok(is_recycled)
     }
 
-    /// A header that was none may be one by now. Once `settles`, it is looked at no more: what was appended since, the end of
-    /// the segment before does not know.
-    fn look_at_next(&mut self, settles: bool) {
+    /// A header that was none may be one by now.
+    fn look_at_next(&mut self) {
         if let Some(next) = self.files.front_mut()
+            && next.header.is_err()
             && !next.is_settled
+            && let Ok((header, _)) = read_header(&*self.io, &next.path)
         {
-            if next.header.is_err()
-                && let Ok((header, _)) = read_header(&*self.io, &next.path)
-            {
-                next.header = header;
-            }
-            next.is_settled = settles;
+            next.header = header;
+        }
+    }
+
+    /// Looks at the next header for the last time: what was appended since, the end of the segment before does not know.
+    fn settle_next(&mut self) {
+        self.look_at_next();
+        if let Some(next) = self.files.front_mut() {
+            next.is_settled = true;
         }
     }
 
     /// Opens the next file, or names what stands in its place.
     fn next_file(&mut self) -> Result<(), Error> {
-        self.look_at_next(true);
+        self.settle_next();
         let Some(file) = self.files.front() else { return Ok(()) };
         let index = file.index;
         if let Some(before) = self.before.as_ref().map(|before| before.index)
@@ -251,7 +255,7 @@ impl Salvage {
     }
 
     fn begin(&mut self, file: &Found, window: Window, header: &SegmentHeader) -> Result<(), Error> {
-        self.look_at_next(false);
+        self.look_at_next();
         let before = self.before.take().and_then(|before| before.header);
         let bytes = window.file_bytes();
         let mut piece = Piece::new(file, Cursor::new(window, header), Some(*header));
