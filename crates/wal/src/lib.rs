@@ -62,7 +62,7 @@
 //! - With feature `mmap`: that a sector which cannot be read, or a file that a process without regard for the lock cuts
 //!   short, is an error during a plain replay: it raises SIGBUS.
 //!
-//! The format is described byte by byte in [`format`] and frozen by `tests/golden`.
+//! The format is described byte by byte in [`format`](mod@format) and frozen by `tests/golden`.
 //!
 //! Sources: Pebble, issue 453 and PRs 4331/4336 (the durable mark in frames); redb issue 299 (sync before trusting,
 //! errors are final); Rebello et al., Can Applications Recover from fsync Failures? (ATC 2020); etcd's and RocksDB's

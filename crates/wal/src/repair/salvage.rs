@@ -24,7 +24,8 @@ use crate::{Error, LogId, Lsn};
 pub enum Salvaged<'a> {
     /// An intact record.
     Record(Record<'a>),
-    /// Here records are gone, or may be: [`Error::Corrupt`], [`Error::Missing`], [`Error::Io`].
+    /// Here records are gone, or may be: [`Error::Corrupt`], [`Error::Missing`], [`Error::Foreign`], [`Error::Io`]; or the log gave
+    /// them back while it was read: [`Error::Recycled`].
     Gap(Error),
 }
 
