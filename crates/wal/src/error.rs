@@ -192,6 +192,12 @@ pub enum CorruptionProof {
         /// The last LSN it says this one had.
         last: Lsn,
     },
+    /// So much behind it looks like frames and is none that the search for a witness was given up: no log writes such bytes,
+    /// and whether one of them vouches cannot be said.
+    Undecided {
+        /// Bytes that were checksummed.
+        checked_bytes: u64,
+    },
     /// The header does not match its checksum, or is blank, though a later or earlier segment relies on it.
     Header,
     /// The header is damaged and intact frames lie behind it.
@@ -238,6 +244,13 @@ impl fmt::Display for CorruptionProof {
             }
             Self::Successor { end, last } => {
                 write!(f, "unreadable, but the next segment witnesses LSN {last} and an end at byte {end}")
+            }
+            Self::Undecided { checked_bytes } => {
+                write!(
+                    f,
+                    "unreadable, and so much behind it looks like frames that the search for one that witnesses more \
+                     was given up after checksumming {checked_bytes} bytes"
+                )
             }
             Self::Header => write!(f, "the segment header is damaged"),
             Self::FramesBehindHeader { offset } => {
