@@ -149,7 +149,10 @@ impl Wal {
         self.shared().wait_in_group(lsn, self.shared().durability)
     }
 
-    /// Something to await: everything up to `lsn` is durable.
+    /// Something to wait for or to await: everything up to `lsn` is durable. What of it is taken by now is made so at
+    /// once, whatever the policy; a record not taken yet is waited for, and made durable when it comes. No record ever
+    /// gets that number if the log ends first, which is then the answer. To follow the mark without asking for a sync:
+    /// [`Wal::subscribe`].
     pub fn when_durable(&self, lsn: Lsn) -> Append {
         Append::new(Arc::clone(self.shared()), lsn, Durability::Durable)
     }
@@ -361,6 +364,7 @@ impl Stager<'_> {
         let bytes = state.machine.staged_bytes() - before - headers;
         state.stats.append_bytes += bytes;
         self.shared.start_tick(state);
+        self.shared.welcome(state);
         self.shared.listener.tell(|hooks| hooks.on_append(state.machine.marks().staged, records, bytes));
     }
 }
