@@ -9,7 +9,8 @@
 //!   blocked one, else to the flusher thread. So a wish once uttered needs no second call;
 //! - the next leader lets those run who were carried last: they come back with more. Else batches of all and of one
 //!   take turns, and every second sync is for a single record;
-//! - callbacks and wakers run without the lock;
+//! - callbacks, wakers and hooks run without the lock (but for `on_append`); a panic in one of them stops the log, and
+//!   keeps nobody from being told;
 //! - a wish never reaches beyond what is staged: who waits for a record not taken yet wishes for it once it is;
 //! - the directory's lock is let go last: no batch or chore is under way then, and none begins after.
 
@@ -31,6 +32,7 @@ use crate::{Error, Lsn};
 
 mod append;
 mod lead;
+mod outward;
 mod retain;
 mod stepped;
 mod tail;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use super::{Guard, Shared, State};
@@ -92,14 +91,12 @@ impl Shared {
         state.machine.completed(batch, result);
         let poison = state.poison_to_tell();
         self.hand_over(state, carried);
-        self.listener.tell(|hooks| {
-            if let Some(news) = &news {
-                news.tell(hooks);
-            }
-            if let Some(cause) = &poison {
-                hooks.on_poison(cause);
-            }
-        });
+        if let Some(news) = &news {
+            self.tell_hooks(|hooks| news.tell(hooks));
+        }
+        if let Some(cause) = &poison {
+            self.tell_hooks(|hooks| hooks.on_poison(cause));
+        }
     }
 
     fn write_and_sync(&self, batch: &mut Batch) -> (Result<(), (&'static str, io::Error)>, Duration) {
@@ -141,15 +138,6 @@ impl Shared {
         self.tell(wakers);
         if chore {
             self.do_chores();
-        }
-    }
-
-    /// Wakes the futures, calls the subscribers.
-    pub(crate) fn tell(&self, wakers: Vec<Waker>) {
-        wakers.into_iter().for_each(Waker::wake);
-        let committed = self.mark(self.durability);
-        for callback in self.callbacks() {
-            callback(committed);
         }
     }
 

@@ -1,7 +1,6 @@
 //! The log as its users see it.
 
 use std::sync::{Arc, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use super::{Append, Guard, OnDurable, Retention, Shared, Tail, Watermark};
@@ -179,7 +178,8 @@ impl Wal {
 
     /// Calls `callback` with [`Wal::committed_lsn`] after every batch, and when the log stops, from whichever thread
     /// carried it out and without any lock. Calls may overtake each other: take the largest. It must not block, and
-    /// must not drop the last clone of the log.
+    /// must not drop the last clone of the log. A panic in it stops the log ([`Error::Poisoned`]), and the others are
+    /// called all the same.
     pub fn on_durable(&self, callback: OnDurable) {
         self.shared().callbacks.lock().unwrap_or_else(PoisonError::into_inner).push(callback);
     }
@@ -377,7 +377,7 @@ impl Owner {
         let threads = std::mem::take(&mut state.threads.handles);
         let wakers = state.ready_wakers();
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        self.shared.wake(wakers);
         self.shared.announce_stop();
         self.shared.await_disk();
         for thread in threads {

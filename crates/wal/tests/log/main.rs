@@ -16,6 +16,7 @@ mod matrix;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod oracle;
+mod panicking;
 mod reading_ahead;
 mod refusals;
 mod repairing;
