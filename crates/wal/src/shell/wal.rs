@@ -15,6 +15,7 @@ use crate::{Error, LogId, Lsn};
 
 /// What became of an attempt to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lead {
     /// Everything staged before the call is as safe as the policy says, up to this LSN.
     Led(Lsn),
@@ -50,6 +51,12 @@ impl Wal {
         let shared = Arc::new(Shared::new(options, io, machine, lock));
         shared.listener.tell(|hooks| hooks.on_recover(&recovery.report()));
         Ok((Self { owner: Arc::new(Owner { shared }) }, recovery))
+    }
+
+    /// What appends wait for, unless they say otherwise.
+    #[cfg(feature = "typed")]
+    pub(crate) fn policy_durability(&self) -> Durability {
+        self.shared().durability
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -88,8 +95,19 @@ impl Wal {
         I: IntoIterator<Item = (u8, &'a [&'a [u8]])>,
         I::IntoIter: Clone,
     {
-        let durability = self.shared().durability;
-        let lsn = self.stager().stage_batch(records.into_iter())?;
+        self.append_batch_with(self.shared().durability, records)
+    }
+
+    /// As [`Wal::append_batch`], as safe as `durability` says, whatever the policy.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append_batch_with<'a, I>(&self, durability: Durability, records: I) -> Result<Append, Error>
+    where
+        I: IntoIterator<Item = (u8, &'a [&'a [u8]])>,
+        I::IntoIter: Clone,
+    {
+        let lsn = self.stager().stage_batch_with(durability, records.into_iter())?;
         Ok(Append::new(Arc::clone(self.shared()), lsn, durability))
     }
 
@@ -350,8 +368,19 @@ impl Stager<'_> {
     where
         I: Iterator<Item = (u8, &'a [&'a [u8]])> + Clone,
     {
+        self.stage_batch_with(self.shared.durability, records)
+    }
+
+    /// As [`Stager::stage_batch`], as safe as `durability` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stage_batch_with<'a, I>(&mut self, durability: Durability, records: I) -> Result<Lsn, Error>
+    where
+        I: Iterator<Item = (u8, &'a [&'a [u8]])> + Clone,
+    {
         let (before, first) = (self.state.machine.staged_bytes(), self.state.machine.marks().staged);
-        let lsn = self.state.machine.stage_batch(records, self.shared.durability)?;
+        let lsn = self.state.machine.stage_batch(records, durability)?;
         self.count(before, lsn.get() - first.get());
         Ok(lsn)
     }

@@ -104,7 +104,8 @@ fn who_gives_up_waiting_leaves_no_waker_behind() {
     let waker = Waker::from(Arc::clone(&counted));
     gate.close();
     for n in 0..1000 {
-        let future = if n % 2 == 0 { wal.append(1, &[b"x"]).unwrap() } else { wal.when_durable(Lsn::new(1 << 40)) };
+        let future =
+            if n % 2 == 0 { wal.append(1, &[b"x"]).unwrap() } else { wal.when_durable(Lsn::new(1 << 40)) };
         let mut future = Box::pin(future);
         assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     }

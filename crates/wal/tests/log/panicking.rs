@@ -64,7 +64,10 @@ fn a_hook_that_panics_in_the_flusher_stops_the_log_and_every_future_is_told() {
     for at in ["batch", "sync"] {
         let (hooks, _disk, wal) = watched(at);
         let told = block_on(wal.append(1, &[b"awaited"]).unwrap());
-        assert!(matches!(told, Ok(lsn) if lsn == Lsn::new(1)) || matches!(told, Err(Error::Poisoned { .. })), "{at}");
+        assert!(
+            matches!(told, Ok(lsn) if lsn == Lsn::new(1)) || matches!(told, Err(Error::Poisoned { .. })),
+            "{at}"
+        );
         let never = block_on(wal.when_durable(Lsn::new(1000)));
         assert!(matches!(never, Err(Error::Poisoned { .. })), "{at}: {never:?}");
         assert_stopped_by(&wal, "call a hook");
