@@ -64,6 +64,9 @@ pub struct BatchReport {
     pub bytes: u64,
     /// Whether it synced.
     pub synced: bool,
+    /// How long its first record had been staged when it set out: for a leader, for the batch before it, for company. Of
+    /// what a full segment left over, counted from the first record of all. Zero if it has no record.
+    pub queue_wait: Duration,
 }
 
 /// How opening went.
@@ -91,6 +94,12 @@ impl Listener {
         Self(Some(hooks))
     }
 
+    /// Whether anybody listens: what only hooks are told need not be measured else.
+    #[inline]
+    pub(crate) fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
     #[inline]
     pub(crate) fn tell(&self, what: impl FnOnce(&dyn Hooks)) {
         if let Some(hooks) = &self.0 {
@@ -102,7 +111,8 @@ impl Listener {
 /// Calls what is not ours; a panic there is an error here.
 pub(crate) fn caught(call: impl FnOnce()) -> Result<(), io::Error> {
     // Whatever is left half done in there is its owner's.
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| io::Error::other(format!("it panicked: {}", said(&*panic))))
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|panic| io::Error::other(format!("it panicked: {}", said(&*panic))))
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {

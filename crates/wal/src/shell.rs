@@ -91,6 +91,8 @@ pub(crate) struct State {
     flusher_is_due: bool,
     /// When the oldest batch was written that no sync has covered, under a policy that bounds its age.
     unsynced_since: Option<Duration>,
+    /// When the oldest record was staged that no batch has taken; kept for the hooks, if there are any.
+    staged_since: Option<Duration>,
     /// The hooks know that the log stopped.
     poison_told: bool,
     /// The durable LSN of the last idle watermark.
@@ -226,6 +228,14 @@ impl Shared {
         }
     }
 
+    /// Keeps the time at which the first record came that waits for the next batch: one look at the clock per batch.
+    #[inline]
+    fn note_staged(&self, state: &mut State) {
+        if self.listener.listens() && state.staged_since.is_none() {
+            state.staged_since = Some(self.io.monotonic());
+        }
+    }
+
     #[cold]
     fn wish_for_early(self: &Arc<Self>, state: &mut State) {
         let staged = state.machine.marks().staged;
@@ -254,6 +264,7 @@ impl State {
             ticking: false,
             flusher_is_due: false,
             unsynced_since: None,
+            staged_since: None,
             poison_told: false,
             threads: Threads::default(),
             stats: Stats::default(),

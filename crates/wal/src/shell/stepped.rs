@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lead::Outset;
 use super::{Shared, Wal};
 use crate::batch::Batch;
 use crate::machine::Take;
@@ -20,8 +21,7 @@ pub struct Underway {
     shared: Arc<Shared>,
     /// Gone once it is complete.
     batch: Option<Batch>,
-    /// Where those wait whom it carries.
-    carried: usize,
+    outset: Outset,
     step: Step,
 }
 
@@ -50,9 +50,9 @@ impl Wal {
             match state.machine.take_batch() {
                 Take::Nothing | Take::Busy => return Ok(None),
                 Take::Batch(batch) => {
-                    let carried = Shared::set_out(&mut state, &batch);
+                    let outset = shared.set_out(&mut state, &batch);
                     let shared = Arc::clone(shared);
-                    return Ok(Some(Underway { shared, batch: Some(batch), carried, step: Step::Begun }));
+                    return Ok(Some(Underway { shared, batch: Some(batch), outset, step: Step::Begun }));
                 }
                 Take::NeedsSegment => {
                     drop(state);
@@ -94,7 +94,7 @@ impl Underway {
                 Ok(()) => batch.sync().map_err(|error| ("sync", error)),
             };
             let sync_time = self.shared.io.monotonic().saturating_sub(begun);
-            self.shared.arrive(batch, self.carried, result, sync_time);
+            self.shared.arrive(batch, self.outset, result, sync_time);
         }
         let state = self.shared.state();
         state.machine.stopped().map_or_else(|| Ok(state.machine.marks().durable), |error| Err(error.clone()))
@@ -110,7 +110,7 @@ impl Drop for Underway {
     fn drop(&mut self) {
         if let Some(batch) = self.batch.take() {
             let error = io::Error::other("its writer is gone");
-            self.shared.arrive(batch, self.carried, Err(("write", error)), Duration::ZERO);
+            self.shared.arrive(batch, self.outset, Err(("write", error)), Duration::ZERO);
         }
     }
 }

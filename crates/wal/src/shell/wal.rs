@@ -394,6 +394,7 @@ impl Stager<'_> {
         state.stats.append_bytes += bytes;
         self.shared.start_tick(state);
         self.shared.welcome(state);
+        self.shared.note_staged(state);
         self.shared.listener.tell(|hooks| hooks.on_append(state.machine.marks().staged, records, bytes));
     }
 }
