@@ -13,7 +13,8 @@ fn main() -> ExitCode {
     let curl = Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success());
     let name = |name: &str| if curl { name.to_owned() } else { format!("{name} (curl is not installed)") };
     let trials = vec![
-        Trial::test(name("the_transcript_is_what_a_node_answers"), transcript).with_ignored_flag(!curl),
+        Trial::test(name("rest_shapes_the_transcript_is_what_a_node_answers"), transcript)
+            .with_ignored_flag(!curl),
         Trial::test(name("a_node_that_is_terminated_ends_in_order_and_nobody_answers_any_more"), terminated)
             .with_ignored_flag(!curl),
     ];

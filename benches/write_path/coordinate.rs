@@ -83,7 +83,7 @@ impl Writing {
         self.number += 1;
         let (token, key) = &self.keys[at];
         ClientWrite {
-            origin: Origin { connection: 1, session: SessionId(1), number: self.number },
+            origin: Origin { connection: 1, session: SessionId(1), number: self.number, tag: 0 },
             keyspace: keyspace(),
             key: key.clone(),
             token: *token,

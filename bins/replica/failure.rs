@@ -5,6 +5,7 @@ use std::fmt;
 
 use quorate_server::StartError;
 use quorate_server::config::ConfigError;
+use quorate_server::logs::LogError;
 
 /// See the module.
 #[derive(Debug)]
@@ -48,12 +49,12 @@ impl Failure {
         }
     }
 
-    pub(crate) fn filter(filter: &str, error: &dyn Error) -> Failure {
+    pub(crate) fn logs(error: &LogError) -> Failure {
         Failure {
             code: CONFIG,
-            error: format!("log.filter = {filter:?}: {error}"),
+            error: format!("log.filter: {error}"),
             state: NOTHING_STARTED,
-            remedy: "use a level or filters such as \"info,quorate_node=debug\"",
+            remedy: "correct log.filter; `replica --check-config` shows where the configuration is",
         }
     }
 

@@ -4,18 +4,22 @@
 //! asked, 2 usage or configuration, 3 address taken or not usable, 11 data directory locked, unusable or of another
 //! node or cluster, 12 damaged log or checkpoint (also when the log fails while running), 70 a bug.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use quorate_server::config::{Config, LogFormat, Overlay};
-use quorate_server::{Ended, Replica, StartError, StartOptions};
-use tracing_subscriber::EnvFilter;
+use quorate_server::config::{Config, Overlay};
+use quorate_server::{Ended, Replica, StartError, StartOptions, logs};
 
 mod failure;
 
 use failure::Failure;
+
+/// Requests are freed in bursts, on other threads than they came on: what the system's allocator does worst.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// One node of a Quorate cluster.
 #[derive(Debug, Parser)]
@@ -71,7 +75,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         return check(args, &config);
     }
     let node = node(args, &config)?;
-    log_lines(&config)?;
+    logs::start(&config.log).map_err(|e| Failure::logs(&e))?;
     let options = StartOptions {
         data_dir: args.data_dir.clone(),
         listen: args.listen.clone(),
@@ -117,17 +121,6 @@ fn node(args: &Args, config: &Config) -> Result<String, Failure> {
         }
         (None, known) => Err(Failure::node_missing(known)),
     }
-}
-
-fn log_lines(config: &Config) -> Result<(), Failure> {
-    let filter =
-        EnvFilter::try_new(&config.log.filter).map_err(|e| Failure::filter(&config.log.filter, &e))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
 }
 
 /// The line that whoever started the process waits for.

@@ -8,4 +8,5 @@ mod harness;
 mod hints;
 mod history;
 mod kvctl;
+mod logs;
 mod one_killed;

@@ -65,7 +65,7 @@ impl Bench {
 
     fn origin(&mut self) -> Origin {
         self.number += 1;
-        Origin { connection: 1, session: SessionId(1), number: self.number }
+        Origin { connection: 1, session: SessionId(1), number: self.number, tag: 0 }
     }
 
     fn version(&self) -> Version {
@@ -136,7 +136,7 @@ impl Bench {
                     self.coordinator.on_stamp(self.now, &AllUp, stamp, &mut self.out);
                 }
                 Effect::Answer { .. } => self.answers += 1,
-                Effect::ReadPage { .. } | Effect::Hint { .. } => {}
+                Effect::ReadPage { .. } | Effect::Hint { .. } | Effect::Slow(_) => {}
             }
         }
         self.sent = sent;

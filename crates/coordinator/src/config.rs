@@ -111,6 +111,9 @@ pub struct CoordinatorConfig {
     pub page_entries_max: u32,
     /// How long an `explain` waits for silent replicas.
     pub explain_timeout: Duration,
+    /// Reads and writes of one key that take this long are reported by [`Effect::Slow`](crate::Effect::Slow); `None`:
+    /// none are.
+    pub slow_after: Option<Duration>,
 }
 
 impl CoordinatorConfig {
@@ -129,6 +132,7 @@ impl CoordinatorConfig {
             page_bytes_max: 1 << 20,
             page_entries_max: 10_000,
             explain_timeout: Duration::from_millis(500),
+            slow_after: None,
         }
     }
 }

@@ -1,15 +1,18 @@
 //! What happened, counted since the start; the server exports it.
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
         /// Counts since the start of the process. Each only grows.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])+ pub $name: u64,)*
         }
 
         impl Counters {
+            /// Every counter's name with what it counts, in the order of [`Counters::entries`].
+            pub const DESCRIPTIONS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+))),*];
+
             /// Every counter with its name, in a fixed order.
             pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name)),*].into_iter()
@@ -32,12 +35,16 @@ counters! {
     writes_rejected,
     /// LINEARIZABLE writes that asked for the newest version before they were stamped.
     queries,
-    /// Of those, the ones that were never stamped: too few replicas answered, or the clock may not follow.
+    /// LINEARIZABLE writes that were never stamped: too few replicas answered, or the clock may not follow.
     queries_failed,
     /// Requests answered `Unavailable`: nothing was sent.
     unavailable,
     /// Requests refused at once because a limit was reached or their deadline had passed: nothing was sent.
     refused_at_once,
+    /// Requests refused because `requests_max` was reached.
+    limit_requests,
+    /// Requests refused because `request_bytes_max` was reached.
+    limit_request_bytes,
     /// Requests rejected at once because of their keyspace or level: nothing was sent.
     requests_rejected,
     /// Writes to single replicas that were acknowledged.

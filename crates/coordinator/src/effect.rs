@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorate_types::{KeyspaceId, Mono, NodeId, PageStart, PartitionId, Record, Version};
 use quorate_wire::{FullIf, ReplicaWrite, Response};
 
-use crate::{Origin, PageHandle, ReadHandle, StampHandle, WriteHandle};
+use crate::{Origin, PageHandle, ReadHandle, SlowRequest, StampHandle, WriteHandle};
 
 /// A write that a replica missed, to be kept until it can be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub enum Effect {
         /// What.
         response: Response,
     },
+    /// A request was slow: its answer comes next.
+    Slow(Box<SlowRequest>),
     /// Keep a hint for a replica that did not acknowledge. At most one per write and replica.
     Hint {
         /// The replica.

@@ -38,7 +38,7 @@
 //!
 //! let now = Now { mono: Mono(0), wall_ms: 1_000 };
 //! let write = ClientWrite {
-//!     origin: Origin { connection: 1, session: SessionId(1), number: 1 },
+//!     origin: Origin { connection: 1, session: SessionId(1), number: 1, tag: 0 },
 //!     keyspace,
 //!     key: "k".into(),
 //!     token: ring.token(b"k"),
@@ -105,6 +105,7 @@ mod read;
 mod replicas;
 mod request;
 mod slab;
+mod slow;
 mod turn;
 mod write;
 
@@ -117,3 +118,4 @@ pub use request::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, Origin, PageHandle, PageReply,
     Part, ReadHandle, ReadReply, StampHandle, UnstampedWrite, WriteHandle,
 };
+pub use slow::SlowRequest;

@@ -4,6 +4,11 @@ use quorate_types::Refusal;
 
 use crate::config::{CoordinatorConfig, HedgePolicy};
 
+/// The limit of requests under way, by name.
+pub(crate) const REQUESTS_MAX: &str = "requests_max";
+/// The limit of the bytes in them, by name.
+pub(crate) const REQUEST_BYTES_MAX: &str = "request_bytes_max";
+
 /// Unanswered requests and the bytes that all requests in flight hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -24,10 +29,10 @@ impl Load {
     pub(crate) fn admits(&self, config: &CoordinatorConfig, bytes: u64) -> Result<(), Refusal> {
         let full = |limit: &str| Err(Refusal::Overloaded { limit: limit.to_owned() });
         if self.unanswered >= config.requests_max {
-            return full("requests_max");
+            return full(REQUESTS_MAX);
         }
         if !self.bytes_fit(config, bytes) {
-            return full("request_bytes_max");
+            return full(REQUEST_BYTES_MAX);
         }
         Ok(())
     }

@@ -66,6 +66,8 @@ pub struct Origin {
     pub session: SessionId,
     /// The request's number in it; the response carries it.
     pub number: u64,
+    /// The driver's own: comes back with the answer as it was given.
+    pub tag: u64,
 }
 
 /// Who is alive and how fast, as the node believes. The coordinator itself always counts as alive.

@@ -12,7 +12,7 @@ use crate::counters::Counters;
 use crate::deadlines::Deadlines;
 use crate::effect::Effect;
 use crate::latency::Latencies;
-use crate::limits::{HedgeBudget, Load};
+use crate::limits::{HedgeBudget, Load, REQUEST_BYTES_MAX, REQUESTS_MAX};
 use crate::plan::{Declined, Unplanned};
 use crate::replicas::Replicas;
 use crate::request::{Liveness, Origin};
@@ -62,6 +62,11 @@ impl Turn<'_> {
         self.out.push(Effect::Answer { origin, response });
     }
 
+    /// Whether a request that was begun at `start` and is answered now counts as slow.
+    pub(crate) fn is_slow(&self, start: Mono) -> bool {
+        self.shared.config.slow_after.is_some_and(|after| self.now.mono.since(start) >= after)
+    }
+
     /// Answers a request that was never begun; `told` puts it into the words of its kind.
     pub(crate) fn decline(&mut self, origin: Origin, why: Unplanned, told: fn(Declined) -> ResponseBody) {
         let declined = match why {
@@ -77,7 +82,15 @@ impl Turn<'_> {
 
     /// Answers a request that can't be taken now.
     pub(crate) fn refuse(&mut self, origin: Origin, reason: Refusal) {
-        self.counters().refused_at_once += 1;
+        let counters = self.counters();
+        counters.refused_at_once += 1;
+        if let Refusal::Overloaded { limit } = &reason {
+            match limit.as_str() {
+                REQUESTS_MAX => counters.limit_requests += 1,
+                REQUEST_BYTES_MAX => counters.limit_request_bytes += 1,
+                _ => {}
+            }
+        }
         self.answer(origin, ResponseBody::Refused(reason), None);
     }
 
@@ -94,17 +107,19 @@ impl Turn<'_> {
 
     /// An empty receipt, if one is wanted.
     pub(crate) fn receipt(&self, replicas: &Replicas, wanted: Wanted) -> Option<Box<Receipt>> {
-        (wanted == Wanted::Receipt).then(|| {
-            Box::new(Receipt {
-                coordinator: self.shared.config.node,
-                replicas: replicas.as_slice().to_vec(),
-                queried: Vec::new(),
-                answered: Vec::new(),
-                hinted: Vec::new(),
-                refused: Vec::new(),
-                repair: quorate_types::ReadRepair::None,
-            })
-        })
+        (wanted == Wanted::Receipt).then(|| Box::new(self.empty_receipt(replicas)))
+    }
+
+    pub(crate) fn empty_receipt(&self, replicas: &Replicas) -> Receipt {
+        Receipt {
+            coordinator: self.shared.config.node,
+            replicas: replicas.as_slice().to_vec(),
+            queried: Vec::new(),
+            answered: Vec::new(),
+            hinted: Vec::new(),
+            refused: Vec::new(),
+            repair: quorate_types::ReadRepair::None,
+        }
     }
 }
 

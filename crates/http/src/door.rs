@@ -18,10 +18,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, wat
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::admin::Admin;
+use crate::feed::Feed;
 use crate::limits::Limits;
-use crate::node::{About, Count, Node};
+use crate::node::{About, Count, NoMetrics, Node, Under};
 use crate::outcome;
 use crate::problem::Problem;
+use crate::reached::{LOOK_EVERY, Reached};
 use crate::{connection, routes};
 
 /// The pause after an accept failed, for want of descriptors or memory.
@@ -46,11 +49,14 @@ pub enum Stop {
 /// See the module.
 pub struct Door {
     node: Arc<dyn Node>,
+    /// Whom operators' orders go to; `None`: this is the door for clients.
+    admin: Option<Arc<dyn Admin>>,
     about: About,
     limits: Limits,
     connections: Arc<Semaphore>,
     requests: Semaphore,
     bodies: Arc<Semaphore>,
+    subscribers: Arc<Semaphore>,
 }
 
 /// How a request is sent.
@@ -94,12 +100,29 @@ impl Door {
     pub fn new(node: Arc<dyn Node>, about: About, limits: Limits) -> Door {
         Door {
             node,
+            admin: None,
             about,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             requests: Semaphore::new(limits.requests_max),
             bodies: Arc::new(Semaphore::new(limits.bodies_bytes_max)),
+            subscribers: Arc::new(Semaphore::new(limits.subscribers_max)),
             limits,
         }
+    }
+
+    /// A door for operators.
+    pub fn for_admin(node: Arc<dyn Node>, admin: Arc<dyn Admin>, about: About, limits: Limits) -> Door {
+        Door { admin: Some(admin), ..Door::new(node, about, limits) }
+    }
+
+    pub(crate) fn is_for_admin(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    pub(crate) fn admin(&self) -> Result<&dyn Admin, Problem> {
+        let elsewhere = "operators have a door of their own: admin_addr";
+        let none = || Problem::rejected(StatusCode::NOT_FOUND, "no-such-route", elsewhere);
+        self.admin.as_deref().ok_or_else(none)
     }
 
     pub(crate) fn about(&self) -> &About {
@@ -114,8 +137,23 @@ impl Door {
         self.node.count(what);
     }
 
+    /// The node's metrics as OpenMetrics text.
+    pub(crate) async fn metrics(&self) -> Result<String, NoMetrics> {
+        let Limits { connections_max, requests_max, bodies_bytes_max, .. } = self.limits;
+        let under = Under {
+            connections: (connections_max - self.connections.available_permits()) as u64,
+            requests: (requests_max - self.requests.available_permits()) as u64,
+            bodies_bytes: (bodies_bytes_max - self.bodies.available_permits()) as u64,
+        };
+        self.node.metrics(under).await
+    }
+
     pub(crate) fn unready(&self) -> Vec<String> {
         self.node.unready()
+    }
+
+    pub(crate) fn feed(&self) -> Arc<Feed> {
+        self.node.feed()
     }
 
     pub(crate) fn wall_ms(&self) -> u64 {
@@ -154,16 +192,26 @@ impl Door {
         })
     }
 
+    /// A place for one more stream of events.
+    pub(crate) fn subscriber_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.subscribers).try_acquire_owned().map_err(|_| {
+            self.count(Count::SubscribersMax);
+            overloaded("http.subscribers_max")
+        })
+    }
+
     /// Serves `listener` until `stop` says otherwise; returns when the last connection is gone, whether by itself or,
     /// [`Stop::Now`], cut off. Panics in a connection end that connection.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<Stop>) {
         let router = routes::router(&self);
         let mut open = JoinSet::new();
+        let (mut looking, mut reached) = (tokio::time::interval(LOOK_EVERY), Reached::default());
         loop {
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => break,
                 Some(ended) = open.join_next() => note(ended),
+                _ = looking.tick(), if !self.is_for_admin() => reached.look(&*self.node),
                 taken = listener.accept() => match taken {
                     Ok((stream, _)) => self.take(stream, &router, &stop, &mut open),
                     Err(failure) => {

@@ -7,9 +7,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use crate::door::Door;
+use crate::door::{Door, overloaded};
+use crate::node::NoMetrics;
+use crate::outcome;
 use crate::problem::Problem;
 use crate::reply;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The process runs. Does not ask any shard: a supervisor that restarts the node because a disk is slow makes it worse.
 pub(crate) async fn live() -> Response {
@@ -26,6 +30,15 @@ pub(crate) async fn ready(State(door): State<Arc<Door>>) -> Response {
         .with("reasons", reasons)
         .retry_soon()
         .into_response()
+}
+
+/// The node's metrics. Always as OpenMetrics: everything that scrapes Prometheus' text reads it.
+pub(crate) async fn metrics(State(door): State<Arc<Door>>) -> Result<Response, Problem> {
+    match door.metrics().await {
+        Ok(text) => Ok(reply::with_type(StatusCode::OK, text.into(), OPENMETRICS)),
+        Err(NoMetrics::Overloaded(limit)) => Err(overloaded(limit)),
+        Err(NoMetrics::Ended) => Err(outcome::read_lost()),
+    }
 }
 
 /// What runs here.

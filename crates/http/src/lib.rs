@@ -29,11 +29,14 @@
 //! Sources: RFC 9110 (HTTP), RFC 9457 (problem documents), Server Timing (W3C).
 
 mod accept;
+mod admin;
 mod batch;
 mod body;
 mod connection;
 mod context;
 mod door;
+mod events;
+mod feed;
 mod health;
 mod key;
 mod limits;
@@ -41,16 +44,20 @@ mod node;
 mod outcome;
 mod params;
 mod problem;
+mod reached;
 mod reply;
 mod routes;
 mod scan;
 mod slow;
 mod store;
+mod trace;
 mod views;
 
+pub use admin::{Admin, Checkpointed, Draining};
 pub use door::{Door, Stop};
+pub use feed::{Feed, NodeEvent};
 pub use limits::Limits;
-pub use node::{About, Count, Node};
+pub use node::{About, Count, MetricsText, NoMetrics, Node, Under};
 
 #[cfg(test)]
 mod tests;

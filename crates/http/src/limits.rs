@@ -21,6 +21,10 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Time in which a client takes at least something of an answer.
     pub write_timeout: Duration,
+    /// Streams of events; one more is answered 429.
+    pub subscribers_max: usize,
+    /// Time after which a stream of events on which nothing happens says so.
+    pub heartbeat_every: Duration,
 }
 
 impl Default for Limits {
@@ -34,6 +38,8 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            subscribers_max: 64,
+            heartbeat_every: Duration::from_secs(10),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! What the door needs of the node behind it.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
+
+use crate::feed::Feed;
 
 /// Who answers.
 ///
@@ -20,11 +24,42 @@ pub trait Node: Send + Sync + 'static {
     /// The wall clock, milliseconds since the Unix epoch.
     fn wall_ms(&self) -> u64;
 
+    /// The node's metrics as OpenMetrics text; `under` is what only the door knows.
+    fn metrics(&self, under: Under) -> MetricsText;
+    /// What happens to the node.
+    fn feed(&self) -> Arc<Feed>;
+
+    /// How often each limit was reached since the start, by its name in the configuration.
+    fn limits_reached(&self) -> Vec<(&'static str, u64)>;
+
     /// Something worth counting happened.
     fn count(&self, what: Count);
 
     /// Returns when the node may go on: a paused one stands here.
     fn step(&self);
+}
+
+/// What the door has under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Under {
+    /// Connections that are open.
+    pub connections: u64,
+    /// Requests that hold one of `requests_max` places.
+    pub requests: u64,
+    /// Bytes of `bodies_bytes_max` that bodies hold.
+    pub bodies_bytes: u64,
+}
+
+/// Metrics in the making.
+pub type MetricsText = Pin<Box<dyn Future<Output = Result<String, NoMetrics>> + Send>>;
+
+/// Why there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMetrics {
+    /// This limit is reached.
+    Overloaded(&'static str),
+    /// The node ended meanwhile.
+    Ended,
 }
 
 /// What is counted.
@@ -46,6 +81,10 @@ pub enum Count {
     BodyTimeout,
     /// A client did not take its answer in time: `http.write_timeout`.
     WriteTimeout,
+    /// A stream of events was refused: `http.subscribers_max`.
+    SubscribersMax,
+    /// A stream of events ended because its client was too far behind: `http.events_kept_max`.
+    SubscriberCutOff,
     /// A connection ended because no whole head came: garbage, too long, or `http.head_timeout`.
     HeadBroken,
     /// An answer with a status from 400 to 499, 404 for a key without a value left out.

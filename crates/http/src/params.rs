@@ -21,6 +21,12 @@ pub(crate) const DELETE: &[&str] = &["key", "key64", "level", "deadline", "keysp
 pub(crate) const SCAN: &[&str] = &["prefix", "limit", "cursor", "level", "deadline", "keyspace"];
 /// Names that a batch takes.
 pub(crate) const BATCH: &[&str] = &["level", "deadline", "keyspace"];
+/// Names that an operator's orders take.
+pub(crate) const ADMIN: &[&str] = &[];
+/// Names that the order to drain takes.
+pub(crate) const DRAIN: &[&str] = &["confirm"];
+/// Names that the stream of events takes.
+pub(crate) const EVENTS: &[&str] = &[];
 /// Names that the views take.
 pub(crate) const VIEW: &[&str] = &["deadline"];
 /// Names that an explanation takes.

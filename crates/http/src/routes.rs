@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
+use tracing::{Instrument as _, Span};
 
 use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
-use crate::{batch, health, reply, scan, store, views};
+use crate::trace::{TRACEPARENT, Trace, Traced};
+use crate::{admin, batch, events, health, reply, scan, store, views};
 
 /// The description of this interface; a test holds it against [`table`].
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
 
-/// The paths, and what each answers.
+/// The paths of the clients' door, and what each answers.
 pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
     let store = || get(store::get).put(store::put).post(store::put).delete(store::delete);
     vec![
@@ -32,6 +35,20 @@ pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
         ("/api/v1/ring", get(views::ring)),
         ("/api/v1/hints", get(views::hints)),
         ("/api/v1/explain", get(views::explain)),
+        ("/api/v1/events", get(events::events)),
+        ("/health/live", get(health::live)),
+        ("/health/ready", get(health::ready)),
+        ("/metrics", get(health::metrics)),
+        ("/version", get(health::version)),
+        ("/openapi.json", get(openapi)),
+    ]
+}
+
+/// The paths of the operators' door.
+pub(crate) fn admin_table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
+    vec![
+        ("/api/v1/admin/checkpoint", post(admin::checkpoint)),
+        ("/api/v1/admin/drain", get(admin::draining).post(admin::drain)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
         ("/version", get(health::version)),
@@ -45,7 +62,8 @@ async fn openapi() -> Response {
 
 /// All routes of `door`.
 pub(crate) fn router(door: &Arc<Door>) -> Router {
-    let routes = table().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    let table = if door.is_for_admin() { admin_table() } else { table() };
+    let routes = table.into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -54,7 +72,7 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
 }
 
 async fn no_route(request: Request) -> Problem {
-    let detail = format!("there is nothing at {}; keys are below /api/v1/store/", request.uri().path());
+    let detail = format!("there is nothing at {}; /openapi.json says what there is", request.uri().path());
     Problem::rejected(StatusCode::NOT_FOUND, "no-such-route", detail)
 }
 
@@ -67,11 +85,15 @@ async fn no_method(request: Request) -> Problem {
 async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     door.step();
     door.count(Count::Request);
-    let trace = request.headers().get("traceparent").cloned();
-    let mut response = match from_elsewhere(&request) {
-        Some(problem) => problem.into_response(),
-        None => next.run(request).await,
+    let trace = Trace::of(request.headers());
+    let span = trace.as_ref().map_or_else(Span::none, Trace::span);
+    let answered = async {
+        match from_elsewhere(&request) {
+            Some(problem) => problem.into_response(),
+            None => next.run(request).await,
+        }
     };
+    let mut response = answered.instrument(span.clone()).await;
     if response.status().is_server_error() {
         door.count(Count::ServerError);
     } else if response.status().is_client_error() && !response.headers().contains_key(reply::ABSENT) {
@@ -81,10 +103,9 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
     reply::add(headers, reply::COORDINATOR, &door.about().node);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Some(trace) = trace {
-        headers.insert("traceparent", trace);
-    }
-    response
+    let Some(trace) = trace else { return response };
+    headers.insert(TRACEPARENT, trace.header());
+    response.map(|body| Body::new(Traced { body, span }))
 }
 
 /// A browser says when a page of another site sends a request: such a page may not write, for nobody asked it to.

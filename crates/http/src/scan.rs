@@ -100,6 +100,17 @@ pub(crate) async fn scan(State(door): State<Arc<Door>>, request: Request) -> Res
     }
 }
 
+/// A scan is no register: where each key is read by itself, LINEARIZABLE would promise what many keys together don't keep.
+fn level(params: &Params) -> Result<Option<Level>, Problem> {
+    match params.level()? {
+        Some(Level::Linearizable) => {
+            let detail = "level: a scan is not offered at linearizable; read it at quorum";
+            Err(Problem::bad("bad-parameter", detail).with("parameter", "level"))
+        }
+        level => Ok(level),
+    }
+}
+
 impl<'a> Walk<'a> {
     /// A walk whose first page is asked for.
     fn new(door: &'a Door, params: &Params) -> Result<Walk<'a>, Problem> {
@@ -111,7 +122,7 @@ impl<'a> Walk<'a> {
         let first = params.bytes("cursor").map_or(Ok(Cursor::before(0)), Cursor::from_text)?;
         let scope = Scope {
             keyspace: params.keyspace(door.about())?,
-            level: params.level()?,
+            level: level(params)?,
             deadline_ms: params.deadline_ms()?,
             prefix: params.bytes("prefix").unwrap_or_default().to_vec(),
         };

@@ -132,7 +132,7 @@ fn not_older(place: &Place, read: &Read, context: Option<Context>) -> Result<(),
         .retry_soon())
 }
 
-/// `PUT` and `POST`: 201 when the value is on disk at the level.
+/// `PUT` and `POST`: 201 when the value is on disk at the level, 204 if no body is wanted.
 pub(crate) async fn put(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     unconditional(&parts.headers)?;
@@ -155,8 +155,6 @@ pub(crate) async fn put(State(door): State<Arc<Door>>, request: Request) -> Resu
     if wanted == Returning::Representation {
         let body = WriteBody { message: "key store", key: KeyText::of(&place.key), value: Text::of(&value) };
         response = with_headers_of(reply::json(StatusCode::CREATED, &body), response);
-    } else {
-        *response.status_mut() = StatusCode::CREATED;
     }
     Ok(response)
 }
@@ -204,8 +202,6 @@ pub(crate) async fn delete(State(door): State<Arc<Door>>, request: Request) -> R
         let value = Text::Plain { value: "" };
         let body = WriteBody { message: "key store", key: KeyText::of(&place.key), value };
         response = with_headers_of(reply::json(StatusCode::OK, &body), response);
-    } else {
-        *response.status_mut() = StatusCode::NO_CONTENT;
     }
     Ok(response)
 }
@@ -219,7 +215,7 @@ async fn body_key(door: &Door, body: Body) -> Result<Bytes, Problem> {
     body::key(key.as_deref(), key64.as_deref())?.ok_or_else(no_key)
 }
 
-/// Sends the write of `place`; an empty response with the version, the context and the receipt.
+/// Sends the write of `place`; a 204 with the version, the context and the receipt.
 async fn write(
     door: &Door,
     parts: &request::Parts,
@@ -232,7 +228,7 @@ async fn write(
     }
     let answered = door.ask(body, Asking { deadline_ms, ..Asking::default() }).await?;
     let Written { version, expires_at_ms } = outcome::written(answered.body)?;
-    let mut response = reply::empty(StatusCode::OK);
+    let mut response = reply::empty(StatusCode::NO_CONTENT);
     reply::add_version(response.headers_mut(), place.pair(), version);
     reply::add_expiry(response.headers_mut(), expires_at_ms);
     if let Some(receipt) = answered.receipt {

@@ -139,7 +139,7 @@ fn main() {
             let (level, expiry, version) = (None, ExpiryRequest::Never, None);
             let body = RequestBody::Put { keyspace, key, value, level, expiry, version };
             let number = number / 64 + 1;
-            let origin = Origin { connection: i % 64, session: SessionId(i % 64), number };
+            let origin = Origin { connection: i % 64, session: SessionId(i % 64), number, tag: 0 };
             Event::Request {
                 origin,
                 request: Request { number, time_left_ms: 2_000, want_receipt: false, body },

@@ -1,15 +1,18 @@
 //! What happened, counted since the start; the server exports it.
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
         /// Counts of one shard since its start. Each only grows.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct NodeCounters {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])+ pub $name: u64,)*
         }
 
         impl NodeCounters {
+            /// Every counter's name with what it counts, in the order of [`NodeCounters::entries`].
+            pub const DESCRIPTIONS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+))),*];
+
             /// Every counter with its name, in a fixed order.
             pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name)),*].into_iter()
@@ -23,6 +26,10 @@ counters! {
     requests,
     /// Requests refused at once by the node, before its coordinator saw them.
     requests_refused,
+    /// Writes refused because their value is larger than `value_bytes_max`.
+    limit_value_bytes,
+    /// Requests refused because their key is empty or longer than a key may be.
+    limit_key_bytes,
     /// Writes refused because `hints_pending_max` was reached.
     limit_hints_pending,
     /// Writes refused because `clock_parked_max` was reached.
@@ -53,9 +60,9 @@ counters! {
     duplicates_too_old,
     /// Peers' writes that came in and were new.
     peer_writes,
-    /// Of those, refused by name.
+    /// New writes of peers that were refused by name.
     peer_writes_refused,
-    /// Of those, refused because their deadline had passed on arrival.
+    /// New writes of peers that were refused because their deadline had passed on arrival.
     peer_writes_expired,
     /// Peers' batches that had been executed before.
     peer_batches_duplicate,
@@ -67,7 +74,7 @@ counters! {
     messages_unexpected,
     /// Records logged and applied.
     applied,
-    /// Of those, the ones that changed something.
+    /// Records logged and applied that changed something.
     applied_changed,
     /// Writes to peers that were never answered, or whose link ended.
     writes_lost,
@@ -83,7 +90,7 @@ counters! {
     hints_beyond_window,
     /// Hints that their target, or the current owners, acknowledged.
     hints_replayed,
-    /// Of those, sent to current owners because the target is no replica any more.
+    /// Hints sent to the current owners because their target is no replica any more.
     hints_rerouted,
     /// Hints dropped at delivery because they were older than `hint_window`.
     hints_expired,

@@ -5,12 +5,13 @@
 //!   overlap;
 //! - sequence numbers of log records are dense and increase over turns; the driver appends them in that order.
 
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, SlowRequest};
 use quorate_store::{Hint, HintNumber};
 use quorate_types::NodeId;
 use quorate_wire::{PeerMessage, Response};
 
 use crate::LinkId;
+use crate::liveness::PeerChange;
 
 /// The effects of one turn; cleared and used again.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Effects {
     pub sends: Vec<(LinkId, PeerMessage)>,
     /// Answers to clients.
     pub answers: Vec<(Origin, Response)>,
+    /// Of the requests answered, those that the coordinator had for long: what may be logged of them.
+    pub slow: Vec<SlowRequest>,
     /// Requests that get no answer of their own: duplicates of one in flight, or too old to be told apart.
     pub unanswered: Vec<Origin>,
     /// What the hint logs are to do, in order.
@@ -29,6 +32,8 @@ pub struct Effects {
     pub urge: Vec<NodeId>,
     /// Links to close; no `LinkDown` is expected for them, one is ignored.
     pub close: Vec<LinkId>,
+    /// Peers that this shard sees come or go since the last turn, in the order in which they did: news, nothing to do.
+    pub peers: Vec<PeerChange>,
 }
 
 impl Effects {
@@ -42,10 +47,12 @@ impl Effects {
         self.log.clear();
         self.sends.clear();
         self.answers.clear();
+        self.slow.clear();
         self.unanswered.clear();
         self.hints.clear();
         self.urge.clear();
         self.close.clear();
+        self.peers.clear();
     }
 
     /// Whether there is nothing to do.
@@ -53,10 +60,12 @@ impl Effects {
         self.log.is_empty()
             && self.sends.is_empty()
             && self.answers.is_empty()
+            && self.slow.is_empty()
             && self.unanswered.is_empty()
             && self.hints.is_empty()
             && self.urge.is_empty()
             && self.close.is_empty()
+            && self.peers.is_empty()
     }
 }
 

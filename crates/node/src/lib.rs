@@ -37,7 +37,7 @@
 //! let (key, value) = ("k".into(), "v".into());
 //! let put = RequestBody::Put { keyspace, key, value, level: None, expiry: ExpiryRequest::Never, version: None };
 //! let request = Request { number: 1, time_left_ms: 2_000, want_receipt: false, body: put };
-//! let origin = Origin { connection: 1, session: SessionId(1), number: 1 };
+//! let origin = Origin { connection: 1, session: SessionId(1), number: 1, tag: 0 };
 //!
 //! let mut effects = Effects::new();
 //! shard.on_event(now, Event::Request { origin, request }, &mut effects);
@@ -93,6 +93,6 @@ pub use config::{ClockConfig, HandoffConfig, LivenessConfig, ShardConfig, ShardL
 pub use counters::NodeCounters;
 pub use effects::{Effects, HintCommand, LogBuffer, LogRecord};
 pub use event::{DialFailure, Direction, Event, HintBacklog, LinkId, LinkLoss, LinkPeer};
-pub use liveness::{DownReason, PeerView};
+pub use liveness::{DownReason, PeerChange, PeerView};
 pub use shard::{Queue, Shard};
-pub use status::ShardStatus;
+pub use status::{LimitsReached, ShardStatus};

@@ -43,11 +43,13 @@ impl fmt::Display for DownReason {
     }
 }
 
-/// A peer that came up or went down.
+/// A peer that came up or went down, as one shard sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) peer: NodeId,
-    pub(crate) alive: bool,
+pub struct PeerChange {
+    /// The peer.
+    pub peer: NodeId,
+    /// Why it is believed down; `None`: it is alive.
+    pub down: Option<DownReason>,
 }
 
 /// One peer.
@@ -81,7 +83,7 @@ pub(crate) struct Peers {
     config: LivenessConfig,
     known: BTreeMap<NodeId, Peer>,
     lines: BTreeMap<LinkId, Line>,
-    changes: Vec<Change>,
+    changes: Vec<PeerChange>,
     last_turn: Option<Mono>,
     ping_due: Mono,
     /// Most nodes' wall clocks showed this or less at our running time 0; unknown before enough of them told.
@@ -255,7 +257,7 @@ impl Peers {
     }
 
     /// What changed since the last call.
-    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+    pub(crate) fn take_changes(&mut self) -> Vec<PeerChange> {
         std::mem::take(&mut self.changes)
     }
 
@@ -287,7 +289,7 @@ impl Peers {
         if !peer.alive {
             peer.alive = true;
             peer.since = now;
-            self.changes.push(Change { peer: node, alive: true });
+            self.changes.push(PeerChange { peer: node, down: None });
             self.compare_clocks();
         }
     }
@@ -298,7 +300,7 @@ impl Peers {
         if peer.alive {
             peer.alive = false;
             peer.since = now;
-            self.changes.push(Change { peer: node, alive: false });
+            self.changes.push(PeerChange { peer: node, down: Some(why) });
             self.compare_clocks();
         }
     }
@@ -347,7 +349,7 @@ mod tests {
         let mut peers = Peers::new(ME, [ME, PEER], LivenessConfig::default());
         peers.on_time(at(0));
         peers.on_outbound_up(at(0), LinkId(1), far_end());
-        assert_eq!(peers.take_changes(), [Change { peer: PEER, alive: true }]);
+        assert_eq!(peers.take_changes(), [PeerChange { peer: PEER, down: None }]);
         peers
     }
 
@@ -368,7 +370,7 @@ mod tests {
         assert!(peers.is_alive(PEER));
         run(&mut peers, 2_000, 2_000);
         assert!(!peers.is_alive(PEER));
-        assert_eq!(peers.take_changes(), [Change { peer: PEER, alive: false }]);
+        assert_eq!(peers.take_changes(), [PeerChange { peer: PEER, down: Some(DownReason::Silent) }]);
         peers.on_heard(at(2_100), LinkId(1));
         assert!(peers.is_alive(PEER));
     }

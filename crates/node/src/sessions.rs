@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn origin(session: u64, number: u64) -> Origin {
-        Origin { connection: 1, session: SessionId(session), number }
+        Origin { connection: 1, session: SessionId(session), number, tag: 0 }
     }
 
     fn version() -> Version {

@@ -26,7 +26,7 @@ use crate::log_queue::{LogQueue, Waiter};
 use crate::outbound::Settled;
 use crate::sessions::Sessions;
 use crate::stamps::Stamps;
-use crate::status::ShardStatus;
+use crate::status::{LimitsReached, ShardStatus};
 
 use local::{ReadOrder, Waiting};
 use requests::{Parked, WriteRequest};
@@ -183,7 +183,7 @@ impl Shard {
             self.housekeeping_due = now.mono + self.config.liveness.ping_every / 2;
             self.keep_house(now, out);
         }
-        self.on_liveness_changes(now);
+        self.on_liveness_changes(now, out);
         if self.coordinator.next_timer().is_some_and(|at| at <= now.mono) {
             self.coordinator.on_tick(now, &self.peers, &mut self.scratch.effects);
         }
@@ -256,6 +256,11 @@ impl Shard {
             log_failed: self.replica.log.has_failed(),
             counters: self.counters.entries().chain(self.coordinator.counters().entries()).collect(),
         }
+    }
+
+    /// How often its limits were reached.
+    pub fn limits_reached(&self) -> LimitsReached {
+        LimitsReached::new(&self.counters, self.coordinator.counters())
     }
 
     /// Deadlines that need no better than an eighth of a second.

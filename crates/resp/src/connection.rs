@@ -33,7 +33,7 @@ use crate::limits::Who;
 use crate::order::KeyOrder;
 use crate::parse::Args;
 use crate::part::{Part, Shape, Terms};
-use crate::pending::{Entry, Many, Pending, Together, Work, number, place_and_part};
+use crate::pending::{Entry, Many, Pending, Telling, Together, Work, number, place_and_part};
 use crate::scan::Scan;
 use crate::session::{Past, ReplyMode, Session};
 use crate::settings::{ClientFacts, Peer, Settings};
@@ -109,7 +109,7 @@ impl Connection {
                 }
             }
             Work::Status(_, answer) => *answer = Some(Box::new(body)),
-            Work::Ready(_) | Work::Told(_) | Work::Before(_) => return,
+            Work::Ready(_) | Work::Told(..) | Work::Before(_) => return,
         }
         self.settle(effects);
         self.execute(effects);
@@ -119,17 +119,23 @@ impl Connection {
     pub fn on_told(&mut self, now: Now, asked: u64, told: &Told, effects: &mut Effects) {
         self.now = now;
         let wall_ms = now.wall_ms;
-        let Some(Entry { proto, work: Work::Told(answer), .. }) = self.pending.at(place_and_part(asked).0)
+        let Some(Entry { proto, work: Work::Told(telling, answer), .. }) =
+            self.pending.at(place_and_part(asked).0)
         else {
             return;
         };
         let mut reply = BytesMut::new();
         let mut w = Writer::new(&mut reply, *proto);
-        match told {
-            Told::Clients(clients) => {
+        match (told, telling) {
+            (Told::Killed(0), Telling::TheOne) => {
+                effects.counts.errors += 1;
+                w.error("ERR No such client");
+            }
+            (Told::Killed(_), Telling::TheOne) => w.status("OK"),
+            (Told::Clients(clients), _) => {
                 w.verbatim(&clients.iter().map(|client| client.line(wall_ms)).collect::<String>());
             }
-            Told::Killed(count) => w.count(*count),
+            (Told::Killed(count), Telling::AsIs) => w.count(*count),
         }
         *answer = Some(reply.freeze());
         self.settle(effects);
@@ -324,9 +330,9 @@ impl Connection {
         effects.asks.push(Ask { number, want_receipt: self.session.receipts, body });
     }
 
-    fn ask_driver(&mut self, question: Question, effects: &mut Effects) {
+    fn ask_driver(&mut self, question: Question, telling: Telling, effects: &mut Effects) {
         effects.questions.push((number(self.pending.next_place(), 0), question));
-        self.push(Work::Told(None));
+        self.push(Work::Told(telling, None));
     }
 }
 

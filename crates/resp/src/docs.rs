@@ -77,6 +77,50 @@ A key's value and its expiry each carry the stamp of the write that set them, an
 racing `SET` loses neither: the newer of both expiries holds, whichever value wins. `EXPIRE`, `PERSIST` and
 `SET … KEEPTTL` read first, at the level for reads (`KEEPTTL` at the keyspace's).
 
+## Clients that were tried
+
+`tests/clients` installs them, in exactly these versions, and lets each connect (without and with a password, and with a
+wrong one), set, get, mget, expire, scan, send a pipeline and quit; what is refused below must reach the program as an
+error.
+
+| client | versions | notes |
+|---|---|---|
+| redis-cli, redis-benchmark | 7.0.15 | redis-benchmark with `-t ping,set,get,mset`: it stops at the first test that is refused |
+| redis-py | 5.3.1, 6.4.0, 7.4.1, 8.1.0 | `pipeline(transaction=False)` |
+| coredis | 6.9.0 | |
+| valkey-glide (Python) | 2.6.0 | batches with `is_atomic=False` |
+| ioredis, iovalkey | 6.0.0, 0.4.0 | |
+| node-redis | 6.3.1 | `execAsPipeline` |
+| go-redis, rueidis | 9.23.0, 1.0.79 | rueidis with `DisableCache`: there is no `CLIENT TRACKING` |
+| Jedis, Lettuce | 7.1.0, 7.1.0 | |
+
+What each sends when it comes is kept in `tests/clients/handshakes` and played to a node by `cargo test`.
+
+## Where a reply differs from that of Redis
+
+Random sequences of all commands below go to a node and to a real Redis; the replies are the same, errors to the letter,
+but for these:
+
+| commands | what differs, or why |
+|---|---|
+| all | a key has at least one byte; what needs compare-and-set is refused (below); an error repeats no bytes that are no text |
+| `SET`, `EXPIRE`, `PEXPIRE`, `EXPIREAT`, `PEXPIREAT` | options that need compare-and-set are refused |
+| `GETEX` | a wrong expiry is an error also if the key does not exist |
+| `UNLINK` | the number of keys that were named: nothing is read |
+| `SCAN` | cursors are places on the ring; a page holds whole tokens; what is no number below 2^63 is an invalid cursor |
+| `READONLY`, `READWRITE` | taken and without effect: every node takes reads and writes |
+| `CLIENT LIST`, `COMMAND LIST` | options are not offered |
+| `CLIENT NO-TOUCH`, `CLIENT SETINFO`, `COMMAND GETKEYS` | as in Redis 7.2, also beside an older one |
+| `DBSIZE` | an estimate |
+| `MEMORY USAGE` | an estimate of other memory |
+| `HELLO` | the version that is emulated, and the number of the connection |
+| `CLIENT ID`, `CLIENT INFO`, `CLIENT LIST`, `INFO`, `CONFIG GET`, `TIME` | another server |
+| `COMMAND` and its subcommands | other commands |
+| `TTL`, `PTTL`, `EXPIRETIME`, `PEXPIRETIME` | time goes on between two servers |
+
+A client that sends `MULTI`, commands and `EXEC` in one go gets errors for both, and what stands between them is executed
+as it comes.
+
 ## What is offered
 ";
 

@@ -54,10 +54,19 @@ pub(crate) enum Work {
     Scan(Box<Scan>),
     /// How the node is.
     Status(StatusReply, Option<Box<quorate_wire::ResponseBody>>),
-    /// The driver's answer.
-    Told(Option<Bytes>),
+    /// The driver's answer, and how it is replied.
+    Told(Telling, Option<Bytes>),
     /// Those before it.
     Before(Before),
+}
+
+/// How the driver's answer is replied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// As it is.
+    AsIs,
+    /// The old form of `CLIENT KILL`: the one that was named was there, or it is an error.
+    TheOne,
 }
 
 /// What is replied from a node's status.
@@ -121,7 +130,7 @@ impl Work {
             Work::Many(many) => many.unanswered == 0,
             Work::Scan(scan) => scan.is_done(),
             Work::Status(_, answer) => answer.is_some(),
-            Work::Told(answer) => answer.is_some(),
+            Work::Told(_, answer) => answer.is_some(),
         }
     }
 }

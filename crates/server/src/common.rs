@@ -5,10 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use quorate_coordinator::Origin;
-use quorate_node::Event;
+use quorate_http::NodeEvent;
+use quorate_node::{Event, PeerChange};
 use quorate_ring::Ring;
 use quorate_types::{ClusterId, Generation, NodeId, SessionId};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::connections::ConnectionId;
@@ -17,8 +18,10 @@ use crate::counters::Counters;
 use crate::shard::inbox::Inbox;
 use crate::shard::item::Item;
 use crate::switch::Switch;
-use crate::view::gathering::{Gathering, Place};
+use crate::view::gathering::{Gathering, Place, Scraper, ShardPart};
+use crate::view::news::News;
 use crate::view::overview::Overview;
+use crate::view::standing::Standing;
 
 /// Who this replica is.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub(crate) struct Common {
     pub(crate) counters: Arc<Counters>,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) overview: Overview,
+    pub(crate) standing: Standing,
+    pub(crate) news: News,
     pub(crate) resp_clients: RespClients,
     appends: AtomicU64,
     gatherings: Arc<AtomicUsize>,
@@ -58,6 +63,9 @@ impl Common {
         inboxes: Vec<Arc<Inbox>>,
         overview: Overview,
     ) -> Common {
+        let peers = ring.members().iter().map(|member| member.id).filter(|&node| node != about.node);
+        let standing = Standing::new(peers, inboxes.len());
+        let news = News::new(about.generation.0, overview.events_kept_max);
         Common {
             about,
             clock,
@@ -67,6 +75,8 @@ impl Common {
             drained: Mutex::new(vec![false; inboxes.len()]),
             inboxes,
             overview,
+            standing,
+            news,
             resp_clients: RespClients::default(),
             appends: AtomicU64::new(0),
             gatherings: Arc::default(),
@@ -94,6 +104,18 @@ impl Common {
         let gathering = Arc::new(Gathering::new(origin, self.inboxes.len(), place));
         self.inboxes.iter().for_each(|inbox| inbox.push(Item::Status(Arc::clone(&gathering))));
         true
+    }
+
+    /// Asks every shard for what metrics are made of; `None`: too many statuses are under way.
+    pub(crate) fn scrape(&self) -> Option<oneshot::Receiver<Vec<ShardPart>>> {
+        let Some(place) = Place::take(&self.gatherings) else {
+            self.counters.status_requests_max_hit.increment();
+            return None;
+        };
+        let (whom, parts) = Scraper::new();
+        let scrape = Arc::new(Gathering::new(whom, self.inboxes.len(), place));
+        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Scrape(Arc::clone(&scrape))));
+        Some(parts)
     }
 
     /// The number of a new connection of `shard`: unique in this incarnation, links of ours included.
@@ -131,7 +153,18 @@ impl Common {
     /// Takes no new connections and requests from now on.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.news.announce(&NodeEvent::DrainBegun);
         self.inboxes.iter().for_each(|inbox| inbox.push(Item::Drain));
+    }
+
+    /// Shard `shard` sees a peer come or go.
+    pub(crate) fn peer_changed(&self, shard: usize, change: PeerChange) {
+        let Some(PeerChange { peer, down }) = self.standing.changed(shard, change) else { return };
+        let peer = self.overview.name_of(peer);
+        self.news.announce(&match down {
+            None => NodeEvent::PeerUp { peer },
+            Some(why) => NodeEvent::PeerDown { peer, why: why.to_string() },
+        });
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -142,6 +175,11 @@ impl Common {
     pub(crate) fn drained(&self, index: usize) {
         self.drained.lock().unwrap_or_else(PoisonError::into_inner)[index] = true;
         self.drained_changed.notify_all();
+    }
+
+    /// Whether every shard has drained.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|done| *done)
     }
 
     /// Waits until every shard has drained, `timeout` at most; whether they have.
@@ -168,11 +206,14 @@ impl Common {
 
     /// The replica can't go on as it is; the first reason stays.
     pub(crate) fn fail(&self, why: &str) {
-        self.failure.send_if_modified(|failure| {
+        let first = self.failure.send_if_modified(|failure| {
             let first = failure.is_none();
             failure.get_or_insert_with(|| why.to_owned());
             first
         });
+        if first {
+            self.news.announce(&NodeEvent::Failed { why: why.to_owned() });
+        }
     }
 
     pub(crate) fn failure(&self) -> watch::Receiver<Option<String>> {

@@ -41,9 +41,9 @@ pub use render::{Shown, reference, render_default};
 pub use section::{KeyInfo, Section};
 pub use setting::{ByteSize, Setting, Written, duration_from_text, duration_to_text};
 pub use table::{
-    CheckpointConfig, ClockConfig, ClusterConfig, ConflictRule, HintsConfig, HttpConfig, KeyspaceConfig,
-    LimitsConfig, LivenessConfig, LogConfig, LogFormat, NodeConfig, ReadRepairPolicy, ReadsConfig,
-    RespConfig, ServerConfig, SyncPolicy, WalConfig,
+    AdminConfig, CheckpointConfig, ClockConfig, ClusterConfig, ConflictRule, HintsConfig, HttpConfig,
+    KeyspaceConfig, LimitsConfig, LivenessConfig, LogConfig, LogFormat, NodeConfig, ReadRepairPolicy,
+    ReadsConfig, RespConfig, ServerConfig, SyncPolicy, WalConfig,
 };
 
 use section::{Found, Unfit};
@@ -65,6 +65,8 @@ pub struct Config {
     pub resp: RespConfig,
     /// HTTP clients.
     pub http: HttpConfig,
+    /// Operators.
+    pub admin: AdminConfig,
     /// Reads.
     pub reads: ReadsConfig,
     /// When a node counts as down.
@@ -198,6 +200,7 @@ impl Config {
             limits: LimitsConfig::default(),
             resp: RespConfig::default(),
             http: HttpConfig::default(),
+            admin: AdminConfig::default(),
             reads: ReadsConfig::default(),
             liveness: LivenessConfig::default(),
             clock: ClockConfig::default(),
@@ -241,6 +244,7 @@ impl Config {
             LimitsConfig::NAME => &mut self.limits,
             RespConfig::NAME => &mut self.resp,
             HttpConfig::NAME => &mut self.http,
+            AdminConfig::NAME => &mut self.admin,
             ReadsConfig::NAME => &mut self.reads,
             LivenessConfig::NAME => &mut self.liveness,
             ClockConfig::NAME => &mut self.clock,
@@ -279,12 +283,13 @@ impl Config {
 }
 
 /// The sections that a file has once, in the order in which they are shown.
-const SINGLES: [&str; 12] = [
+const SINGLES: [&str; 13] = [
     ClusterConfig::NAME,
     ServerConfig::NAME,
     LimitsConfig::NAME,
     RespConfig::NAME,
     HttpConfig::NAME,
+    AdminConfig::NAME,
     ReadsConfig::NAME,
     LivenessConfig::NAME,
     ClockConfig::NAME,

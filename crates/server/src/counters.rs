@@ -9,6 +9,9 @@ macro_rules! counters {
         pub(crate) struct Counters { $($(#[doc = $doc])+ pub(crate) $name: Counter,)* }
 
         impl Counters {
+            /// Every counter's name with what it counts, in the order of [`Counters::list`].
+            pub(crate) const DESCRIPTIONS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+))),*];
+
             /// Names and values, in the order of the table.
             pub(crate) fn list(&self) -> Vec<(String, u64)> {
                 vec![$((stringify!($name).to_owned(), self.$name.value())),*]
@@ -30,8 +33,12 @@ counters! {
     link_queue_bytes_max_hit,
     /// Frames that a link to a peer could not take: `link_queue_bytes_max`. Their writes become hints.
     peer_frames_dropped,
-    /// Requests that the driver answered `Overloaded`: a shard's queue was full, or too many statuses under way.
-    driver_overloaded,
+    /// Requests refused because the queue to the shard that owns their key was full: `shard_queue_max`.
+    shard_queue_max_hit,
+    /// Statuses refused because `status_requests_max` were under way.
+    status_requests_max_hit,
+    /// Requests that took `log.slow_request` or longer; of at most one a second and shard there is a log line.
+    slow_requests,
     /// Values of at least `value_bytes_warn`.
     values_large,
     /// Links to peers made.
@@ -48,7 +55,7 @@ counters! {
     resp_garbled,
     /// Commands of Redis clients.
     resp_commands,
-    /// Of those, refused because they are not offered.
+    /// Commands of Redis clients refused because they are not offered.
     resp_refused,
     /// Replies to Redis clients that were errors.
     resp_errors,
@@ -64,7 +71,7 @@ counters! {
     http_connections_max_hit,
     /// Requests of HTTP clients.
     http_requests,
-    /// Of those, refused because `http.requests_max` were under way.
+    /// Requests of HTTP clients refused because `http.requests_max` were under way.
     http_requests_max_hit,
     /// Bodies refused because they were longer than `http.body_bytes_max`.
     http_body_bytes_max_hit,
@@ -74,6 +81,10 @@ counters! {
     http_body_timeout_hit,
     /// Connections closed because their client took nothing for `http.write_timeout`.
     http_write_timeout_hit,
+    /// Streams of events refused because `http.subscribers_max` were open.
+    http_subscribers_max_hit,
+    /// Streams of events ended because their client was more than `http.events_kept_max` events behind.
+    http_subscribers_cut_off,
     /// Connections closed because no whole head came: garbage, longer than `http.head_bytes_max`, `http.head_timeout`.
     http_heads_broken,
     /// Answers to HTTP clients that blamed them.
@@ -90,7 +101,9 @@ counters! {
     log_batches_flushed,
     /// Hint batches written and synced.
     hint_batches,
-    /// Hints that could not be stored: `hints_bytes_per_target_max`, or the disk failed.
+    /// Hints that were not stored because those for their target have `hints_bytes_per_target_max`.
+    hints_bytes_per_target_max_hit,
+    /// Hints that could not be stored, for want of room or because the disk failed.
     hints_not_stored,
     /// Checkpoints published.
     checkpoints_published,

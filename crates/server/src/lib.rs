@@ -56,6 +56,8 @@ mod connections;
 mod counters;
 mod disk;
 mod error;
+pub mod logs;
+mod metrics;
 mod replica;
 mod settings;
 mod shard;

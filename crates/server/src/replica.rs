@@ -37,6 +37,8 @@ pub struct StartOptions {
     pub resp_listen: Option<String>,
     /// Where to listen for HTTP clients, instead of the node's `http_addr`.
     pub http_listen: Option<String>,
+    /// Where to listen for operators, instead of the node's `admin_addr`.
+    pub admin_listen: Option<String>,
 }
 
 /// How a graceful end went. What was acknowledged is on disk in any case.
@@ -60,6 +62,7 @@ pub struct Replica {
 
 struct Threads {
     http: Option<HttpThread>,
+    admin: Option<HttpThread>,
     shards: Vec<JoinHandle<()>>,
     hints: JoinHandle<()>,
     checkpoints: CheckpointThread,
@@ -81,9 +84,9 @@ impl Replica {
         options: &StartOptions,
         io: &Arc<dyn Io>,
     ) -> Result<Replica, StartError> {
-        let Parts { common, listens, http, shards, hints, checkpoints, wal } =
+        let Parts { common, listens, http, admin, shards, hints, checkpoints, wal } =
             start::start(config, node, options, io)?;
-        let threads = Some(Threads { http, shards, hints, checkpoints, wal });
+        let threads = Some(Threads { http, admin, shards, hints, checkpoints, wal });
         Ok(Replica { common, listens, drain_timeout: config.server.drain_timeout, threads })
     }
 
@@ -100,6 +103,11 @@ impl Replica {
     /// Where it listens for HTTP clients, with the port that was taken.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.threads.as_ref()?.http.as_ref().map(|http| http.local_addr)
+    }
+
+    /// Where it listens for operators, with the port that was taken.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.threads.as_ref()?.admin.as_ref().map(|admin| admin.local_addr)
     }
 
     /// Its id in the configuration.
@@ -155,9 +163,7 @@ impl Replica {
             );
         }
         let Some(mut threads) = self.threads.take() else { return ShutDown { drained, checkpointed: false } };
-        if let Some(http) = threads.http.take() {
-            http.close();
-        }
+        threads.take_doors().for_each(HttpThread::close);
         let checkpointed = threads.checkpoints.write().is_ok();
         self.common.stop();
         threads.join().close(self.name());
@@ -174,9 +180,7 @@ impl Replica {
     fn kill_now(&mut self) {
         self.common.kill();
         if let Some(mut threads) = self.threads.take() {
-            if let Some(http) = threads.http.take() {
-                http.end();
-            }
+            threads.take_doors().for_each(HttpThread::end);
             // Dropping the log flushes nothing and gives its lock back.
             drop(threads.join());
         }
@@ -193,6 +197,10 @@ impl Drop for Replica {
 struct Log(Wal);
 
 impl Threads {
+    fn take_doors(&mut self) -> impl Iterator<Item = HttpThread> {
+        [self.http.take(), self.admin.take()].into_iter().flatten()
+    }
+
     fn join(self) -> Log {
         let shards = self.shards.into_iter().map(|shard| ("a shard", shard.join()));
         let mut ended: Vec<_> = shards.collect();

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_coordinator as coordinator;
 use quorate_coordinator::{CoordinatorConfig, HedgePolicy, KeyspacePolicy};
@@ -45,8 +46,14 @@ fn coordinator_config(config: &Config, node: NodeId, shards: usize) -> Coordinat
         hedge: HedgePolicy { extra_percent_max: config.reads.hedge_percent_max, ..HedgePolicy::default() },
         requests_max: share(config.limits.requests_max, shards),
         request_bytes_max: config.limits.request_bytes_max.0 / shards as u64,
+        slow_after: slow_after(config),
         ..CoordinatorConfig::new(node)
     }
+}
+
+/// From when on a request is slow; `None`: none is.
+pub(crate) fn slow_after(config: &Config) -> Option<Duration> {
+    Some(config.log.slow_request).filter(|after| !after.is_zero())
 }
 
 fn policy(keyspace: &KeyspaceConfig) -> KeyspacePolicy {
@@ -205,8 +212,17 @@ pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListenin
         head_timeout: http.head_timeout,
         body_timeout: http.body_timeout,
         write_timeout: http.write_timeout,
+        subscribers_max: http.subscribers_max,
+        heartbeat_every: http.heartbeat_every,
     };
     HttpListening { addr, about, limits }
+}
+
+/// The door for operators at `addr`.
+pub(crate) fn admin(config: &Config, about: &About, addr: String) -> HttpListening {
+    let clients = http(config, about, addr);
+    let limits = quorate_http::Limits { connections_max: config.admin.connections_max, ..clients.limits };
+    HttpListening { limits, ..clients }
 }
 
 /// The first line of the file; an empty path is no password.

@@ -2,13 +2,15 @@
 //!
 //! `turns` is the loop (take what is ready, feed the machine, carry out its effects); `inbox` is where everything
 //! waits for it, as an `item`; `across` carries requests between the shards of a node and `admission` keeps room for
-//! their answers; `log` is its way to the log that all shards share; `walking` its part of a checkpoint.
+//! their answers; `log` is its way to the log that all shards share; `walking` its part of a checkpoint; `slow`
+//! the log lines about requests that took long.
 
 pub(crate) mod across;
 pub(crate) mod admission;
 pub(crate) mod inbox;
 pub(crate) mod item;
 pub(crate) mod log;
+pub(crate) mod slow;
 pub(crate) mod thread;
 pub(crate) mod turns;
 pub(crate) mod walk_step;

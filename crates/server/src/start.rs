@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use quorate_http::NodeEvent;
 use quorate_node::Shard;
 use quorate_store::Store;
 use quorate_store::disk::{self, Checkpoints, OpenOptions, Opened};
@@ -31,6 +32,7 @@ use crate::replica::StartOptions;
 use crate::settings;
 use crate::shard::admission::Admission;
 use crate::shard::inbox::{Inbox, InboxLimits};
+use crate::shard::slow::SlowLog;
 use crate::shard::thread::{Listening, Listens, ShardSeed};
 use crate::view::overview::Overview;
 
@@ -39,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) common: Arc<Common>,
     pub(crate) listens: Listens,
     pub(crate) http: Option<HttpThread>,
+    pub(crate) admin: Option<HttpThread>,
     pub(crate) shards: Vec<JoinHandle<()>>,
     pub(crate) hints: JoinHandle<()>,
     pub(crate) checkpoints: CheckpointThread,
@@ -52,6 +55,7 @@ struct Place {
     addr: String,
     resp: Vec<RespListener>,
     http: String,
+    admin: String,
     data_dir: PathBuf,
 }
 
@@ -86,14 +90,19 @@ pub(crate) fn start(
     let (hints, queue) = HintThread::new(Arc::clone(&common), hints);
     let durable = Durable { stores, wal: wal.clone(), clock_start };
     let http = bind_http(config, &common.about, &place.http)?;
+    let admin = bind_admin(config, &common.about, &place.admin)?;
     let seeds = shard_seeds(config, &common, durable, &queue);
     // The shards have their own: when the last of them ends, so does the hint thread.
     drop(queue);
     let hints = spawn(format!("{}-hints", place.name), move || hints.run())?;
     let (shards, listens) = start_shards(config, &common, &place, seeds)?;
     let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
+    common.news.announce(&NodeEvent::Started);
     let http = http.map(|bound| bound.serve(&common)).transpose().inspect_err(|_| common.kill())?;
-    Ok(Parts { common, listens, http, shards, hints, checkpoints, wal })
+    let asks = checkpoints.asks();
+    let admin =
+        admin.map(|bound| bound.serve_admin(&common, asks)).transpose().inspect_err(|_| common.kill())?;
+    Ok(Parts { common, listens, http, admin, shards, hints, checkpoints, wal })
 }
 
 fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, StartError> {
@@ -111,6 +120,7 @@ fn place(config: &Config, node: &str, options: &StartOptions) -> Result<Place, S
             None => found.resp_addr.0.clone(),
         },
         http: options.http_listen.clone().unwrap_or_else(|| found.http_addr.clone()),
+        admin: options.admin_listen.clone().unwrap_or_else(|| found.admin_addr.clone()),
         data_dir: options.data_dir.clone().unwrap_or_else(|| found.data_dir.clone()),
     })
 }
@@ -167,6 +177,7 @@ fn shard_seeds(config: &Config, common: &Arc<Common>, opened: Durable, hints: &H
             slice_bytes: config.checkpoint.checkpoint_slice_bytes.0 as usize,
             outstanding_max: config.limits.requests_max,
             admission: Admission::new(config),
+            slow_log: SlowLog::new(settings::slow_after(config)),
             hints: hints.clone(),
             transport: settings::transport(config),
             peers: settings::peers(config, about.node),
@@ -253,6 +264,12 @@ fn door(config: &Config, common: &Arc<Common>) -> Door {
 /// gets an answer there gets it from a node that serves.
 fn bind_http(config: &Config, about: &About, addr: &str) -> Result<Option<BoundHttp>, StartError> {
     let listening = (!addr.is_empty()).then(|| settings::http(config, about, addr.to_owned()));
+    listening.map(HttpListening::bind).transpose()
+}
+
+/// The operators' door, likewise.
+fn bind_admin(config: &Config, about: &About, addr: &str) -> Result<Option<BoundHttp>, StartError> {
+    let listening = (!addr.is_empty()).then(|| settings::admin(config, about, addr.to_owned()));
     listening.map(HttpListening::bind).transpose()
 }
 

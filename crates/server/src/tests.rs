@@ -1,8 +1,13 @@
 //! Replicas in this process.
 
+mod admin;
 mod cluster;
 mod disk_fault;
+mod events;
 mod http;
 mod log_failure;
+mod metrics;
+mod readiness;
 mod resp;
 mod serving;
+mod views;

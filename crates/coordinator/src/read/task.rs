@@ -18,6 +18,7 @@ use crate::plan::Plan;
 use crate::replicas::Members;
 use crate::request::{ClientRead, Liveness, Origin, ReadHandle};
 use crate::slab::Slot;
+use crate::slow::{SlowRequest, Timings};
 use crate::turn::Turn;
 
 /// How far the read is.
@@ -56,6 +57,7 @@ pub(super) struct ReadTask {
     pub(super) copies: Copies,
     pub(super) repairs: Repairs,
     refusals: Vec<(NodeId, Refusal)>,
+    timings: Timings,
     pub(super) receipt: Option<Box<Receipt>>,
     /// What is accounted for it beside the key.
     held_bytes: u64,
@@ -80,6 +82,7 @@ impl ReadTask {
             copies: Copies::default(),
             repairs: Repairs::default(),
             refusals: Vec::new(),
+            timings: Timings::default(),
             receipt: turn.receipt(&plan.replicas, read.want_receipt.into()),
             held_bytes: 0,
             in_background: false,
@@ -158,6 +161,9 @@ impl ReadTask {
 
     fn note_answer(&mut self, turn: &Turn, node: NodeId, version: Option<Version>) {
         let elapsed_us = turn.elapsed_us(self.timing.started);
+        if let Some(member) = self.asks.replicas.member(node) {
+            self.timings.note(member, elapsed_us);
+        }
         if let Some(receipt) = &mut self.receipt {
             receipt.answered.retain(|earlier| earlier.node != node);
             receipt.answered.push(NodeTiming { node, elapsed_us, version });
@@ -361,7 +367,21 @@ impl ReadTask {
         if let Some(receipt) = &mut receipt {
             receipt.refused = std::mem::take(&mut self.refusals);
         }
+        if turn.is_slow(self.timing.started) {
+            let receipt = receipt.as_deref().cloned().unwrap_or_else(|| self.late_receipt(turn));
+            let (origin, keyspace, key) = (self.origin, self.keyspace, self.key.clone());
+            turn.out.push(Effect::Slow(Box::new(SlowRequest { origin, keyspace, key, receipt })));
+        }
         turn.answer(self.origin, ResponseBody::Read(outcome), receipt);
+    }
+
+    fn late_receipt(&self, turn: &Turn) -> Receipt {
+        let replicas = &self.asks.replicas;
+        Receipt {
+            answered: self.timings.of(replicas),
+            refused: self.refusals.clone(),
+            ..turn.empty_receipt(replicas)
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -11,6 +11,7 @@ use crate::query::Found;
 use crate::replicas::{Members, Replicas};
 use crate::request::{Attempt, ClientWrite, Origin, WriteHandle};
 use crate::slab::Slot;
+use crate::slow::{SlowRequest, Timings};
 use crate::turn::Turn;
 
 /// How far the client is served.
@@ -56,7 +57,9 @@ pub(super) struct WriteTask {
     hands_off: bool,
     phase: Phase,
     fates: Fates,
-    refusal: Option<Refusal>,
+    timings: Timings,
+    /// Those that refused it, in the order in which they did.
+    refusals: Vec<(NodeId, Refusal)>,
     receipt: Option<Box<Receipt>>,
 }
 
@@ -81,7 +84,8 @@ impl WriteTask {
             hands_off: plan.policy.hinted_handoff,
             phase: Phase::Open,
             fates,
-            refusal: None,
+            timings: Timings::default(),
+            refusals: Vec::new(),
             receipt: turn.receipt(&plan.replicas, write.want_receipt.into()),
         }
     }
@@ -176,8 +180,9 @@ impl WriteTask {
     fn acked_by(&mut self, turn: &mut Turn, member: u8, from: NodeId) {
         turn.counters().write_acks += 1;
         self.fates.acked.insert(member);
+        let elapsed_us = turn.elapsed_us(self.started);
+        self.timings.note(member, elapsed_us);
         if let Some(receipt) = &mut self.receipt {
-            let elapsed_us = turn.elapsed_us(self.started);
             receipt.answered.push(NodeTiming { node: from, elapsed_us, version: None });
         }
     }
@@ -190,7 +195,7 @@ impl WriteTask {
         if let Some(receipt) = &mut self.receipt {
             receipt.refused.push((from, reason.clone()));
         }
-        self.refusal.get_or_insert(reason);
+        self.refusals.push((from, reason));
     }
 
     /// Whoever has not answered has missed it. How many these are.
@@ -247,18 +252,32 @@ impl WriteTask {
             WriteOutcome::Rejected { .. } => turn.counters().writes_rejected += 1,
             _ => turn.counters().writes_indeterminate += 1,
         }
+        if turn.is_slow(self.started) {
+            turn.out.push(Effect::Slow(Box::new(self.slow(turn))));
+        }
         turn.answer(self.origin, ResponseBody::Write(outcome), self.receipt.take());
     }
 
-    fn outcome(&mut self, acked: u8) -> WriteOutcome {
+    fn slow(&self, turn: &Turn) -> SlowRequest {
+        let receipt = self.receipt.as_deref().cloned().unwrap_or_else(|| Receipt {
+            answered: self.timings.of(&self.replicas),
+            hinted: self.replicas.nodes_of(self.fates.hinted),
+            refused: self.refusals.clone(),
+            ..turn.empty_receipt(&self.replicas)
+        });
+        let HintedWrite { keyspace, key, .. } = &self.write;
+        SlowRequest { origin: self.origin, keyspace: *keyspace, key: key.clone(), receipt }
+    }
+
+    fn outcome(&self, acked: u8) -> WriteOutcome {
         let (required, version) = (self.required, self.stamp);
         let expires_at_ms = self.write.record.expiry.at_ms;
         if acked >= required {
             return WriteOutcome::Written { version, expires_at_ms, acked, required };
         }
         let nowhere = self.fates.waiting.is_empty() && !self.fates.may_exist();
-        match self.refusal.take().filter(|_| nowhere) {
-            Some(reason) => WriteOutcome::Rejected { reason },
+        match self.refusals.first().filter(|_| nowhere) {
+            Some((_, reason)) => WriteOutcome::Rejected { reason: reason.clone() },
             None => WriteOutcome::Indeterminate { acked, required, version: Some(version), expires_at_ms },
         }
     }

@@ -126,7 +126,7 @@ impl Desk {
 
     fn origin(&mut self) -> Origin {
         self.numbers += 1;
-        Origin { connection: 3, session: SessionId(4), number: self.numbers }
+        Origin { connection: 3, session: SessionId(4), number: self.numbers, tag: 0 }
     }
 
     fn deadline(&self) -> Mono {
@@ -372,6 +372,14 @@ impl Desk {
             Effect::Stamp { handle, above } => {
                 self.stamp = Some(handle);
                 format!("stamp above {:?}", above.map(|v| v.timestamp.wall_ms()))
+            }
+            Effect::Slow(slow) => {
+                let answered = slow.receipt.answered.iter();
+                let answered: Vec<String> =
+                    answered.map(|one| format!("{} {}us", self.name(one.node), one.elapsed_us)).collect();
+                let hinted: Vec<String> = slow.receipt.hinted.iter().map(|node| self.name(*node)).collect();
+                let key = slow.key.escape_ascii();
+                format!("slow {key}: answered {}; hinted {}", answered.join(", "), hinted.join(", "))
             }
             Effect::Hint { target, hint } => format!("hint for {} {}", self.name(target), text(&hint.record)),
             Effect::Answer { origin, response } => {

@@ -11,5 +11,6 @@ mod linearizable;
 mod pages;
 mod reads;
 mod repair;
+mod slow;
 mod world;
 mod writes;

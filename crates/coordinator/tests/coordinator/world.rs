@@ -226,7 +226,7 @@ impl World {
         let written = self.writes.get_mut(&version).expect("it was put");
         written.attempts += 1;
         let write = ClientWrite {
-            origin: Origin { connection: 1, session: SessionId(1), number },
+            origin: Origin { connection: 1, session: SessionId(1), number, tag: 0 },
             keyspace: KEYSPACE,
             key: written.key.clone(),
             token: self.ring.token(&written.key),
@@ -256,7 +256,7 @@ impl World {
         let level = LEVELS[usize::from(level) % LEVELS.len()];
         let required = level.required(N).expect("a level within n");
         let read = ClientRead {
-            origin: Origin { connection: 1, session: SessionId(1), number },
+            origin: Origin { connection: 1, session: SessionId(1), number, tag: 0 },
             keyspace: KEYSPACE,
             key: key.clone(),
             token: self.ring.token(&key),
@@ -430,7 +430,9 @@ impl World {
             Effect::Read { to, handle, key, full, .. } => {
                 self.network.push(Message::Read { coordinator, to, handle, key, full });
             }
-            Effect::ReadPage { .. } | Effect::Stamp { .. } => panic!("nobody asked for that"),
+            Effect::ReadPage { .. } | Effect::Stamp { .. } | Effect::Slow(_) => {
+                panic!("nobody asked for that")
+            }
             Effect::Hint { target, hint } => self.hinted(target, hint),
             Effect::Answer { origin, response } => {
                 assert!(self.answered.insert(origin.number), "{} was answered twice", origin.number);

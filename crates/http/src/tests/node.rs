@@ -1,7 +1,7 @@
 //! A node that is a map, and says what it is told to say.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use quorate_types::{
@@ -11,13 +11,13 @@ use quorate_types::{
 use quorate_wire::{ExpiryRequest, PageOutcome, Request, RequestBody, Response, ResponseBody};
 use tokio::sync::oneshot;
 
-use crate::node::{About, Count, Node};
+use crate::feed::Feed;
+use crate::node::{About, Count, MetricsText, NoMetrics, Node, Under};
 
 /// The fake's wall clock when nothing has been written.
 pub(crate) const WALL_MS: u64 = 1_795_160_463_000;
 pub(crate) const N1: NodeId = NodeId(0x1f2e_3d4c);
 
-#[derive(Default)]
 pub(crate) struct Fake {
     pub(crate) records: Mutex<BTreeMap<(KeyspaceId, Bytes), Record>>,
     /// Said instead of what the map says, first come first served; `None`: the answer never comes.
@@ -25,8 +25,31 @@ pub(crate) struct Fake {
     pub(crate) asked: Mutex<Vec<Request>>,
     pub(crate) counts: Mutex<Vec<Count>>,
     pub(crate) unready: Mutex<Vec<String>>,
+    /// Why it has no metrics, the next time.
+    pub(crate) unmeasured: Mutex<Option<NoMetrics>>,
     /// Requests that wait for an answer for ever.
     pub(crate) held: Mutex<Option<Vec<Held>>>,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) reached: Mutex<Vec<(&'static str, u64)>>,
+}
+
+/// Events that the fake keeps.
+pub(crate) const EVENTS_KEPT: usize = 4;
+
+impl Default for Fake {
+    fn default() -> Fake {
+        Fake {
+            records: Mutex::default(),
+            instead: Mutex::default(),
+            asked: Mutex::default(),
+            counts: Mutex::default(),
+            unready: Mutex::default(),
+            unmeasured: Mutex::default(),
+            held: Mutex::default(),
+            feed: Arc::new(Feed::new(about().generation, EVENTS_KEPT)),
+            reached: Mutex::default(),
+        }
+    }
 }
 
 /// A request, and whoever waits for its answer.
@@ -116,6 +139,15 @@ fn receipt() -> Receipt {
 }
 
 impl Node for Fake {
+    fn metrics(&self, under: Under) -> MetricsText {
+        let full = self.unmeasured.lock().unwrap().take();
+        Box::pin(async move {
+            let Under { connections, requests, bodies_bytes } = under;
+            let text = format!("under {connections} {requests} {bodies_bytes}\n# EOF\n");
+            full.map_or(Ok(text), Err)
+        })
+    }
+
     fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
         let (answer, answered) = oneshot::channel();
         self.asked.lock().unwrap().push(request.clone());
@@ -136,6 +168,14 @@ impl Node for Fake {
 
     fn unready(&self) -> Vec<String> {
         self.unready.lock().unwrap().clone()
+    }
+
+    fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
+    }
+
+    fn limits_reached(&self) -> Vec<(&'static str, u64)> {
+        self.reached.lock().unwrap().clone()
     }
 
     fn wall_ms(&self) -> u64 {

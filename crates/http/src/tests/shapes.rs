@@ -7,6 +7,7 @@ use quorate_wire::{ExpiryRequest, RequestBody};
 use super::Bench;
 use super::node::WALL_MS;
 use crate::context::Context;
+use crate::node::NoMetrics;
 
 const JSON: &str = "content-type: application/json";
 
@@ -118,7 +119,8 @@ async fn an_answer_says_version_context_receipt_and_coordinator() {
     assert_eq!(reply.header("x-kv-replicas"), Some("1/3"));
     assert_eq!(reply.header("x-kv-coordinator"), Some("n1"));
     assert_eq!(reply.header("server-timing"), Some("n1;dur=0.400, 00000003;desc=\"hint\""));
-    assert!(reply.header("traceparent").is_some());
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(reply.header("traceparent"), Some(trace));
     let context = Context::from_text(reply.header("x-kv-context").unwrap().as_bytes()).unwrap();
     assert_eq!(context.version, version.parse().unwrap());
 
@@ -154,6 +156,20 @@ async fn a_read_older_than_its_context_is_no_answer_and_a_write_waits_until_it_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_shall_be_minimal_is_answered_204_with_its_version() {
+    let bench = Bench::new();
+    for (line, headers) in [
+        ("PUT /api/v1/store/k?return=minimal", ""),
+        ("POST /api/v1/store/k", "prefer: return=minimal"),
+        ("DELETE /api/v1/store/k?return=minimal", ""),
+    ] {
+        let reply = bench.send(line, headers, if line.starts_with('D') { "" } else { "v" }).await;
+        assert_eq!((reply.status, reply.text(), reply.header("content-type")), (204, "", None), "{line}");
+        assert!(reply.header("etag").is_some(), "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn health_and_version_say_how_the_node_is() {
     let bench = Bench::new();
     assert_eq!(bench.send("GET /health/live", "", "").await.text(), r#"{"status":"live"}"#);
@@ -165,4 +181,21 @@ async fn health_and_version_say_how_the_node_is() {
     let version: serde_json::Value =
         serde_json::from_slice(&bench.send("GET /version", "", "").await.body).unwrap();
     assert_eq!(version, serde_json::json!({"version":"0.1.0","node":"n1","cluster":"demo","generation":3}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_come_as_openmetrics_and_a_node_that_has_none_says_why() {
+    let bench = Bench::new();
+    let served = bench.send("GET /metrics", "", "").await;
+    assert_eq!((served.status, served.text()), (200, "under 0 0 0\n# EOF\n"));
+    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(served.header("content-type"), Some(media));
+    for (why, status, kind) in [
+        (NoMetrics::Overloaded("status_requests_max"), 429, "overloaded"),
+        (NoMetrics::Ended, 503, "node-ended"),
+    ] {
+        *bench.node.unmeasured.lock().unwrap() = Some(why);
+        let refused = bench.send("GET /metrics", "", "").await;
+        assert_eq!((refused.status, refused.problem()), (status, (kind.into(), "failed".into())));
+    }
 }

@@ -76,6 +76,7 @@ async fn what_can_not_be_served_is_refused_before_the_node_is_asked() {
         ("GET /api/v1/store/a?keyspace=no", "", "", 400, "unknown-keyspace"),
         ("GET /api/v1/store/a", "accept: text/html", "", 406, "not-acceptable"),
         ("GET /api/v1/store/a", "x-kv-context: AAAA", "", 400, "bad-context"),
+        ("GET /api/v1/scan?level=linearizable", "", "", 400, "bad-parameter"),
         ("PUT /api/v1/store/a", "if-match: \"1\"", "v", 501, "conditional-writes-not-atomic"),
         ("PUT /api/v1/store/a", "if-none-match: *", "v", 501, "conditional-writes-not-atomic"),
         ("PUT /api/v1/store/a?ttl=1s&version=1.0@00000001", "", "v", 400, "bad-parameter"),

@@ -52,9 +52,9 @@ impl Shard {
         }
     }
 
-    pub(super) fn on_liveness_changes(&mut self, now: Now) {
+    pub(super) fn on_liveness_changes(&mut self, now: Now, out: &mut Effects) {
         for change in self.peers.take_changes() {
-            if change.alive {
+            if change.down.is_none() {
                 self.counters.peers_up += 1;
                 self.hints.handoff.on_alive(now.mono, change.peer);
             } else {
@@ -62,6 +62,7 @@ impl Shard {
                 let effects = &mut self.scratch.effects;
                 self.coordinator.on_peer_down(now, &self.peers, change.peer, effects);
             }
+            out.peers.push(change);
         }
     }
 

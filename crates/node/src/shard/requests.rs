@@ -341,6 +341,11 @@ impl Shard {
     /// Answers a request of which nothing was sent.
     pub(super) fn refuse(&mut self, mut origin: Origin, refusal: Refusal, out: &mut Effects) {
         self.counters.requests_refused += 1;
+        match refusal {
+            Refusal::ValueTooLarge { .. } => self.counters.limit_value_bytes += 1,
+            Refusal::KeyLength { .. } => self.counters.limit_key_bytes += 1,
+            _ => {}
+        }
         let response =
             Response { number: origin.number, body: ResponseBody::Refused(refusal), receipt: None };
         self.clients.sessions.settle(&mut origin, &response);

@@ -7,6 +7,7 @@ use crate::Proto;
 use crate::effects::{Effects, Question, Whom};
 use crate::limits::Who;
 use crate::parse::Args;
+use crate::pending::Telling;
 use crate::session::{ReplyMode, Session};
 use crate::settings::REDIS_VERSION;
 use crate::table::Verb;
@@ -36,7 +37,7 @@ impl Connection {
             Verb::Select => match args.integer(1) {
                 Some(0) => self.ok(),
                 Some(_) => self.error("ERR DB index is out of range", effects),
-                None => self.error("ERR invalid DB index", effects),
+                None => self.not_a_number(effects),
             },
             Verb::Quit => {
                 self.ok();
@@ -72,7 +73,7 @@ impl Connection {
                 let line = self.facts().line(self.now.wall_ms);
                 self.reply(|w| w.verbatim(&line));
             }
-            Verb::ClientList if args.len() == 2 => self.ask_driver(Question::Clients, effects),
+            Verb::ClientList if args.len() == 2 => self.ask_driver(Question::Clients, Telling::AsIs, effects),
             Verb::ClientKill => self.kill(args, effects),
             Verb::ClientNoOp if args.is(2, "ON") || args.is(2, "OFF") => self.ok(),
             Verb::ClientReply => self.reply_mode(args, effects),
@@ -118,7 +119,7 @@ impl Connection {
     fn kill(&mut self, args: &Args<'_>, effects: &mut Effects) {
         if args.len() == 3 {
             let whom = Whom { addr: Some(args.text(2)), ..Whom::default() };
-            return self.ask_driver(Question::Kill(whom), effects);
+            return self.ask_driver(Question::Kill(whom), Telling::TheOne, effects);
         }
         let mut whom = Whom { but: Some(self.peer.id), ..Whom::default() };
         for at in (2..args.len()).step_by(2) {
@@ -126,7 +127,9 @@ impl Connection {
                 return self.syntax_error(effects);
             }
             if args.is(at, "ID") {
-                let Some(id) = args.integer(at + 1).and_then(|id| u64::try_from(id).ok()) else {
+                let Some(id) =
+                    args.integer(at + 1).and_then(|id| u64::try_from(id).ok()).filter(|id| *id > 0)
+                else {
                     return self.error("ERR client-id should be greater than 0", effects);
                 };
                 whom.id = Some(id);
@@ -140,7 +143,7 @@ impl Connection {
                 return self.syntax_error(effects);
             }
         }
-        self.ask_driver(Question::Kill(whom), effects);
+        self.ask_driver(Question::Kill(whom), Telling::AsIs, effects);
     }
 
     fn reset(&mut self, effects: &mut Effects) {

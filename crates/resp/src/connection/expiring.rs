@@ -11,23 +11,27 @@ use crate::table::{ExpireUnit, TimeUnit};
 /// An error was replied: there is nothing more to do.
 pub(super) struct Replied;
 
-/// A positive time to live.
-pub(super) fn ttl(time: i64, unit: TimeUnit) -> Option<ExpiryRequest> {
-    positive(time, unit).map(ExpiryRequest::TtlMs)
+/// A positive time to live from `wall_ms` on, whose end is a time that a reply can tell.
+pub(super) fn ttl(time: i64, unit: TimeUnit, wall_ms: u64) -> Option<ExpiryRequest> {
+    let ms = positive(time, unit)?;
+    ends_in_time(ms, wall_ms).then_some(ExpiryRequest::TtlMs(ms))
 }
 
 fn at(time: i64, unit: TimeUnit) -> Option<ExpiryRequest> {
     positive(time, unit).map(ExpiryRequest::AtMs)
 }
 
-/// Milliseconds, if that is positive and a wall clock could still count them on.
+/// Milliseconds, if that is positive.
 fn positive(time: i64, unit: TimeUnit) -> Option<u64> {
-    let time = u64::try_from(time).ok().filter(|time| *time > 0)?;
     let ms = match unit {
         TimeUnit::Seconds => time.checked_mul(1_000)?,
         TimeUnit::Milliseconds => time,
     };
-    (ms < i64::MAX as u64 / 2).then_some(ms)
+    u64::try_from(ms).ok().filter(|ms| *ms > 0)
+}
+
+fn ends_in_time(ms: u64, wall_ms: u64) -> bool {
+    ms.checked_add(wall_ms).is_some_and(|end| i64::try_from(end).is_ok())
 }
 
 impl Connection {
@@ -45,12 +49,14 @@ impl Connection {
         effects: &mut Effects,
     ) -> Result<Option<ExpiryRequest>, Replied> {
         let word = |word: &str| args.is(from, word);
-        let keeps = name != "getex" && from < args.len() && word("KEEPTTL");
-        let persists = name == "getex" && from < args.len() && word("PERSIST");
+        let (flag, flagged) = match name {
+            "getex" => ("PERSIST", ExpiryRequest::Never),
+            _ => ("KEEPTTL", ExpiryRequest::Keep),
+        };
         match args.len().checked_sub(from) {
             Some(0) => return Ok(None),
-            Some(1) if keeps => return Ok(Some(ExpiryRequest::Keep)),
-            Some(1) if persists => return Ok(Some(ExpiryRequest::Never)),
+            // Redis takes it more than once, too.
+            Some(_) if (from..args.len()).all(|at| args.is(at, flag)) => return Ok(Some(flagged)),
             Some(2) if ["EX", "PX", "EXAT", "PXAT"].iter().any(|option| word(option)) => {}
             _ => {
                 self.syntax_error(effects);
@@ -62,7 +68,8 @@ impl Connection {
             return Err(Replied);
         };
         let unit = if word("EX") || word("EXAT") { TimeUnit::Seconds } else { TimeUnit::Milliseconds };
-        let expiry = if word("EX") || word("PX") { ttl(time, unit) } else { at(time, unit) };
+        let relative = word("EX") || word("PX");
+        let expiry = if relative { ttl(time, unit, self.now.wall_ms) } else { at(time, unit) };
         if expiry.is_none() {
             self.invalid_expire_time(name, effects);
             return Err(Replied);
@@ -71,24 +78,23 @@ impl Connection {
     }
 
     pub(super) fn expire(&mut self, unit: ExpireUnit, args: &Args<'_>, effects: &mut Effects) {
-        let Some(time) = args.integer(2) else { return self.not_a_number(effects) };
         if args.len() > 3 {
             return self.conditional_expire(args, effects);
         }
+        let Some(time) = args.integer(2) else { return self.not_a_number(effects) };
         let (ms_each, relative) = match unit {
             ExpireUnit::InSeconds => (1_000, true),
             ExpireUnit::InMilliseconds => (1, true),
             ExpireUnit::AtSeconds => (1_000, false),
             ExpireUnit::AtMilliseconds => (1, false),
         };
-        let ms = time.checked_mul(ms_each).filter(|ms| ms.unsigned_abs() < i64::MAX as u64 / 2);
-        let Some(ms) = ms else {
+        // A time in the past deletes, as in Redis: hidden from now on, and gone with the next write.
+        let ms = time.checked_mul(ms_each).map(|ms| u64::try_from(ms).unwrap_or(0));
+        let Some(ms) = ms.filter(|ms| !relative || ends_in_time(*ms, self.now.wall_ms)) else {
             let name = args.text(0).to_lowercase();
             return self.invalid_expire_time(&name, effects);
         };
-        // A time in the past deletes, as in Redis: hidden from now on, and gone with the next write.
-        let past = u64::try_from(ms).unwrap_or(0);
-        let expiry = if relative { ExpiryRequest::TtlMs(past) } else { ExpiryRequest::AtMs(past) };
+        let expiry = if relative { ExpiryRequest::TtlMs(ms) } else { ExpiryRequest::AtMs(ms) };
         let (key, terms) = (args.bytes(1), self.terms());
         let body = terms.expire(key.clone(), expiry);
         self.begin(Shape::Expire, key, terms, body, effects);

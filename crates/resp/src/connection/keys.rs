@@ -59,7 +59,7 @@ impl Connection {
     pub(super) fn set_ex(&mut self, unit: TimeUnit, args: &Args<'_>, effects: &mut Effects) {
         let name = if unit == TimeUnit::Seconds { "setex" } else { "psetex" };
         let Some(time) = args.integer(2) else { return self.not_a_number(effects) };
-        let Some(ttl) = super::expiring::ttl(time, unit) else {
+        let Some(ttl) = super::expiring::ttl(time, unit, self.now.wall_ms) else {
             return self.invalid_expire_time(name, effects);
         };
         self.put(Shape::Set, (args.bytes(1), args.bytes(3)), ttl, effects);
@@ -131,8 +131,12 @@ impl Connection {
             Verb::ExpireTime(unit) => (1, Shape::ExpireTime(unit)),
             _ => (2, Shape::Usage { key_bytes: args.at(2).len() }),
         };
-        if at == 2 && !(args.len() == 3 || (args.len() == 5 && args.is(3, "SAMPLES"))) {
-            return self.syntax_error(effects);
+        if at == 2 && args.len() > 3 {
+            match (args.len() == 5 && args.is(3, "SAMPLES")).then(|| args.integer(4)) {
+                None | Some(Some(..0)) => return self.syntax_error(effects),
+                Some(None) => return self.not_a_number(effects),
+                Some(Some(_)) => {}
+            }
         }
         self.read(shape, args.bytes(at), effects);
     }

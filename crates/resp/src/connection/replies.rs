@@ -46,7 +46,7 @@ impl Connection {
 
     fn write(&mut self, entry: &Entry) {
         match &entry.work {
-            Work::Ready(reply) | Work::Told(Some(reply)) => self.output.extend_from_slice(reply),
+            Work::Ready(reply) | Work::Told(_, Some(reply)) => self.output.extend_from_slice(reply),
             Work::One(part) => part.reply(self.now.wall_ms, &mut writer(&mut self.output, entry.proto)),
             Work::Many(many) => write_many(many, &mut writer(&mut self.output, entry.proto)),
             Work::Scan(scan) => scan.reply(&mut writer(&mut self.output, entry.proto)),
@@ -63,7 +63,7 @@ impl Connection {
                 }
             }
             Work::Status(reply, Some(answer)) => self.write_status(reply, answer, entry.proto),
-            Work::Told(None) | Work::Status(_, None) => {}
+            Work::Told(_, None) | Work::Status(_, None) => {}
         }
     }
 

@@ -41,7 +41,12 @@ fn expiry_is_set_told_and_taken_away() {
     assert_eq!(lab.says("EXPIRETIME k"), ":2000000000\r\n");
     assert_eq!(lab.says("GETEX nobody EX 10"), "$-1\r\n");
     assert_eq!(lab.says("EXPIRE nobody 10"), ":0\r\n");
-    assert_eq!(lab.says("EXPIRE k -1"), ":1\r\n");
+    assert_eq!(lab.says("SET k w KEEPTTL keepttl"), "+OK\r\n");
+    assert_eq!(lab.says("PEXPIREAT k 9223372036854775807"), ":1\r\n", "as far as a number goes");
+    assert_eq!(lab.says("PEXPIRETIME k"), ":9223372036854775807\r\n");
+    assert_eq!(lab.says("GETEX k PERSIST persist"), "$1\r\nw\r\n");
+    assert_eq!(lab.says("TTL k"), ":-1\r\n");
+    assert_eq!(lab.says("PEXPIRE k -9223372036854775808"), ":1\r\n");
     assert_eq!(lab.says("GET k"), "$-1\r\n", "a time in the past deletes");
     assert_eq!(lab.says("TTL k"), ":-2\r\n");
 }
@@ -60,6 +65,11 @@ fn bad_arguments_are_refused_in_the_words_of_redis_and_reach_no_node() {
         ("MSET a", "-ERR wrong number of arguments for 'mset' command\r\n"),
         ("MSET a 1 b", "-ERR wrong number of arguments for 'mset' command\r\n"),
         ("SELECT 1", "-ERR DB index is out of range\r\n"),
+        ("SELECT x", "-ERR value is not an integer or out of range\r\n"),
+        ("MEMORY USAGE k SAMPLES x", "-ERR value is not an integer or out of range\r\n"),
+        ("MEMORY USAGE k SAMPLES -1", "-ERR syntax error\r\n"),
+        ("EXPIRE k x BOGUS", "-ERR Unsupported option BOGUS\r\n"),
+        ("EXPIRE k 9223372036854775", "-ERR invalid expire time in 'expire' command\r\n"),
         ("SCAN x", "-ERR invalid cursor\r\n"),
         ("SCAN 0 COUNT 0", "-ERR syntax error\r\n"),
         ("CLIENT BOGUS", "-ERR unknown subcommand 'BOGUS'. Try CLIENT HELP.\r\n"),

@@ -75,6 +75,13 @@ fn addresses(config: &Config, found: &mut Vec<Located>) {
         if !node.http_addr.is_empty() && !is_address(&node.http_addr) {
             found.push((path(".http_addr"), Wrong::NotAnAddress { found: node.http_addr.clone() }));
         }
+        if !node.admin_addr.is_empty() {
+            if !is_address(&node.admin_addr) {
+                found.push((path(".admin_addr"), Wrong::NotAnAddress { found: node.admin_addr.clone() }));
+            } else if !config.admin.allow_remote && !is_loopback(&node.admin_addr) {
+                found.push((path(".admin_addr"), Wrong::AdminNotLoopback { found: node.admin_addr.clone() }));
+            }
+        }
         for listener in node.resp_addr.0.iter().filter(|listener| !is_address(&listener.addr)) {
             found.push((path(".resp_addr"), Wrong::NotAnAddress { found: listener.addr.clone() }));
         }
@@ -91,6 +98,14 @@ fn is_address(text: &str) -> bool {
     !host.is_empty() && host.chars().all(host_char) && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
+/// Whether only this machine reaches it. Of names only `localhost` counts: what another resolves to may change.
+fn is_loopback(text: &str) -> bool {
+    match text.parse::<SocketAddr>() {
+        Ok(addr) => addr.ip().is_loopback(),
+        Err(_) => text.rsplit_once(':').is_some_and(|(host, _)| host == "localhost"),
+    }
+}
+
 /// Ids, addresses and folders of nodes, and names of keyspaces, are each other's.
 fn distinct(config: &Config, found: &mut Vec<Located>) {
     let ids = config.nodes.iter().map(|node| (node.id.clone(), node.id.clone()));
@@ -104,6 +119,8 @@ fn distinct(config: &Config, found: &mut Vec<Located>) {
     unique(config, ("[[node]]", "resp_addr"), doors, found);
     let http = config.nodes.iter().map(|node| (node.id.clone(), node.http_addr.clone()));
     unique(config, ("[[node]]", "http_addr"), http, found);
+    let admin = config.nodes.iter().map(|node| (node.id.clone(), node.admin_addr.clone()));
+    unique(config, ("[[node]]", "admin_addr"), admin, found);
     let dirs = config.nodes.iter().map(|node| (node.id.clone(), node.data_dir.display().to_string()));
     unique(config, ("[[node]]", "data_dir"), dirs, found);
     let names = config.keyspaces.iter().map(|keyspace| (keyspace.name.clone(), keyspace.name.clone()));

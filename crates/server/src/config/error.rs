@@ -161,6 +161,14 @@ pub enum Wrong {
         /// What is written.
         found: String,
     },
+    /// An operators' door that other machines reach.
+    #[error(
+        "`admin_addr` = {found:?} is reached from other machines, and it asks for no password; write 127.0.0.1:PORT, or          allow_remote = true in [admin] if something else guards it"
+    )]
+    AdminNotLoopback {
+        /// What is written.
+        found: String,
+    },
     /// The file names no node.
     #[error("no node; add at least one [[node]] with id and addr")]
     NoNodes,

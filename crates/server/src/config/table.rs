@@ -93,6 +93,8 @@ section! {
         resp_addr: RespListeners = RespListeners::default();
         /// Where it listens for HTTP clients, host:port; empty: nowhere.
         http_addr: String = String::new();
+        /// Where it listens for operators (HTTP without a password: loopback only), host:port; empty: nowhere.
+        admin_addr: String = String::new();
         /// Its share of the data relative to the others'; any unit.
         capacity: f64 = 1.0, 0.001 => 1_000_000.0;
         /// Its failure zone; replicas of a key go to different zones while there are enough.
@@ -199,6 +201,22 @@ section! {
         body_timeout: Duration = secs(30), millis(10) => secs(3600);
         /// Time in which a client must take at least something of its answer.
         write_timeout: Duration = secs(30), millis(10) => secs(3600);
+        /// Clients that watch events at one time.
+        subscribers_max: usize = 64, 1 => 65_536;
+        /// Events that are kept, for clients that come back, and behind which a slow one is cut off.
+        events_kept_max: usize = 1_024, 16 => 65_536;
+        /// Time after which a stream of events on which nothing happens says that it is still there.
+        heartbeat_every: Duration = secs(10), millis(100) => secs(600);
+    }
+}
+
+section! {
+    /// The door for operators. Where it is, each node says: `admin_addr`.
+    pub struct AdminConfig = "admin" {
+        /// Connections of operators.
+        connections_max: usize = 16, 1 => 1_024;
+        /// Whether an `admin_addr` may be one that other machines reach. Whoever reaches it can end the node's service.
+        allow_remote: bool = false;
     }
 }
 
@@ -283,6 +301,8 @@ section! {
         filter: String = "info".to_owned();
         /// How it is written.
         format: LogFormat = LogFormat::Text;
+        /// Requests that take this long are logged with whom they waited for, at most one a second and shard; "0s": none.
+        slow_request: Duration = millis(500), millis(0) => secs(600);
     }
 }
 

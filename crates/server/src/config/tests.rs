@@ -315,3 +315,24 @@ proptest::proptest! {
         let _ = parse(&text).map_err(|error| error.to_string());
     }
 }
+
+#[test]
+fn an_operators_door_is_on_loopback_unless_another_is_allowed_by_name() {
+    let with = |addr: &str, extra: &str| {
+        format!(
+            "{extra}[[node]]\nid = \"n1\"\naddr = \"h:1\"\nadmin_addr = \"{addr}\"\n[[keyspace]]\nn = 1\n"
+        )
+    };
+    for loopback in ["127.0.0.1:7382", "127.9.9.9:1", "[::1]:7382", "localhost:7382"] {
+        assert!(parse(&with(loopback, "")).is_ok(), "{loopback}");
+    }
+    for reached in ["0.0.0.0:7382", "10.0.0.1:7382", "[::]:7382", "localhost.example.org:7382"] {
+        let text = refused(&with(reached, ""));
+        let wrong = format!(
+            "`admin_addr` = \"{reached}\" is reached from other machines, and it asks for no password"
+        );
+        assert!(text.starts_with("cluster.toml:4:14: ") && text.contains(&wrong), "{text}");
+        assert!(parse(&with(reached, "[admin]\nallow_remote = true\n")).is_ok(), "{reached}");
+    }
+    assert!(refused(&with("127.0.0.1", "")).contains("is no address"));
+}

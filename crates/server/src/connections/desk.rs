@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use quorate_node::LinkId;
 use quorate_transport::{FrameSink, SendError};
-use quorate_types::Refusal;
+use quorate_types::{NodeId, Refusal};
 use quorate_wire::{Encode, FrameWriter, PeerMessage, Response, ResponseBody, WireError};
 use tokio::task::AbortHandle;
 use tracing::{error, warn};
@@ -32,8 +32,8 @@ const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) enum Use {
     /// A client's; the gate holds its reader back while it has too much under way.
     Client(Arc<Gate>),
-    /// A link from or to a peer.
-    Link,
+    /// A link from or to this peer.
+    Link(NodeId),
 }
 
 struct Open {
@@ -63,6 +63,20 @@ impl Desk {
     /// What the connection is for; `None`: it is gone.
     pub(crate) fn used(&self, connection: ConnectionId) -> Option<&Use> {
         self.open.get(&connection.0).map(|open| &open.used)
+    }
+
+    /// Clients connected.
+    pub(crate) fn clients(&self) -> u64 {
+        self.open.values().filter(|open| matches!(open.used, Use::Client(_))).count() as u64
+    }
+
+    /// Bytes that wait on each link, by the peer at its other end.
+    pub(crate) fn links(&self) -> Vec<(NodeId, u64)> {
+        let link = |open: &Open| match open.used {
+            Use::Link(peer) => Some((peer, open.sink.queued_bytes() as u64)),
+            Use::Client(_) => None,
+        };
+        self.open.values().filter_map(link).collect()
     }
 
     /// Puts `response` into the connection's next frame; drops it if the connection is gone.
@@ -130,7 +144,7 @@ impl Desk {
         }
         match (open.sink.try_send(open.writer.finish()), &open.used) {
             (Ok(()) | Err(SendError::Closed), _) => {}
-            (Err(_), Use::Link) => self.counters.peer_frames_dropped.increment(),
+            (Err(_), Use::Link(_)) => self.counters.peer_frames_dropped.increment(),
             (Err(_), Use::Client(_)) => {
                 self.counters.link_queue_bytes_max_hit.increment();
                 warn!(connection = id, "closed: the client does not take its answers (link_queue_bytes_max)");

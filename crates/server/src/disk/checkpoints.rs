@@ -12,11 +12,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use quorate_http::{Checkpointed, NodeEvent};
 use quorate_store::DiskError;
 use quorate_store::disk::{CheckpointRun, Checkpoints, PartDone};
 use quorate_types::Timestamp;
 use quorate_wal::Wal;
 use thiserror::Error;
+use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use crate::alarm::Alarm;
@@ -51,8 +53,25 @@ pub(crate) enum CheckpointFailure {
 /// The thread, seen from outside.
 #[derive(Debug)]
 pub(crate) struct CheckpointThread {
-    asks: mpsc::Sender<mpsc::Sender<Result<(), CheckpointFailure>>>,
+    asks: CheckpointAsks,
     thread: JoinHandle<()>,
+}
+
+/// What is told to whoever asked for a checkpoint: what serves now, or why there is no new one.
+type Told = Result<Checkpointed, String>;
+
+/// A way to ask for a checkpoint. The thread lives while there is one.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckpointAsks(mpsc::Sender<oneshot::Sender<Told>>);
+
+impl CheckpointAsks {
+    /// Asks for a checkpoint now; an answer that never comes means that the replica was stopped.
+    pub(crate) fn ask(&self) -> oneshot::Receiver<Told> {
+        let (reply, answer) = oneshot::channel();
+        // If the thread is gone, the reply is dropped, which says so.
+        let _ = self.0.send(reply);
+        answer
+    }
 }
 
 impl CheckpointThread {
@@ -67,14 +86,18 @@ impl CheckpointThread {
         let last = Instant::now();
         let writer = Writer { common, wal, checkpoints, triggers, last, appends_covered: None };
         let thread = std::thread::Builder::new().name(name).spawn(move || writer.run(&asked))?;
-        Ok(CheckpointThread { asks, thread })
+        Ok(CheckpointThread { asks: CheckpointAsks(asks), thread })
     }
 
     /// Writes a checkpoint now and waits for it.
-    pub(crate) fn write(&self) -> Result<(), CheckpointFailure> {
-        let (reply, answer) = mpsc::channel();
-        self.asks.send(reply).map_err(|_| CheckpointFailure::Stopped)?;
-        answer.recv().unwrap_or(Err(CheckpointFailure::Stopped))
+    pub(crate) fn write(&self) -> Told {
+        let answer = self.asks.ask().blocking_recv();
+        answer.unwrap_or_else(|_| Err(CheckpointFailure::Stopped.to_string()))
+    }
+
+    /// How others ask for one.
+    pub(crate) fn asks(&self) -> CheckpointAsks {
+        self.asks.clone()
     }
 
     /// Waits for the thread's end, which the switch or the drop of this brings about.
@@ -97,11 +120,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, asked: &mpsc::Receiver<mpsc::Sender<Result<(), CheckpointFailure>>>) {
+    fn run(mut self, asked: &mpsc::Receiver<oneshot::Sender<Told>>) {
         let _alarm = Alarm::new("the checkpoint thread", &self.common);
         loop {
             match asked.recv_timeout(LOOK_EVERY) {
-                Ok(reply) => drop(reply.send(self.write())),
+                // Whoever asked may be gone.
+                Ok(reply) => drop(reply.send(self.told())),
                 Err(RecvTimeoutError::Timeout) if self.is_due() => drop(self.write()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -110,6 +134,12 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    fn told(&mut self) -> Told {
+        self.write().map_err(|failure| failure.to_string())?;
+        let manifest = self.checkpoints.manifest();
+        Ok(Checkpointed { checkpoint: manifest.checkpoint, replay_lsn: manifest.replay_point.get() })
     }
 
     fn is_due(&self) -> bool {
@@ -130,17 +160,16 @@ impl Writer {
                 self.appends_covered = Some(appends);
                 self.common.overview.checkpointed(self.checkpoints.manifest());
                 self.common.counters.checkpoints_published.increment();
-                let number = self.checkpoints.manifest().checkpoint;
-                info!(
-                    checkpoint = number,
-                    took_ms = begun.elapsed().as_millis() as u64,
-                    "checkpoint published"
-                );
+                let checkpoint = self.checkpoints.manifest().checkpoint;
+                let took_ms = begun.elapsed().as_millis() as u64;
+                info!(checkpoint, took_ms, "checkpoint published");
+                self.common.news.announce(&NodeEvent::CheckpointPublished { checkpoint, took_ms });
             }
             Err(CheckpointFailure::Stopped) => {}
             Err(failure) => {
                 self.common.counters.checkpoints_failed.increment();
                 error!(%failure, "no checkpoint: the last one and the whole log are kept");
+                self.common.news.announce(&NodeEvent::CheckpointFailed { why: failure.to_string() });
             }
         }
         written

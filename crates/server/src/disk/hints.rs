@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use quorate_http::NodeEvent;
 use quorate_node::{Event, HintBacklog, HintCommand};
 use quorate_store::hints::{HintLogs, HintStatus};
 use quorate_store::{DiskError, Hint, HintNumber};
@@ -52,6 +53,8 @@ pub(crate) struct HintThread {
     pages: Vec<PageWanted>,
     /// Targets whose log is known to be full: said once.
     full: BTreeSet<NodeId>,
+    /// The size of each target's backlog when it was last announced; 0: none.
+    announced: BTreeMap<NodeId, u64>,
 }
 
 #[derive(Debug)]
@@ -78,8 +81,9 @@ struct Appends {
 impl HintThread {
     pub(crate) fn new(common: Arc<Common>, logs: HintLogs) -> (HintThread, HintQueue) {
         let (sender, batches) = mpsc::channel();
-        let (touched, pages, full) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
-        let thread = HintThread { common, logs, batches, touched, pages, full };
+        let (touched, pages, full, announced) =
+            (BTreeMap::new(), Vec::new(), BTreeSet::new(), BTreeMap::new());
+        let thread = HintThread { common, logs, batches, touched, pages, full, announced };
         (thread, HintQueue { batches: sender })
     }
 
@@ -105,9 +109,10 @@ impl HintThread {
         }
     }
 
-    fn tell_found(&self) {
+    fn tell_found(&mut self) {
         for status in self.logs.status() {
             self.tell_all(|_| Event::HintsFound { target: status.target, backlog: backlog(&status) });
+            self.announce(status.target, backlog(&status));
         }
     }
 
@@ -139,7 +144,11 @@ impl HintThread {
     }
 
     fn refused(&mut self, target: NodeId, failure: &DiskError) {
-        self.common.counters.hints_not_stored.increment();
+        let counters = &self.common.counters;
+        counters.hints_not_stored.increment();
+        if matches!(failure, DiskError::HintsFull { .. }) {
+            counters.hints_bytes_per_target_max_hit.increment();
+        }
         if self.full.insert(target) {
             warn!(target = %target, %failure, "hints are not taken; only read repair will bring these writes to it");
         }
@@ -183,12 +192,27 @@ impl HintThread {
         let backlogs: BTreeMap<_, _> = self.logs.status().iter().map(|s| (s.target, backlog(s))).collect();
         for (target, touched) in std::mem::take(&mut self.touched) {
             let backlog = backlogs.get(&target).copied().unwrap_or_default();
+            self.announce(target, backlog);
             self.tell_all(|shard| {
                 let Appends { taken: settled, refused } = touched.shards[shard];
                 let refused = if touched.failed { settled } else { refused };
                 Event::HintsStored { target, settled, refused, backlog }
             });
         }
+    }
+
+    /// Announces a backlog that has begun, doubled, halved or gone since it was last announced: a batch may come every
+    /// millisecond, and nobody wants to be told so often.
+    fn announce(&mut self, target: NodeId, HintBacklog { durable, bytes, .. }: HintBacklog) {
+        let told = self.announced.entry(target).or_default();
+        let same =
+            durable == *told || durable != 0 && *told != 0 && durable < *told * 2 && durable > *told / 2;
+        if same {
+            return;
+        }
+        *told = durable;
+        let target = self.common.overview.name_of(target);
+        self.common.news.announce(&NodeEvent::HintBacklog { target, durable, bytes });
     }
 
     fn answer(&mut self, wanted: &PageWanted) {

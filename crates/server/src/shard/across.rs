@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn origin(number: u64) -> Origin {
-        Origin { connection: 0, session: SessionId(1), number }
+        Origin { connection: 0, session: SessionId(1), number, tag: 0 }
     }
 
     fn request(number: u64) -> Request {

@@ -7,13 +7,13 @@ use quorate_coordinator::Origin;
 use quorate_node::{DialFailure, Event, LinkLoss};
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
-use tokio::sync::oneshot;
 
 use crate::connections::ConnectionId;
 use crate::connections::arrival::Arrival;
+use crate::connections::http::asks::Waiting;
 use crate::connections::resp::door::RespArrival;
 use crate::shard::walk_step::WalkStep;
-use crate::view::gathering::Gathering;
+use crate::view::gathering::{Scrape, StatusGathering};
 
 /// One thing for a shard to handle in its next turn.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) enum Item {
     /// Another client ends this Redis client's connection.
     RespKill(ConnectionId),
     /// What an HTTP client asks; its place was reserved within `http.requests_max`.
-    Ask(Box<Request>, oneshot::Sender<Response>),
+    Ask(Box<Request>, Waiting),
     /// A connection is gone.
     Closed { connection: ConnectionId, why: LinkLoss },
     /// A dial came to nothing.
@@ -47,7 +47,9 @@ pub(crate) enum Item {
     /// The next slice of a checkpoint's walk.
     Walk(WalkStep),
     /// Add this shard's part to a status.
-    Status(Arc<Gathering>),
+    Status(Arc<StatusGathering>),
+    /// Add this shard's part to what metrics are made of.
+    Scrape(Arc<Scrape>),
     /// Take no new requests; end when nothing is under way.
     Drain,
 }

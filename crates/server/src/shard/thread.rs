@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use quorate_node::{Effects, Shard};
+use quorate_node::{Effects, LimitsReached, Shard};
 use quorate_transport::{Listener, Transport, TransportError};
-use quorate_types::NodeId;
+use quorate_types::{NodeId, Now};
 use quorate_wal::Wal;
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,9 +22,11 @@ use crate::connections::resp::desk::RespDesk;
 use crate::connections::resp::door::{OpenRespDoor, RespDoor, RespListening};
 use crate::disk::hints::HintQueue;
 use crate::error::StartError;
+use crate::metrics::requests::Meter;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
 use crate::shard::log::ShardLog;
+use crate::shard::slow::SlowLog;
 use crate::shard::turns::{Draining, ShardLoop};
 use crate::shard::walking::Walking;
 
@@ -38,6 +40,7 @@ pub(crate) struct ShardSeed {
     pub(crate) slice_bytes: usize,
     pub(crate) outstanding_max: usize,
     pub(crate) admission: Admission,
+    pub(crate) slow_log: SlowLog,
     pub(crate) hints: HintQueue,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) peers: Vec<(NodeId, String)>,
@@ -104,11 +107,15 @@ impl ShardSeed {
             asks: Asks::default(),
             across: Across::new(index, &common.inboxes, self.outstanding_max),
             admission: self.admission,
+            slow_log: self.slow_log,
             walking: Walking::new(self.slice_bytes),
             waiting: VecDeque::new(),
             effects: Effects::new(),
             refused: Vec::new(),
             draining: Draining::No,
+            meter: Meter::new(common.overview.keyspaces()),
+            now: Now::default(),
+            limits_told: LimitsReached::default(),
             common,
         }
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_coordinator::Origin;
-use quorate_node::{Effects, Event, Shard};
+use quorate_node::{Effects, Event, LimitsReached, Shard};
 use quorate_types::Now;
 use tokio::time::Sleep;
 use tracing::error;
@@ -28,10 +28,12 @@ use crate::connections::http::asks::Asks;
 use crate::connections::links::Links;
 use crate::connections::resp::desk::RespDesk;
 use crate::disk::hints::HintQueue;
+use crate::metrics::requests::Meter;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
 use crate::shard::item::Item;
 use crate::shard::log::{LogFailure, ShardLog};
+use crate::shard::slow::SlowLog;
 use crate::shard::walking::Walking;
 use crate::switch::Step;
 
@@ -44,6 +46,11 @@ pub(crate) use intake::home;
 const TURN_MESSAGES_MAX: usize = 4096;
 /// Bytes of frames after which a turn ends.
 const TURN_BYTES_MAX: usize = 4 << 20;
+
+/// The limit on batches of requests between two shards.
+const SHARD_QUEUE_MAX: &str = "shard_queue_max";
+/// The limit on statuses under way, [`crate::view::gathering::GATHERINGS_MAX`].
+pub(crate) const STATUS_REQUESTS_MAX: &str = "status_requests_max";
 
 /// The driver of one shard; see the module.
 pub(crate) struct ShardLoop {
@@ -64,6 +71,12 @@ pub(crate) struct ShardLoop {
     /// Requests that found another shard's queue full; kept for its memory.
     pub(crate) refused: Vec<Origin>,
     pub(crate) draining: Draining,
+    pub(crate) meter: Meter,
+    pub(crate) slow_log: SlowLog,
+    /// What time it is in this turn.
+    pub(crate) now: Now,
+    /// How often the machine's limits had been reached when that was last told.
+    pub(crate) limits_told: LimitsReached,
 }
 
 /// How far a graceful end has come.
@@ -82,7 +95,7 @@ impl ShardLoop {
     pub(crate) async fn run(mut self) {
         let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         while self.common.switch.step() == Step::Go {
-            let now = self.common.clock.now();
+            let now = self.tell_time();
             let over_budget = self.take_in(now);
             self.finish_turn(now);
             self.common.counters.turns.increment();
@@ -116,10 +129,16 @@ impl ShardLoop {
             if !self.log.sync() {
                 break;
             }
-            now = self.common.clock.now();
-            self.resp.at(now);
+            now = self.tell_time();
         }
+        self.tell_limits();
         self.report_drained();
+    }
+
+    fn tell_time(&mut self) -> Now {
+        self.now = self.common.clock.now();
+        self.resp.at(self.now);
+        self.now
     }
 
     fn learn_durable(&mut self, now: Now) {
@@ -144,6 +163,19 @@ impl ShardLoop {
             error!(%failure, "the log failed: this node takes no writes until it is restarted and has recovered");
             self.common.fail(&failure.to_string());
             self.shard.on_event(now, Event::LogFailed, &mut self.effects);
+        }
+    }
+
+    fn tell_limits(&mut self) {
+        let reached = self.shard.limits_reached();
+        if reached == self.limits_told {
+            return;
+        }
+        let before = std::mem::replace(&mut self.limits_told, reached);
+        for ((limit, times), (_, told)) in reached.named().into_iter().zip(before.named()) {
+            if times > told {
+                self.common.news.limit_reached(limit, times - told);
+            }
         }
     }
 

@@ -78,6 +78,11 @@ impl Cluster {
         self.addr(node).replace(":7381", ":7380").parse().unwrap()
     }
 
+    /// Where `node` listens for operators.
+    pub(super) fn admin_addr(&self, node: &str) -> SocketAddr {
+        self.addr(node).replace(":7381", ":7382").parse().unwrap()
+    }
+
     /// The configuration.
     pub(super) fn config(&self) -> Config {
         let mut text = format!(
@@ -87,10 +92,11 @@ impl Cluster {
         );
         for node in self.names() {
             let (addr, resp) = (self.addr(&node), self.resp_addr(&node));
-            let http = self.http_addr(&node);
+            let (http, admin) = (self.http_addr(&node), self.admin_addr(&node));
             writeln!(
                 text,
-                "[[node]]\nid = \"{node}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"\nhttp_addr = \"{http}\""
+                "[[node]]\nid = \"{node}\"\naddr = \"{addr}\"\nresp_addr = \"{resp}\"\nhttp_addr = \"{http}\"\n\
+                 admin_addr = \"{admin}\""
             )
             .unwrap();
         }

@@ -11,14 +11,15 @@ use crate::{Replica, StartError, StartOptions};
 const DEADLINE: Duration = Duration::from_secs(20);
 const ONE: &str = "[[keyspace]]\nn = 1\n";
 
-fn connect(addr: SocketAddr) -> TcpStream {
+/// A connection whose reads end in time.
+pub(super) fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream
 }
 
 /// Status and body.
-fn send(addr: SocketAddr, line: &str, body: &str) -> (u16, String) {
+pub(super) fn send(addr: SocketAddr, line: &str, body: &str) -> (u16, String) {
     let mut stream = connect(addr);
     let length = body.len();
     let request =

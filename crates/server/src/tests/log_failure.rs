@@ -8,6 +8,7 @@ use quorate_wire::ResponseBody;
 
 use super::cluster::{Cluster, get, poll, put};
 use super::disk_fault::Faulty;
+use super::http::send;
 use crate::{Replica, ShutDown, StartOptions};
 
 #[test]
@@ -35,6 +36,8 @@ fn a_failed_log_refuses_writes_by_name_serves_reads_and_says_so() {
         assert!(matches!(read, ResponseBody::Read(ReadOutcome::Found { .. })), "{read:?}");
         assert!(client.status().wal.failed.is_some());
         assert!(replica.failed().borrow().as_ref().unwrap().contains("the disk is broken"));
+        let (status, why) = send(cluster.http_addr("n1"), "GET /health/ready", "");
+        assert!(status == 503 && why.contains("the disk is broken"), "{status} {why}");
         assert_eq!(replica.shut_down(), ShutDown { drained: true, checkpointed: false });
 
         cluster.restart("n1");

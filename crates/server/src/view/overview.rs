@@ -9,7 +9,7 @@ use quorate_node::PeerView;
 use quorate_ring::Ring;
 use quorate_store::disk::Manifest;
 use quorate_types::{NodeId, PartitionId};
-use quorate_wal::Wal;
+use quorate_wal::{Marks, Stats, Wal};
 use quorate_wire::{PeerStatus, RingKeyspace, RingNode, RingView, WalStatus};
 
 use crate::config::{Config, KeyspaceConfig, NodeConfig};
@@ -21,6 +21,7 @@ pub(crate) struct Overview {
     sync_policy: String,
     inline_sync_below: Duration,
     pub(crate) resp_connections_max: u64,
+    pub(crate) events_kept_max: usize,
     checkpoint: AtomicU64,
     replay_lsn: AtomicU64,
     /// Why the last dial to a peer came to nothing, in words; gone once one succeeds.
@@ -35,6 +36,7 @@ impl Overview {
             sync_policy: config.wal.sync.to_string(),
             inline_sync_below: config.wal.inline_sync_below,
             resp_connections_max: config.resp.connections_max as u64,
+            events_kept_max: config.http.events_kept_max,
             checkpoint: AtomicU64::new(0),
             replay_lsn: AtomicU64::new(0),
             dials: Mutex::default(),
@@ -67,6 +69,11 @@ impl Overview {
         self.ring.nodes.iter().find(|member| member.node == node).map(|member| member.name.as_str())
     }
 
+    /// The name of `node`, or its number.
+    pub(crate) fn name_of(&self, node: NodeId) -> String {
+        self.name(node).map_or_else(|| node.to_string(), ToOwned::to_owned)
+    }
+
     /// The keyspaces.
     pub(crate) fn keyspaces(&self) -> &[RingKeyspace] {
         &self.ring.keyspaces
@@ -89,6 +96,16 @@ impl Overview {
         }
     }
 
+    /// What the log counts, and how far it is.
+    pub(crate) fn wal_counts(&self) -> (Stats, Marks) {
+        (self.wal.stats(), self.wal.marks())
+    }
+
+    /// Why the log takes nothing any more, if that is so.
+    pub(crate) fn log_stopped(&self) -> Option<String> {
+        self.wal.stopped().map(|error| error.to_string())
+    }
+
     /// The log, as it is now.
     pub(crate) fn wal(&self) -> WalStatus {
         let (stats, marks) = (self.wal.stats(), self.wal.marks());
@@ -105,7 +122,7 @@ impl Overview {
             sync_us: recent.as_micros() as u32,
             checkpoint: self.checkpoint.load(Ordering::Relaxed),
             replay_lsn: self.replay_lsn.load(Ordering::Relaxed),
-            failed: self.wal.stopped().map(|error| error.to_string()),
+            failed: self.log_stopped(),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Cluster {
         let request =
             Request { number: asked.number, time_left_ms: self.patience_ms, want_receipt: true, body };
         let session = SessionId(asked.session);
-        let origin = Origin { connection: asked.session, session, number: asked.number };
+        let origin = Origin { connection: asked.session, session, number: asked.number, tag: 0 };
         let what = What::Event(Event::Request { origin, request });
         self.push(Duration::ZERO, Happening { to, generation: self.generation(to.node), what });
     }

@@ -12,7 +12,7 @@ use quorate_wire::{
     ExpiryRequest, KeyspaceStatus, NodeStatus, PageOutcome, RequestBody, Response, ResponseBody, WalStatus,
 };
 
-use crate::{About, Ask, Connection, Counts, Effects, Limits, Peer, Settings, Told};
+use crate::{About, Ask, Connection, Counts, Effects, Limits, Peer, Question, Settings, Told};
 
 const SEED: u64 = 7;
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -124,9 +124,13 @@ impl Lab {
         self.asked += effects.asks.len() as u64;
         self.waiting.extend(effects.asks);
         self.counts.refused += effects.counts.refused;
-        for (number, _) in effects.questions {
+        for (number, question) in effects.questions {
             let mut more = Effects::default();
-            let told = Told::Clients(vec![self.connection.facts()]);
+            let facts = self.connection.facts();
+            let told = match question {
+                Question::Clients => Told::Clients(vec![facts]),
+                Question::Kill(whom) => Told::Killed(u64::from(whom.fits(&facts))),
+            };
             self.connection.on_told(now(), number, &told, &mut more);
             self.take(more);
         }

@@ -69,6 +69,9 @@ fn what_libraries_say_at_connect_is_taken() {
     let line = lab.says("CLIENT LIST");
     assert!(line.contains("id=5 addr=10.0.0.1:9 laddr=10.0.0.2:7379 name=app"), "{line}");
     assert!(line.contains("lib-name=redis-py lib-ver=8.1.0"), "{line}");
+    assert_eq!(lab.says("CLIENT KILL 10.0.0.9:1"), "-ERR No such client\r\n");
+    assert_eq!(lab.says("CLIENT KILL 10.0.0.1:9"), "+OK\r\n");
+    assert_eq!(lab.says("CLIENT KILL ID 6"), ":0\r\n");
     assert_eq!(lab.says("AUTH x").get(..43), Some("-ERR AUTH <password> called without any pas"));
 }
 

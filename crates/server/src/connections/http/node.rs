@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use quorate_http::{Count, Node};
+use quorate_http::{Count, Feed, MetricsText, NoMetrics, Node, Under};
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::clock::wall_ms;
 use crate::common::Common;
+use crate::connections::http::asks::Waiting;
 use crate::counters::Counters;
+use crate::metrics::{Scene, exposition};
 use crate::shard::item::Item;
-use crate::shard::turns::home;
+use crate::shard::turns::{STATUS_REQUESTS_MAX, home};
+use crate::view::readiness;
 
 /// See the module.
 pub(super) struct HttpNode(pub(super) Arc<Common>);
@@ -19,14 +23,31 @@ impl Node for HttpNode {
     fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
         let (answer, answered) = oneshot::channel();
         let shard = home(&request.body, &self.0);
-        self.0.inboxes[shard].push(Item::Ask(Box::new(request), answer));
+        let waiting = Waiting { answer, span: Span::current() };
+        self.0.inboxes[shard].push(Item::Ask(Box::new(request), waiting));
         answered
     }
 
+    fn metrics(&self, under: Under) -> MetricsText {
+        let common = Arc::clone(&self.0);
+        let parts = common.scrape();
+        Box::pin(async move {
+            let parts = parts.ok_or(NoMetrics::Overloaded(STATUS_REQUESTS_MAX))?;
+            let parts = parts.await.map_err(|_| NoMetrics::Ended)?;
+            Ok(exposition(Scene::new(&common, parts, under)))
+        })
+    }
+
     fn unready(&self) -> Vec<String> {
-        let draining = self.0.is_draining().then(|| "the node is shutting down".to_owned());
-        let failed = self.0.failure().borrow().clone();
-        draining.into_iter().chain(failed).collect()
+        readiness::reasons(&self.0)
+    }
+
+    fn feed(&self) -> Arc<Feed> {
+        self.0.news.feed()
+    }
+
+    fn limits_reached(&self) -> Vec<(&'static str, u64)> {
+        self.0.news.limits_reached(&self.0.counters)
     }
 
     fn wall_ms(&self) -> u64 {
@@ -44,6 +65,8 @@ impl Node for HttpNode {
             Count::BodiesBytesMax => &counters.http_bodies_bytes_max_hit,
             Count::BodyTimeout => &counters.http_body_timeout_hit,
             Count::WriteTimeout => &counters.http_write_timeout_hit,
+            Count::SubscribersMax => &counters.http_subscribers_max_hit,
+            Count::SubscriberCutOff => &counters.http_subscribers_cut_off,
             Count::HeadBroken => &counters.http_heads_broken,
             Count::ClientError => &counters.http_client_errors,
             Count::ServerError => &counters.http_server_errors,

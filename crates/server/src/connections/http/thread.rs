@@ -1,4 +1,4 @@
-//! The thread of HTTP clients, and its end.
+//! The threads of HTTP clients and of operators, and their end.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::node::HttpNode;
+use super::orders::Orders;
 use crate::alarm::Alarm;
 use crate::common::Common;
+use crate::disk::checkpoints::CheckpointAsks;
 use crate::error::StartError;
 use crate::start::spawn;
 
@@ -51,22 +53,42 @@ impl HttpListening {
         let listener = bind(&addr)?;
         let local_addr = listener.local_addr().map_err(|_| StartError::AddressUnknown { addr })?;
         if !local_addr.ip().is_loopback() {
-            warn!(%local_addr, "HTTP clients from other machines need no password: keep the node on a trusted network");
+            warn!(%local_addr, "HTTP from other machines needs no password: keep the node on a trusted network");
         }
         Ok(BoundHttp { listener, local_addr, about, limits })
     }
 }
 
 impl BoundHttp {
-    /// Serves from now on.
+    /// Serves clients from now on.
     pub(crate) fn serve(self, common: &Arc<Common>) -> Result<HttpThread, StartError> {
+        let node = Arc::new(HttpNode(Arc::clone(common)));
+        self.open("http", common, |about, limits| Door::new(node, about, limits))
+    }
+
+    /// Serves operators from now on.
+    pub(crate) fn serve_admin(
+        self,
+        common: &Arc<Common>,
+        checkpoints: CheckpointAsks,
+    ) -> Result<HttpThread, StartError> {
+        let node = Arc::new(HttpNode(Arc::clone(common)));
+        let orders = Arc::new(Orders { common: Arc::clone(common), checkpoints });
+        self.open("admin", common, |about, limits| Door::for_admin(node, orders, about, limits))
+    }
+
+    fn open(
+        self,
+        what: &str,
+        common: &Arc<Common>,
+        door: impl FnOnce(quorate_http::About, quorate_http::Limits) -> Door,
+    ) -> Result<HttpThread, StartError> {
         let BoundHttp { listener, local_addr, about, limits } = self;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
         let (stop, stopped) = watch::channel(Stop::No);
         let (end, ended) = mpsc::channel();
-        let name = format!("{}-http", common.about.name);
-        let common = Arc::clone(common);
-        let door = Arc::new(Door::new(Arc::new(HttpNode(Arc::clone(&common))), about, limits));
+        let name = format!("{}-{what}", common.about.name);
+        let (common, door) = (Arc::clone(common), Arc::new(door(about, limits)));
         let thread = spawn(name, move || {
             let _alarm = Alarm::new("the HTTP thread", &common);
             serve(&runtime, listener, door, stopped);

@@ -141,7 +141,7 @@ impl RespDesk {
         }
         let session = SessionId::NONE;
         for ask in self.effects.asks.drain(..) {
-            let origin = Origin { connection: id.0, session, number: ask.number };
+            let origin = Origin { connection: id.0, session, number: ask.number, tag: 0 };
             let request = Request {
                 number: ask.number,
                 time_left_ms: 0,

@@ -3,21 +3,26 @@
 use quorate_coordinator::Origin;
 use quorate_types::Refusal;
 use quorate_wire::{Response, ResponseBody};
+use tracing::Span;
 
 use crate::connections::ConnectionId;
-use crate::shard::turns::ShardLoop;
+use crate::shard::turns::{SHARD_QUEUE_MAX, STATUS_REQUESTS_MAX, ShardLoop};
 
 impl ShardLoop {
-    /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials. All but the log's.
+    /// Carries out the effects: frames, answers, what crosses to other shards, hints, dials, news. All but the log's.
     pub(super) fn carry_out(&mut self) {
         for (link, message) in self.effects.sends.drain(..) {
             self.desk.send(link, &message);
         }
         let mut answers = std::mem::take(&mut self.effects.answers);
         for (origin, response) in answers.drain(..) {
+            if self.slow_log.is_slow(self.now.mono, &origin) {
+                self.note_slow(&origin, &response.body);
+            }
             self.answer(origin, response);
         }
         self.effects.answers = answers;
+        self.effects.slow.clear();
         while let Some(origin) = self.effects.unanswered.pop() {
             self.settle_unanswered(origin);
         }
@@ -33,19 +38,35 @@ impl ShardLoop {
         for link in self.effects.close.drain(..) {
             self.desk.close(ConnectionId(link.0));
         }
+        for change in self.effects.peers.drain(..) {
+            self.common.peer_changed(self.index, change);
+        }
+    }
+
+    fn note_slow(&mut self, origin: &Origin, body: &ResponseBody) {
+        self.common.counters.slow_requests.increment();
+        let told = self.effects.slow.iter();
+        let told =
+            told.rev().find(|slow| (slow.origin.tag, slow.origin.number) == (origin.tag, origin.number));
+        let is_http = ConnectionId(origin.connection).is_http();
+        let span = if is_http { self.asks.span(origin.number) } else { Span::none() };
+        let _entered = span.enter();
+        self.slow_log.note(self.now.mono, (origin, body), told, &self.common.overview);
     }
 
     /// Takes an answer to the connection that it belongs to, on whichever shard.
     pub(super) fn answer(&mut self, origin: Origin, response: Response) {
         let connection = ConnectionId(origin.connection);
         match connection.shard() {
-            home if home == self.index => self.deliver(connection, response),
+            home if home == self.index => self.deliver(origin, response),
             home => self.across.answer(home, origin, response),
         }
     }
 
     /// Takes an answer to a connection of this shard.
-    pub(super) fn deliver(&mut self, connection: ConnectionId, response: Response) {
+    pub(super) fn deliver(&mut self, origin: Origin, response: Response) {
+        self.meter.answered(self.now.mono, &origin, &response.body);
+        let connection = ConnectionId(origin.connection);
         if connection.is_http() {
             self.asks.answer(response);
         } else if connection.is_resp() {
@@ -65,6 +86,7 @@ impl ShardLoop {
 
     /// A request of this shard's own connections gets no answer.
     pub(super) fn settle_here(&mut self, origin: Origin) {
+        self.meter.unanswered(&origin);
         let connection = ConnectionId(origin.connection);
         if connection.is_http() {
             self.asks.forget(origin.number);
@@ -75,21 +97,25 @@ impl ShardLoop {
 
     /// Answers a request of this shard's own connections that was not begun because `limit` is reached.
     pub(super) fn refuse(&mut self, origin: Origin, limit: &str) {
-        self.common.counters.driver_overloaded.increment();
+        let counters = &self.common.counters;
+        match limit {
+            STATUS_REQUESTS_MAX => counters.status_requests_max_hit.increment(),
+            _ => counters.shard_queue_max_hit.increment(),
+        }
         let refusal = Refusal::Overloaded { limit: limit.to_owned() };
         self.answer_here(origin, ResponseBody::Refused(refusal));
     }
 
     pub(super) fn answer_here(&mut self, origin: Origin, body: ResponseBody) {
         let response = Response { number: origin.number, body, receipt: None };
-        self.deliver(ConnectionId(origin.connection), response);
+        self.deliver(origin, response);
     }
 
     fn cross(&mut self) {
         let mut refused = std::mem::take(&mut self.refused);
         self.across.flush(&mut refused);
         for origin in refused.drain(..) {
-            self.refuse(origin, "shard_queue_max");
+            self.refuse(origin, SHARD_QUEUE_MAX);
         }
         self.refused = refused;
     }

@@ -16,8 +16,10 @@ use crate::connections::desk::Use;
 use crate::connections::gate::Gate;
 use crate::connections::reader::Reader;
 use crate::shard::item::{Item, Settled};
-use crate::shard::turns::{Draining, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
-use crate::view::gathering::Gathering;
+use crate::shard::turns::{
+    Draining, SHARD_QUEUE_MAX, STATUS_REQUESTS_MAX, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX,
+};
+use crate::view::gathering::{Scrape, ShardPart, StatusGathering};
 use crate::view::status::merged;
 
 /// What a turn has taken so far.
@@ -39,7 +41,6 @@ impl ShardLoop {
         if self.shard.next_timer().is_some_and(|due| due <= now.mono) {
             self.shard.on_event(now, Event::Tick, &mut self.effects);
         }
-        self.resp.at(now);
         self.common.inboxes[self.index].take(&mut self.waiting);
         let mut taken = Taken::default();
         taken.messages += self.take_resp_requests(now);
@@ -64,9 +65,9 @@ impl ShardLoop {
                 self.resp.on_bytes(connection, bytes);
                 taken.messages += self.take_resp_requests(now);
             }
-            Item::Ask(request, answer) => {
+            Item::Ask(request, waiting) => {
                 taken.messages += 1;
-                let origin = self.asks.begin(self.index, answer);
+                let origin = self.asks.begin(self.index, waiting);
                 self.on_request(now, origin, *request);
             }
             Item::RespArrived(arrival) => self.resp.on_arrival(*arrival),
@@ -87,10 +88,11 @@ impl ShardLoop {
                 taken.messages += settled.answers.len();
                 self.on_settled(settled);
             }
-            Item::Answer(origin, response) => self.deliver(ConnectionId(origin.connection), *response),
+            Item::Answer(origin, response) => self.deliver(origin, *response),
             Item::Happened(event) => self.event(now, *event),
             Item::Walk(step) => self.walking.step(&self.shard, &self.log, step),
             Item::Status(gathering) => self.on_status(&gathering),
+            Item::Scrape(scrape) => self.on_scrape(&scrape),
             Item::Drain => {
                 self.draining = Draining::Begun;
                 self.event(now, Event::Drain);
@@ -101,7 +103,7 @@ impl ShardLoop {
     fn on_settled(&mut self, Settled { from, answers, unanswered }: Settled) {
         self.across.settled(from, answers.len() + unanswered.len());
         for (origin, response) in answers {
-            self.deliver(ConnectionId(origin.connection), response);
+            self.deliver(origin, response);
         }
         for origin in unanswered {
             self.settle_here(origin);
@@ -120,7 +122,7 @@ impl ShardLoop {
                 let gate = Arc::clone(gate);
                 self.on_requests(now, connection, &gate, frames)
             }
-            Some(Use::Link) => self.on_peer_messages(now, connection, frames),
+            Some(Use::Link(_)) => self.on_peer_messages(now, connection, frames),
         };
         taken.unwrap_or_else(|garbled| {
             self.common.counters.connections_garbled.increment();
@@ -158,7 +160,7 @@ impl ShardLoop {
             taken += 1;
             gate.taken();
             let session = SessionId(connection.0);
-            let origin = Origin { connection: connection.0, session, number: request.number };
+            let origin = Origin { connection: connection.0, session, number: request.number, tag: 0 };
             self.on_request(now, origin, request);
         }
         Ok(taken)
@@ -175,13 +177,14 @@ impl ShardLoop {
         taken
     }
 
-    fn on_request(&mut self, now: Now, origin: Origin, mut request: Request) {
+    fn on_request(&mut self, now: Now, mut origin: Origin, mut request: Request) {
+        origin.tag = self.meter.tag(now.mono, &request.body).0;
         self.admission.admit(now.mono, &mut request, &self.common.counters);
         match owner(&request.body, &self.common) {
             Owner::Shard(shard) if shard == self.index => self.event(now, Event::Request { origin, request }),
             Owner::Shard(shard) => {
                 if let Err(refused) = self.across.ask(shard, origin, request) {
-                    self.refuse(refused, "shard_queue_max");
+                    self.refuse(refused, SHARD_QUEUE_MAX);
                 }
             }
             Owner::Driver(Question::Ring) => {
@@ -190,19 +193,32 @@ impl ShardLoop {
             }
             Owner::Driver(Question::Status) => {
                 if !self.common.gather_status(origin) {
-                    self.refuse(origin, "status_requests_max");
+                    self.refuse(origin, STATUS_REQUESTS_MAX);
                 }
             }
         }
     }
 
     /// Adds this shard's part; the last shard answers.
-    fn on_status(&mut self, gathering: &Gathering) {
-        if let Some(parts) = gathering.add(self.shard.status()) {
-            let body = ResponseBody::Status(Box::new(merged(&self.common, &parts)));
-            let response = Response { number: gathering.origin.number, body, receipt: None };
-            let home = ConnectionId(gathering.origin.connection).shard();
-            self.common.inboxes[home].push(Item::Answer(gathering.origin, Box::new(response)));
+    fn on_status(&mut self, gathering: &StatusGathering) {
+        let Some(parts) = gathering.add(self.shard.status()) else { return };
+        let origin = gathering.whom;
+        let body = ResponseBody::Status(Box::new(merged(&self.common, &parts)));
+        let response = Response { number: origin.number, body, receipt: None };
+        let home = ConnectionId(origin.connection).shard();
+        self.common.inboxes[home].push(Item::Answer(origin, Box::new(response)));
+    }
+
+    /// Adds this shard's part to a scrape; the last shard hands all of them over.
+    fn on_scrape(&mut self, scrape: &Scrape) {
+        let part = ShardPart {
+            status: self.shard.status(),
+            requests: self.meter.counts().clone(),
+            connections: self.desk.clients(),
+            links: self.desk.links(),
+        };
+        if let Some(parts) = scrape.add(part) {
+            scrape.whom.hand_over(parts);
         }
     }
 
@@ -222,7 +238,7 @@ impl ShardLoop {
             }
             Who::Peer { peer, direction } => {
                 let reader = tokio::spawn(Reader { id, inbox, gate: None }.run(connection.source, ended));
-                self.desk.add(id, connection.sink, Use::Link, reader.abort_handle());
+                self.desk.add(id, connection.sink, Use::Link(peer.node), reader.abort_handle());
                 self.event(now, Event::LinkUp { link: LinkId(id.0), peer, direction });
             }
         }
@@ -231,7 +247,7 @@ impl ShardLoop {
     fn on_closed(&mut self, now: Now, connection: ConnectionId, why: LinkLoss) {
         match self.desk.used(connection) {
             None => return,
-            Some(Use::Link) => self.event(now, Event::LinkDown { link: LinkId(connection.0), why }),
+            Some(Use::Link(_)) => self.event(now, Event::LinkDown { link: LinkId(connection.0), why }),
             Some(Use::Client(_)) => self.common.session_closed(SessionId(connection.0)),
         }
         self.desk.close(connection);

@@ -1,0 +1,33 @@
+//! What operators may tell the node, carried out.
+
+use std::sync::Arc;
+
+use quorate_http::{Admin, Checkpointed, Draining};
+use tokio::sync::oneshot;
+
+use crate::common::Common;
+use crate::disk::checkpoints::CheckpointAsks;
+
+/// See the module.
+pub(super) struct Orders {
+    pub(super) common: Arc<Common>,
+    pub(super) checkpoints: CheckpointAsks,
+}
+
+impl Admin for Orders {
+    fn checkpoint(&self) -> oneshot::Receiver<Result<Checkpointed, String>> {
+        self.checkpoints.ask()
+    }
+
+    fn drain(&self) {
+        self.common.drain();
+    }
+
+    fn draining(&self) -> Draining {
+        match (self.common.is_draining(), self.common.is_drained()) {
+            (false, _) => Draining::No,
+            (true, false) => Draining::UnderWay,
+            (true, true) => Draining::Done,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Where a reply honestly differs from that of Redis. docs/redis.md has a row for each; a test holds it to that.
+
+use crate::reply::Reply;
+
+use super::connection::Command;
+
+/// Both replies to one command, and whether what differs is no more than `reason` says.
+type Explains = fn(&Command, &Reply, &Reply) -> bool;
+
+/// See the module.
+pub struct Difference {
+    /// The commands, in capitals, subcommands behind a blank; none: any.
+    pub commands: &'static [&'static str],
+    /// As docs/redis.md has it.
+    pub reason: &'static str,
+    pub explains: Explains,
+}
+
+const fn difference(
+    commands: &'static [&'static str],
+    reason: &'static str,
+    explains: Explains,
+) -> Difference {
+    Difference { commands, reason, explains }
+}
+
+/// What is refused is not sent to Redis at all: see [`is_refused`].
+pub const REFUSED: &str = "options that need compare-and-set are refused";
+
+pub const DIFFERENCES: &[Difference] = &[
+    difference(&["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"], "time goes on between two servers", near),
+    difference(
+        &["UNLINK"],
+        "the number of keys that were named: nothing is read",
+        |command, ours, theirs| {
+            matches!((ours, theirs), (Reply::Integer(ours), Reply::Integer(theirs))
+            if usize::try_from(*ours) == Ok(command.0.len() - 1) && theirs <= ours)
+        },
+    ),
+    difference(
+        &["HELLO"],
+        "the version that is emulated, and the number of the connection",
+        |_, ours, theirs| greeting(ours) == greeting(theirs),
+    ),
+    difference(&["SCAN"], "cursors are places on the ring; a page holds whole tokens", |_, ours, theirs| {
+        same_shape(ours, theirs)
+    }),
+    difference(&[], "a key has at least one byte", |_, ours, _| is_error(ours, "the key has 0 bytes")),
+    difference(&[], "an error repeats no bytes that are no text", repeats_no_text),
+    difference(&["GETEX"], "a wrong expiry is an error also if the key does not exist", |_, ours, theirs| {
+        let wrong = is_error(ours, "expire time") || is_error(ours, "not an integer");
+        wrong && matches!(theirs, Reply::Null | Reply::NullBulk)
+    }),
+    difference(&["SCAN"], "what is no number below 2^63 is an invalid cursor", |_, ours, _| {
+        is_error(ours, "invalid cursor")
+    }),
+    difference(
+        &["READONLY", "READWRITE"],
+        "taken and without effect: every node takes reads and writes",
+        |_, ours, theirs| {
+            *ours == Reply::Status("OK".to_owned()) && is_error(theirs, "cluster support disabled")
+        },
+    ),
+    difference(&["CLIENT LIST", "COMMAND LIST"], "options are not offered", |command, ours, _| {
+        command.0.len() > 2 && is_error(ours, "syntax error")
+    }),
+    difference(
+        &["CLIENT NO-TOUCH", "CLIENT SETINFO"],
+        "as in Redis 7.2, also beside an older one",
+        |_, _, theirs| is_error(theirs, "unknown subcommand"),
+    ),
+    difference(&["COMMAND GETKEYS"], "as in Redis 7.2, also beside an older one", |_, ours, theirs| {
+        matches!(ours, Reply::Error(_)) && is_error(theirs, "wrong number of arguments")
+    }),
+    difference(&["DBSIZE"], "an estimate", same_type),
+    // Redis also counts what has expired until somebody reads it.
+    difference(&["MEMORY USAGE"], "an estimate of other memory", |command, ours, theirs| {
+        let expired = matches!(ours, Reply::Null | Reply::NullBulk) && matches!(theirs, Reply::Integer(_));
+        expired || same_type(command, ours, theirs)
+    }),
+    difference(
+        &["CLIENT ID", "CLIENT INFO", "CLIENT LIST", "INFO", "CONFIG GET", "TIME"],
+        "another server",
+        same_type,
+    ),
+    difference(
+        &["COMMAND", "COMMAND COUNT", "COMMAND LIST", "COMMAND INFO", "COMMAND DOCS"],
+        "other commands",
+        same_type,
+    ),
+];
+
+/// Whether the command of this name is one of ours that Redis does not have.
+pub fn is_our_own(name: &str) -> bool {
+    name.starts_with("KV.")
+}
+
+/// Whether the reply says that the command was refused where refusing is right.
+pub fn is_refused(command: &Command, ours: &Reply) -> bool {
+    let options: &[&str] = match command.word(0).as_str() {
+        "SET" => &["NX", "XX", "GET"],
+        "EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" => &["NX", "XX", "GT", "LT"],
+        _ => return false,
+    };
+    matches!(ours, Reply::Error(text) if text.contains("is not offered: ")) && command.has(options)
+}
+
+/// Why both replies may differ as they do.
+pub fn reason(command: &Command, ours: &Reply, theirs: &Reply) -> Option<&'static str> {
+    let names = [command.word(0), format!("{} {}", command.word(0), command.word(1))];
+    let of_command = |difference: &&Difference| {
+        difference.commands.is_empty()
+            || difference.commands.iter().any(|name| names.iter().any(|known| known == name))
+    };
+    let found = DIFFERENCES.iter().filter(of_command).find(|it| (it.explains)(command, ours, theirs));
+    found.map(|difference| difference.reason)
+}
+
+fn is_error(reply: &Reply, words: &str) -> bool {
+    matches!(reply, Reply::Error(text) if text.contains(words))
+}
+
+/// Whether both are the same error up to an argument that they repeat, which has bytes that are no text.
+fn repeats_no_text(command: &Command, ours: &Reply, theirs: &Reply) -> bool {
+    const COMMON_MIN: usize = "ERR Unsupported option ".len();
+    let (Reply::Error(ours), Reply::Error(theirs)) = (ours, theirs) else { return false };
+    let is_text = |word: &Vec<u8>| word.iter().all(|byte| (b' '..=b'~').contains(byte));
+    let common = ours.chars().zip(theirs.chars()).take_while(|(ours, theirs)| ours == theirs).count();
+    common >= COMMON_MIN && !command.0.iter().all(is_text)
+}
+
+/// Two times that the same command set on both servers.
+fn near(_: &Command, ours: &Reply, theirs: &Reply) -> bool {
+    const FAR: u64 = 400_000;
+    let (Reply::Integer(ours), Reply::Integer(theirs)) = (ours, theirs) else { return false };
+    *ours > 0 && *theirs > 0 && ours.abs_diff(*theirs) < FAR
+}
+
+fn same_type(_: &Command, ours: &Reply, theirs: &Reply) -> bool {
+    !matches!(ours, Reply::Error(_)) && std::mem::discriminant(ours) == std::mem::discriminant(theirs)
+}
+
+fn same_shape(ours: &Reply, theirs: &Reply) -> bool {
+    let parts = |reply: &Reply| match reply {
+        Reply::Array(parts) => matches!(&parts[..], [Reply::Bulk(_), Reply::Array(_)]),
+        _ => false,
+    };
+    parts(ours) && parts(theirs)
+}
+
+fn greeting(reply: &Reply) -> Reply {
+    let mut greeting = reply.clone();
+    for varying in ["version", "id"] {
+        if let Some(value) = greeting.value_of(varying) {
+            *value = Reply::Null;
+        }
+    }
+    greeting
+}

@@ -1,0 +1,104 @@
+//! Thousands of clients that say nothing, or nothing that makes sense, against a real node at both of its doors.
+//!
+//! What is asserted is what must hold on any machine: the node answers, what a limit refuses it refuses by name, and every
+//! connection is let go. Memory and latency are printed, for they are the machine's (benches/RESULTS.md has figures):
+//!
+//! ```text
+//! CONNECTIONS_IDLE=10000 CONNECTIONS_GARBAGE=100000 CONNECTIONS_AT_ONCE=5000 \
+//!     cargo test --release --test connections -- --nocapture --test-threads 1
+//! ```
+//!
+//! Client and node are two processes, so that each has its own descriptors: `ulimit -n` must exceed the sizes.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+mod clients;
+mod garbage;
+mod node;
+
+use clients::{Door, Idle};
+use node::Node;
+
+/// Nothing here takes longer unless it is broken.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+fn size(name: &str, small: usize) -> usize {
+    std::env::var(name).map_or(small, |text| text.parse().expect("a size is a whole number"))
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+#[test]
+fn idle_connections_are_held_and_cost_little() {
+    let node = Node::start(
+        1,
+        "[resp]\nconnections_max = 20000\n[http]\nconnections_max = 20000\nhead_timeout = \"10m\"\n",
+    );
+    let many = size("CONNECTIONS_IDLE", 200);
+    for door in [Door::Resp, Door::Http] {
+        let (sockets, before) = (node.descriptors(), node.resident_kib());
+        let idle = runtime().block_on(Idle::open(&node, door, many));
+        let held = node.descriptors() - sockets;
+        let cost = node.resident_kib().saturating_sub(before);
+        println!(
+            "{many} idle connections, {door:?}: {:.1} MiB, {:.1} KiB each",
+            cost as f64 / 1024.0,
+            cost as f64 / many as f64
+        );
+        assert_eq!(held, many, "{door:?}");
+        node.must_serve();
+        drop(idle);
+        node.wait_for_descriptors(sockets);
+    }
+}
+
+#[test]
+fn garbage_leaves_a_node_as_it_was() {
+    let node = Node::start(
+        2,
+        "[resp]\nconnections_max = 20000\n[http]\nconnections_max = 20000\nhead_timeout = \"5s\"\n",
+    );
+    let (many, at_once) = (size("CONNECTIONS_GARBAGE", 1_000), size("CONNECTIONS_AT_ONCE", 100));
+    node.must_serve();
+    println!("before: {}, {} KiB resident", node.latencies(), node.resident_kib());
+    let sockets = node.descriptors();
+    // Two waves: what the allocator keeps after the first one serves the second; a leak would show again.
+    for wave in 1..=2 {
+        let peak = runtime().block_on(garbage::send(&node, many, at_once));
+        node.wait_for_descriptors(sockets);
+        node.must_serve();
+        println!(
+            "wave {wave}: {many} garbage connections, at most {} descriptors and {} KiB; then {}, {} KiB resident",
+            peak.descriptors,
+            peak.resident_kib,
+            node.latencies(),
+            node.resident_kib()
+        );
+    }
+    assert!(node.is_alive());
+}
+
+#[test]
+fn a_client_too_many_is_told_so_by_the_name_of_the_limit_and_counted() {
+    const MAX: usize = 20;
+    let node = Node::start(3, "[resp]\nconnections_max = 20\n[http]\nconnections_max = 20\n");
+    for (door, refusal, counter) in [
+        (Door::Resp, "-ERR max number of clients reached", "resp_connections_max_hit"),
+        (Door::Http, "\"limit\":\"http.connections_max\"", "http_connections_max_hit"),
+    ] {
+        let sockets = node.descriptors();
+        let idle = runtime().block_on(Idle::open(&node, door, MAX));
+        for _ in 0..10 {
+            let told = node.first_words(door);
+            assert!(told.contains(refusal), "{door:?}: {told:?}");
+        }
+        assert_eq!(node.counter(counter), 10);
+        drop(idle);
+        node.wait_for_descriptors(sockets);
+        node.must_serve();
+    }
+}
