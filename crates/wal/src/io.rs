@@ -44,8 +44,8 @@ pub trait Io: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// Makes a directory; fine if it is there. What it is to lie in is not: [`io::ErrorKind::NotFound`]. Like that of a
-    /// file, its name is not durable yet: [`Io::ensure_dir`].
+    /// Makes a directory; fine if it is there. What it is to lie in must be: else [`io::ErrorKind::NotFound`]. Its name is
+    /// not durable before a [`Io::sync_dir`], as a file's is not: see [`Io::ensure_dir`].
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
@@ -71,8 +71,11 @@ pub trait Io: Send + Sync {
             there => drop(there?),
         }
         match parent_of(dir) {
-            Some(parent) if !planted(Mutant::NoParentDirSync) => self.sync_dir(parent),
-            _ => Ok(()),
+            _ if planted(Mutant::NoParentDirSync) => Ok(()),
+            // `.` and `..` say nothing of where they lie.
+            Some(_) if dir.file_name().is_none() => self.sync_dir(&dir.join("..")),
+            Some(parent) => self.sync_dir(parent),
+            None => Ok(()),
         }
     }
 

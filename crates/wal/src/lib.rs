@@ -65,7 +65,7 @@
 //! - Opening changes no segment that holds a record. What is replayed is on the disk before it is delivered.
 //! - A [`Tail`] delivers each record once, in order, and none that a power cut could take back.
 //! - No record at or above a pin, or above the checkpoint, is given back.
-//! - Whether and how a log is watched ([`Hooks`]) changes nothing in it.
+//! - Whether and how a log is watched ([`Hooks`]) changes nothing in it, unless a hook panics: that stops it, by name.
 //! - No bytes on disk make it panic, hang, or ask for more memory than the file's size justifies.
 //!
 //! # Not guaranteed

@@ -143,6 +143,26 @@ fn a_requested_sync_is_called_back_though_nobody_asks_again() {
 }
 
 #[test]
+fn who_waits_for_a_record_before_it_is_taken_is_woken_when_it_is_safe() {
+    explore(|| {
+        let (disk, wal) = open(&options().sync(SyncPolicy::Os));
+        let early = spawn_each(2, {
+            let (disk, wal) = (disk.clone(), wal.clone());
+            move |which| {
+                let second = wal.when_durable(Lsn::new(2));
+                let told = if which == 0 { second.wait() } else { future::block_on(second) };
+                disk.assert_safe(told.unwrap(), &payload(7, 1));
+            }
+        });
+        // Nobody else asks for a sync.
+        for nth in 0..2 {
+            wal.stage(1, &[&payload(7, nth)]).unwrap();
+        }
+        join_all(early);
+    });
+}
+
+#[test]
 fn a_batch_is_as_safe_as_its_strictest_member() {
     explore(|| {
         let (disk, wal) = open(&options().sync(SyncPolicy::Os));
