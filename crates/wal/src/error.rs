@@ -94,7 +94,8 @@ pub enum Error {
     EmptyBatch,
     /// A write or sync failed earlier: what was not durable then may or may not be on disk, and this handle never
     /// writes again, because a later successful sync would prove nothing (fsyncgate, 2018). Open the log anew:
-    /// recovery finds out what is there.
+    /// recovery finds out what is there. (Or a hook, a subscriber or a waker panicked, or a thread could not be started:
+    /// `action` says so.)
     #[error(
         "the log in {dir} stopped for good when it could not {action}: {source}. Records up to LSN {durable} are \
          durable; later ones may or may not be. Restart to recover",

@@ -38,6 +38,26 @@
 //! Opening is strict: it refuses, and says where and why. What then is left, without a backup or replicas, is in
 //! [`repair`]: read what is intact, or end the log where *you* say. Nothing of it ever happens by itself.
 //!
+//! # What is synced, when
+//! | what | by | when |
+//! |---|---|---|
+//! | records | [`IoFile::sync_data`]: `fdatasync` | before they are acknowledged as durable; once per batch |
+//! | a full segment, its seal | the same | before the next one's header is written |
+//! | a segment's first 4 KiB, and its size | the same | before it gets its name: later syncs change no metadata |
+//! | names of segments | [`Io::sync_dir`]: `fsync` of the directory | when one is made, before it is written to; after each that retires |
+//! | the log's own name | `fsync` of the directory above | at every open, whoever made it; of all above that the open had to make ([`Io::ensure_dir`]) |
+//! | what recovery reads | both | before it is read |
+//!
+//! An open that cannot sync one of these fails. The rest is up to what lies below:
+//! - *Write caches*: a sync is as good as the drive's flush. With a volatile cache that ignores flushes (some consumer
+//!   drives, controllers and hypervisors set to "unsafe"), power loss takes acknowledged records.
+//! - *macOS*: `fsync` leaves them in the drive's cache; `std`, and so [`StdIo`], issues `F_FULLFSYNC` for files and
+//!   directories alike, and is as slow as that.
+//! - *Windows*: `FlushFileBuffers` for files. Directories cannot be synced there: names are as safe as NTFS's journal makes
+//!   them. Not tested.
+//! - *Network file systems*: NFS promises a sync to be on the server's disk if its export is `sync`; SMB and FUSE promise
+//!   what their server does. Locks may be local to a machine: two machines must not open one log.
+//!
 //! # Guaranteed
 //! - What was acknowledged as durable is replayed, in order, unaltered, or opening or replaying fails by name.
 //! - What is replayed was appended; LSNs are dense; a batch is there whole or not at all.
@@ -47,7 +67,7 @@
 //!   before it is delivered.
 //! - A [`Tail`] delivers each record once, in order, and none that a power cut could take back.
 //! - No record at or above a pin, or above the checkpoint, is given back.
-//! - Whether and how a log is watched ([`Hooks`]) changes nothing in it.
+//! - Whether and how a log is watched ([`Hooks`]) changes nothing in it, unless a hook panics: that stops it, by name.
 //! - No bytes on disk make it panic, hang, or ask for more memory than the file's size justifies.
 //!
 //! # Not guaranteed
