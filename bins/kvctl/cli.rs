@@ -1,13 +1,49 @@
 //! The command line: verbs, flags, and their words.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use quorate_server::config::duration_from_text;
 use quorate_types::Level;
 
 use crate::exit::Exit;
+use crate::wal_verbs::args::WalVerb;
+
+/// Verbs that talk to no node, and what means nothing to them.
+const OFFLINE: [&str; 4] = ["check", "sim", "wal", "completions"];
+const CLUSTER_ARGS: [&str; 3] = ["endpoints", "config", "timeout"];
+
+/// The command line's grammar: below verbs that talk to no node, the flags about the cluster are not shown.
+pub fn grammar() -> Command {
+    let hidden = |arg: &Arg| arg.clone().hide(true);
+    let command = Cli::command();
+    let of_clusters: Vec<Arg> = command
+        .get_arguments()
+        .filter(|arg| CLUSTER_ARGS.contains(&arg.get_id().as_str()))
+        .map(hidden)
+        .collect();
+    OFFLINE.into_iter().fold(command, |command, verb| {
+        command.mut_subcommand(verb, |offline| offline.args(of_clusters.clone()))
+    })
+}
+
+impl Cli {
+    /// What these words ask for, the program's name first. Flags about the cluster are refused where there is none.
+    pub fn of<T: Into<OsString> + Clone>(words: impl IntoIterator<Item = T>) -> Result<Self, clap::Error> {
+        let matches = grammar().try_get_matches_from(words)?;
+        let verb = matches.subcommand_name().unwrap_or_default();
+        let typed = |arg: &&str| matches.value_source(arg) == Some(ValueSource::CommandLine);
+        if let Some(arg) = CLUSTER_ARGS.into_iter().find(typed).filter(|_| OFFLINE.contains(&verb)) {
+            let why = format!("{verb} needs no cluster: --{arg} means nothing to it\n");
+            return Err(grammar().error(ErrorKind::ArgumentConflict, why));
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
 
 /// Talks to a Quorate cluster.
 #[derive(Parser, Debug)]
@@ -102,7 +138,7 @@ pub enum Verb {
     /// Reads and writes configurations; needs no cluster
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// Looks into a log on disk; needs no cluster and changes nothing
+    /// Looks into a log on disk, and can end it early; needs no cluster
     #[command(subcommand)]
     Wal(WalVerb),
     /// Prints the completions of a shell
@@ -418,56 +454,6 @@ pub enum ConfigVerb {
     },
 }
 
-/// `wal`
-#[derive(Subcommand, Debug)]
-pub enum WalVerb {
-    /// Lists the segments
-    Ls(WalDir),
-    /// Prints the records
-    Dump {
-        #[command(flatten)]
-        dir: WalDir,
-        /// Begin at this LSN
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// Stop after this many
-        #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
-        limit: u64,
-    },
-    /// Says whether every acknowledged record can be read
-    Verify(WalDir),
-    /// Prints every intact record of a damaged log, and each gap; changes nothing in it
-    Salvage {
-        #[command(flatten)]
-        dir: WalDir,
-        /// Write the records into a new log in this folder, which must be empty; they are numbered anew
-        #[arg(long, value_name = "DIR")]
-        into: Option<PathBuf>,
-    },
-    /// Ends a log after a record you name; asks you to type its LSN
-    #[command(
-        after_help = "Later records are lost to the log; later segments are put aside, none is removed.\n\
-        Stop the node first. Rebuilding the replica from the others loses nothing: prefer that."
-    )]
-    Truncate {
-        #[command(flatten)]
-        dir: WalDir,
-        /// The last record that stays
-        #[arg(long, value_name = "LSN")]
-        at: u64,
-        /// What you would type at a terminal, where there is none: the same LSN again
-        #[arg(long, value_name = "LSN")]
-        yes_i_typed: Option<u64>,
-    },
-}
-
-/// A log on disk.
-#[derive(Args, Debug)]
-pub struct WalDir {
-    /// The folder of the log, or of the node that it belongs to
-    pub dir: PathBuf,
-}
-
 fn level(text: &str) -> Result<Level, String> {
     text.parse::<Level>().map_err(|error| error.to_string())
 }
@@ -486,14 +472,12 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_tree_is_sound_and_its_help_has_the_exit_codes() {
-        Cli::command().debug_assert();
-        let help = Cli::command().render_help().to_string();
+        grammar().debug_assert();
+        let help = grammar().render_help().to_string();
         assert!(help.contains("10  get: the key was deleted"), "{help}");
         for verb in [
             "demo",
@@ -521,6 +505,29 @@ mod tests {
         let cli = Cli::parse_from(["kvctl", "get", "k", "-c", "all", "-r", "one"]);
         let Verb::Request(Request::Get(get)) = cli.verb else { panic!("a get") };
         assert_eq!((get.manner.read_level(), get.manner.write_level()), (Some(Level::One), Some(Level::All)));
+    }
+
+    #[test]
+    fn flags_about_the_cluster_are_neither_shown_nor_taken_by_verbs_that_need_none() {
+        for words in [&["wal", "ls"][..], &["wal", "truncate"], &["sim", "run"], &["check"], &["completions"]]
+        {
+            let help = Cli::of([&["kvctl"], words, &["--help"]].concat()).unwrap_err().to_string();
+            assert!(help.contains("--output"), "{help}");
+            for arg in CLUSTER_ARGS {
+                assert!(!help.contains(&format!("--{arg}")), "{words:?} shows --{arg}");
+            }
+        }
+        for words in [["--timeout", "1s", "wal", "ls", "x"], ["wal", "ls", "x", "--timeout", "1s"]] {
+            let refused = Cli::of(["kvctl"].into_iter().chain(words)).unwrap_err();
+            assert_eq!(refused.exit_code(), i32::from(Exit::Usage.code()));
+            assert!(
+                refused.to_string().contains("wal needs no cluster: --timeout means nothing to it"),
+                "{refused}"
+            );
+        }
+        assert!(Cli::of(["kvctl", "wal", "ls", "x", "-o", "json"]).is_ok());
+        let get = Cli::of(["kvctl", "get", "k", "--timeout", "9s"]).unwrap();
+        assert_eq!(get.global.timeout, Duration::from_secs(9));
     }
 
     #[test]

@@ -26,14 +26,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-
 use crate::answer::Screen;
 use crate::cli::{Cli, Verb};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of(std::env::args_os()).unwrap_or_else(|refused| refused.exit());
     let (mut out, mut err) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
     let mut screen = Screen { format: cli.global.output, out: &mut out, err: &mut err };
     let ended = run(&cli, &mut screen);
@@ -53,7 +51,7 @@ fn run(cli: &Cli, screen: &mut Screen<'_>) -> io::Result<Exit> {
     let here = Path::new("");
     match &cli.verb {
         Verb::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "kvctl", &mut screen.out);
+            clap_complete::generate(*shell, &mut cli::grammar(), "kvctl", &mut screen.out);
             Ok(Exit::Ok)
         }
         Verb::Config(verb) => screen.show(&config_verbs::run(verb, &cli.global, here)),

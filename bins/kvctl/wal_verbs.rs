@@ -4,26 +4,35 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_store::log::{KIND_HINT, KIND_HINTS_DELIVERED, LogEntry, decode};
-use quorate_wal::inspect::{SegmentFile, SegmentState, Verdict, frames, records, segments, verify};
-use quorate_wal::{Error, Io, Lsn, Record, StdIo, TailState};
-use serde_json::{Value, json};
+use quorate_wal::inspect::{Frames, SegmentFile, SegmentState, Verdict, frames, records, segments, verify};
+use quorate_wal::{Error, Io, Lsn, StdIo, TailState};
+use serde_json::json;
 
+pub mod args;
+mod record;
 mod repair;
 
 use crate::answer::{Answer, Screen};
-use crate::cli::{Format, WalDir, WalVerb};
 use crate::exit::Exit;
 use crate::table::{Side, Table};
-use crate::text::{Names, bytes, count, json_bytes, quoted, time};
+use crate::text::{bytes, count, time};
+use args::{Payloads, Reading, WalDir, WalVerb};
+use record::print_record;
 
 /// Does what `verb` asks for.
 pub fn run(verb: &WalVerb, screen: &mut Screen<'_>) -> io::Result<Exit> {
     match verb {
         WalVerb::Ls(dir) => screen.show(&listed(&log_dir(dir))),
         WalVerb::Verify(dir) => screen.show(&verified(&log_dir(dir))),
-        WalVerb::Dump { dir, from, limit } => dump(&log_dir(dir), (Lsn::new(*from), *limit), screen),
-        WalVerb::Salvage { dir, into } => repair::salvaged(&log_dir(dir), into.as_deref(), screen),
+        WalVerb::Dump { dir, from, limit, reading } => {
+            let dir = log_dir(dir);
+            let pick = Pick { from: Lsn::new(*from), limit: *limit, payloads: payloads(reading, &dir) };
+            dump(&dir, &pick, screen)
+        }
+        WalVerb::Salvage { dir, into, reading } => {
+            let dir = log_dir(dir);
+            repair::salvaged(&dir, (into.as_deref(), payloads(reading, &dir)), screen)
+        }
         WalVerb::Truncate { dir, at, yes_i_typed } => {
             let consent = yes_i_typed.map(Lsn::new);
             repair::truncated(&log_dir(dir), (Lsn::new(*at), consent), screen)
@@ -35,6 +44,24 @@ pub fn run(verb: &WalVerb, screen: &mut Screen<'_>) -> io::Result<Exit> {
 fn log_dir(named: &WalDir) -> PathBuf {
     let within = named.dir.join("wal");
     if within.is_dir() { within } else { named.dir.clone() }
+}
+
+/// Which records to print, and how.
+struct Pick {
+    from: Lsn,
+    limit: u64,
+    payloads: Payloads,
+}
+
+/// As asked for; else a node's if the log lies where a node keeps its own or a target's hints: beside, or two above, is
+/// its manifest.
+fn payloads(reading: &Reading, dir: &Path) -> Payloads {
+    let is_of_a_node = || {
+        let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        whole.ancestors().skip(1).take(2).any(|folder| folder.join("MANIFEST").is_file())
+    };
+    let guess = || if is_of_a_node() { Payloads::Node } else { Payloads::Bytes };
+    reading.payloads.unwrap_or_else(guess)
 }
 
 fn listed(dir: &Path) -> Answer {
@@ -96,7 +123,11 @@ fn sound(dir: &Path, verdict: &Verdict) -> Answer {
     let records: u64 = verdict.segments.iter().map(|segment| segment.records).sum();
     let frames: u64 = verdict.segments.iter().map(|segment| segment.frames).sum();
     let tail = match verdict.tail {
-        TailState::Torn { offset } => format!("torn at byte {offset}: a write that was never acknowledged"),
+        TailState::Torn { offset } => {
+            format!(
+                "torn at byte {offset}: a write was cut short that nothing vouches for; its bytes are kept"
+            )
+        }
         TailState::Open => "open: the process that wrote it did not close it".to_owned(),
         TailState::Closed => "closed in good order".to_owned(),
         TailState::Created => "just made".to_owned(),
@@ -148,21 +179,21 @@ fn failed(error: &Error) -> Answer {
 }
 
 /// Prints records as they are read.
-fn dump(dir: &Path, (from, limit): (Lsn, u64), screen: &mut Screen<'_>) -> io::Result<Exit> {
+fn dump(dir: &Path, pick: &Pick, screen: &mut Screen<'_>) -> io::Result<Exit> {
     let io: Arc<dyn Io> = StdIo::shared();
-    let mut replay = match records(&io, dir, from) {
+    let mut replay = match records(&io, dir, pick.from) {
         Ok(Some(replay)) => replay,
         Ok(None) => return screen.show(&no_log(dir)),
         // What can be read of a damaged log is shown all the same, then the damage.
         Err(error @ (Error::Corrupt(_) | Error::Missing { .. })) => {
-            dump_intact(dir, (from, limit), screen)?;
+            dump_intact(dir, pick, screen)?;
             return screen.show(&failed(&error));
         }
         Err(error) => return screen.show(&failed(&error)),
     };
-    for _ in 0..limit {
+    for _ in 0..pick.limit {
         match replay.next_record() {
-            Ok(Some(record)) => print_record(&record, screen)?,
+            Ok(Some(record)) => print_record(&record, pick.payloads, screen)?,
             Ok(None) => break,
             Err(error) => return screen.show(&failed(&error)),
         }
@@ -171,17 +202,22 @@ fn dump(dir: &Path, (from, limit): (Lsn, u64), screen: &mut Screen<'_>) -> io::R
     Ok(Exit::Ok)
 }
 
-/// Prints the records of each segment up to its first frame that is not intact.
-fn dump_intact(dir: &Path, (from, limit): (Lsn, u64), screen: &mut Screen<'_>) -> io::Result<()> {
-    let mut left = limit;
-    for file in segments(&StdIo, dir).unwrap_or_default() {
+/// Prints the records of each segment up to its first frame that is not intact, or to where the next one says it ends.
+fn dump_intact(dir: &Path, pick: &Pick, screen: &mut Screen<'_>) -> io::Result<()> {
+    let mut left = pick.limit;
+    let files = segments(&StdIo, dir).unwrap_or_default();
+    for (place, file) in files.iter().enumerate() {
         let Ok(mut intact) = frames(&StdIo, dir, file.index) else { continue };
+        let end = counted_end(&intact, files.get(place + 1));
         while let Ok(Some(frame)) = intact.next_frame() {
-            for record in frame.records().filter(|record| record.lsn >= from) {
+            if frame.offset >= end {
+                break;
+            }
+            for record in frame.records().filter(|record| record.lsn >= pick.from) {
                 if left == 0 {
                     return Ok(());
                 }
-                print_record(&record, screen)?;
+                print_record(&record, pick.payloads, screen)?;
                 left -= 1;
             }
         }
@@ -189,84 +225,24 @@ fn dump_intact(dir: &Path, (from, limit): (Lsn, u64), screen: &mut Screen<'_>) -
     Ok(())
 }
 
-fn print_record(record: &Record<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
-    match screen.format {
-        Format::Table => writeln!(screen.out, "{}", record_text(record)),
-        Format::Json | Format::Ndjson => writeln!(screen.out, "{}", record_json(record)),
-        Format::Raw => screen.out.write_all(record.payload),
+/// Where the frames of a segment end that count, by the word of the one after it.
+fn counted_end(segment: &Frames, next: Option<&SegmentFile>) -> u64 {
+    let this = segment.header();
+    match next.map(|next| &next.state) {
+        Some(SegmentState::Begun(next))
+            if next.log_id == this.log_id
+                && next.index == this.index + 1
+                && next.previous.epoch == this.epoch =>
+        {
+            next.previous.end
+        }
+        _ => u64::MAX,
     }
-}
-
-fn record_text(record: &Record<'_>) -> String {
-    let names = Names::default();
-    let what = match decode(record.kind, record.payload) {
-        Ok(LogEntry::Mutation { keyspace, key, record }) => {
-            let value = record.value.map_or_else(|| "deleted".to_owned(), |value| bytes(value.len() as u64));
-            let expires =
-                record.expiry.at_ms.map_or_else(String::new, |at_ms| format!("  expires {}", time(at_ms)));
-            format!(
-                "write  {}  {value}  {}  keyspace {keyspace}{expires}",
-                quoted(key),
-                names.version(record.version)
-            )
-        }
-        Ok(LogEntry::ClockCeiling(ceiling)) => format!("clock  ceiling {}", time(ceiling.wall_ms())),
-        Err(_) if record.kind == KIND_HINT => format!("hint  {} bytes", record.payload.len()),
-        Err(_) if record.kind == KIND_HINTS_DELIVERED => "hints delivered".to_owned(),
-        Err(why) => format!("kind {}  {} bytes, not readable: {why}", record.kind, record.payload.len()),
-    };
-    format!("{:>10}  {what}", record.lsn.to_string())
-}
-
-fn record_json(record: &Record<'_>) -> Value {
-    let names = Names::default();
-    let mut fields =
-        json!({ "lsn": record.lsn.get(), "kind": record.kind, "payload_bytes": record.payload.len() });
-    match decode(record.kind, record.payload) {
-        Ok(LogEntry::Mutation { keyspace, key, record }) => {
-            fields["entry"] = json!("write");
-            fields["keyspace"] = json!(keyspace.to_string());
-            fields["key"] = json_bytes(key);
-            fields["version"] = names.version_json(record.version);
-            fields["value"] = record.value.map_or(Value::Null, json_bytes);
-            fields["expires_at"] = record.expiry.at_ms.map_or(Value::Null, |at_ms| json!(time(at_ms)));
-        }
-        Ok(LogEntry::ClockCeiling(ceiling)) => {
-            fields["entry"] = json!("clock_ceiling");
-            fields["ceiling_ms"] = json!(ceiling.wall_ms());
-        }
-        Err(_) if record.kind == KIND_HINT => fields["entry"] = json!("hint"),
-        Err(_) if record.kind == KIND_HINTS_DELIVERED => fields["entry"] = json!("hints_delivered"),
-        Err(why) => fields["unreadable"] = json!(why.to_string()),
-    }
-    fields
 }
 
 #[cfg(test)]
 mod tests {
-    use quorate_store::log::{KIND_MUTATION, encode_mutation};
-    use quorate_types::{KeyspaceId, NodeId, Timestamp, Version};
-
     use super::*;
-
-    #[test]
-    fn a_record_is_shown_with_its_key_and_one_that_is_unknown_with_its_kind() {
-        let version = Version::new(Timestamp::from_parts(1_795_160_463_112, 0), NodeId(1));
-        let mut payload = Vec::new();
-        let record = quorate_types::Record::put(version, "value", None);
-        encode_mutation(&mut payload, KeyspaceId(7), b"k", &record);
-        let record = Record { lsn: Lsn::new(12), kind: KIND_MUTATION, payload: &payload };
-        assert_eq!(
-            record_text(&record),
-            "        12  write  \"k\"  5 B  2026-11-20T07:41:03.112Z/0 00000001  keyspace 00000007"
-        );
-        assert_eq!(record_json(&record)["value"], json!({ "utf8": "value" }));
-        let unknown = Record { lsn: Lsn::new(1), kind: 99, payload: &[1, 2] };
-        assert_eq!(
-            record_text(&unknown),
-            "         1  kind 99  2 bytes, not readable: kind 99 is unknown to this release"
-        );
-    }
 
     #[test]
     fn a_folder_without_a_log_is_told_from_a_damaged_log() {

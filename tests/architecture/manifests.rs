@@ -1,6 +1,6 @@
 //! What every manifest says: read from the files, because `cargo metadata` leaves it out.
 
-use crate::{folders, toml_of};
+use crate::{folders, root, toml_of};
 
 #[test]
 fn no_library_takes_part_in_benches_by_itself() {
@@ -58,4 +58,20 @@ fn versions_of_others_are_named_once_for_the_workspace() {
             assert!(inherited, "crates/{folder}: {name} = {{ workspace = true }}");
         }
     }
+}
+
+#[test]
+fn the_packaged_description_of_the_logs_format_is_that_of_the_documents() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let formats = read("docs/formats.md");
+    let (_, from) = formats.split_once("\n## WAL\n").unwrap();
+    let section = from.split("\n## ").next().unwrap();
+    let packaged = read("crates/wal/FORMAT.md");
+    let (title, text) = packaged.split_once('\n').unwrap();
+    assert_eq!(title, "# The format of a log on disk");
+    assert_eq!(
+        text,
+        section.replace("\n### ", "\n## "),
+        "crates/wal/FORMAT.md is the section WAL of docs/formats.md"
+    );
 }

@@ -6,6 +6,7 @@
 mod demo;
 mod offline;
 mod sim;
+mod wal_live;
 mod wal_repair;
 
 use std::io::Write;

@@ -10,13 +10,19 @@ use quorate_wal::repair::{Cut, Salvage, Salvaged, plan, salvage, truncate};
 use quorate_wal::{Error, Io, Lsn, Options, STAGED_BYTES_MAX, StdIo, SyncPolicy, Wal};
 use serde_json::json;
 
-use super::{failed, no_log, print_record};
+use super::args::Payloads;
+use super::record::print_record;
+use super::{failed, no_log};
 use crate::answer::{Answer, Screen};
 use crate::exit::Exit;
 use crate::text::count;
 
 /// `wal salvage`
-pub fn salvaged(dir: &Path, into: Option<&Path>, screen: &mut Screen<'_>) -> io::Result<Exit> {
+pub fn salvaged(
+    dir: &Path,
+    (into, payloads): (Option<&Path>, Payloads),
+    screen: &mut Screen<'_>,
+) -> io::Result<Exit> {
     if !has_log(dir) {
         return screen.show(&no_log(dir));
     }
@@ -25,7 +31,7 @@ pub fn salvaged(dir: &Path, into: Option<&Path>, screen: &mut Screen<'_>) -> io:
         Err(error) => return screen.show(&failed(&error)),
     };
     match into {
-        None => printed(found, screen),
+        None => printed(found, payloads, screen),
         Some(into) => written(found, into, screen),
     }
 }
@@ -34,13 +40,20 @@ fn has_log(dir: &Path) -> bool {
     segments(&StdIo, dir).is_ok_and(|files| !files.is_empty())
 }
 
-fn printed(mut found: Salvage, screen: &mut Screen<'_>) -> io::Result<Exit> {
+/// Whether a gap is damage: what a log in use gave back while it was read is none.
+fn is_damage(gap: &Error) -> bool {
+    !matches!(gap, Error::Recycled { .. })
+}
+
+fn printed(mut found: Salvage, payloads: Payloads, screen: &mut Screen<'_>) -> io::Result<Exit> {
     let mut exit = Exit::Ok;
     while let Some(item) = found.next_item() {
         match item {
-            Salvaged::Record(record) => print_record(&record, screen)?,
+            Salvaged::Record(record) => print_record(&record, payloads, screen)?,
             Salvaged::Gap(gap) => {
-                exit = Exit::Corrupt;
+                if is_damage(&gap) {
+                    exit = Exit::Corrupt;
+                }
                 writeln!(screen.err, "gap: {gap}")?;
             }
         }
@@ -59,11 +72,14 @@ fn written(mut found: Salvage, into: &Path, screen: &mut Screen<'_>) -> io::Resu
         let fields = json!({ "verb": "wal salvage", "result": "not_empty" });
         return screen.show(&Answer::new(Exit::Usage, "", fields).with_note(note));
     }
-    let (mut records, mut gaps) = (0_u64, 0_u64);
+    let (mut records, mut gaps, mut exit) = (0_u64, 0_u64, Exit::Ok);
     let outcome = copy(&mut found, into, |item| match item {
         Ok(()) => records += 1,
         Err(gap) => {
             gaps += 1;
+            if is_damage(&gap) {
+                exit = Exit::Corrupt;
+            }
             // A note that cannot be written must not end the salvage.
             writeln!(screen.err, "gap: {gap}").unwrap_or_default();
         }
@@ -71,7 +87,6 @@ fn written(mut found: Salvage, into: &Path, screen: &mut Screen<'_>) -> io::Resu
     if let Err(error) = outcome {
         return screen.show(&failed(&error));
     }
-    let exit = if gaps == 0 { Exit::Ok } else { Exit::Corrupt };
     let text =
         format!("{} records written to {}, numbered anew; gaps: {gaps}\n", count(records), into.display());
     let fields = json!({

@@ -36,6 +36,12 @@ pub trait Admin: Send + Sync + 'static {
 
     /// Whether it has been told to drain, and whether everything that was under way is answered.
     fn draining(&self) -> Draining;
+
+    /// The filter of log lines in force; `None`: somebody else writes the lines of this process.
+    fn log_filter(&self) -> Option<String>;
+
+    /// Logs by `filter` from now on, whoever else is a node of this process too; or says why not, and changes nothing.
+    fn set_log_filter(&self, filter: &str) -> Result<(), String>;
 }
 
 /// How far a drain has come.
@@ -95,6 +101,31 @@ pub(crate) async fn draining(State(door): State<Arc<Door>>, request: Request) ->
     Params::parse(request.uri().query(), params::ADMIN)?;
     let state = door.admin()?.draining().name();
     Ok(reply::json(StatusCode::OK, &json!({ "node": door.about().node, "state": state })))
+}
+
+/// `GET /api/v1/admin/log`.
+pub(crate) async fn log(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Problem> {
+    Params::parse(request.uri().query(), params::ADMIN)?;
+    Ok(log_filter(&door, door.admin()?))
+}
+
+/// `POST /api/v1/admin/log?filter=FILTER`.
+pub(crate) async fn set_log(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Problem> {
+    let params = Params::parse(request.uri().query(), params::LOG)?;
+    not_a_page(&request)?;
+    let Some(filter) = params.text("filter")? else {
+        let detail = "say by which filter to log: ?filter=debug, or ?filter=info,quorate_node=debug; nothing was changed";
+        return Err(Problem::bad("filter-missing", detail.to_owned()).with("parameter", "filter"));
+    };
+    let admin = door.admin()?;
+    admin.set_log_filter(filter).map_err(|why| {
+        Problem::bad("filter-invalid", format!("{why}; nothing was changed")).with("parameter", "filter")
+    })?;
+    Ok(log_filter(&door, admin))
+}
+
+fn log_filter(door: &Door, admin: &dyn Admin) -> Response {
+    reply::json(StatusCode::OK, &json!({ "node": door.about().node, "filter": admin.log_filter() }))
 }
 
 /// Browsers say with every POST which page sent it, and no page has orders for a node: not one of another site, and not

@@ -25,6 +25,8 @@ pub(crate) const BATCH: &[&str] = &["level", "deadline", "keyspace"];
 pub(crate) const ADMIN: &[&str] = &[];
 /// Names that the order to drain takes.
 pub(crate) const DRAIN: &[&str] = &["confirm"];
+/// Names that the order to log otherwise takes.
+pub(crate) const LOG: &[&str] = &["filter"];
 /// Names that the stream of events takes.
 pub(crate) const EVENTS: &[&str] = &[];
 /// Names that the views take.

@@ -49,6 +49,7 @@ pub(crate) fn admin_table() -> Vec<(&'static str, MethodRouter<Arc<Door>>)> {
     vec![
         ("/api/v1/admin/checkpoint", post(admin::checkpoint)),
         ("/api/v1/admin/drain", get(admin::draining).post(admin::drain)),
+        ("/api/v1/admin/log", get(admin::log).post(admin::set_log)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
         ("/version", get(health::version)),

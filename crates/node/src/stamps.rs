@@ -5,7 +5,7 @@
 //!   begins at the highest stored one;
 //! - at most one ceiling is on its way to the log;
 //! - a write that finds no stamp is parked, in order, and a ceiling for it is asked for in the same turn; so a start,
-//!   or a long pause of the process, delays writes by one sync and fails none. Beyond `clock_parked_max`:
+//!   or a long pause of the process, delays writes by two syncs at most and fails none; it is stamped as of when it came. Beyond `clock_parked_max`:
 //!   `Overloaded { clock_ceiling }`.
 //!
 //! Source: Kulkarni et al., Logical Physical Clocks (2014).

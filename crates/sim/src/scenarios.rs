@@ -83,6 +83,7 @@ pub const REGRESSIONS: &[Scenario] = &files!("../../../tests/regressions/", true
     "monotonic-read-without-its-repair",
     "old-disk-does-not-revive",
     "one-way-link",
+    "ours-ceiling-outrun",
     "ours-delivered-hints-come-back",
     "ours-duplicated-put",
     "ours-expiry-without-its-value",

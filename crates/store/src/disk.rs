@@ -39,13 +39,7 @@ use crate::error::DiskError;
 
 /// Makes `dir` and what it lies in, durably.
 pub(crate) fn ensure_dir(io: &dyn Io, dir: &Path) -> Result<(), DiskError> {
-    let parent = dir.parent().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
-    let Some(parent) = parent else { return Ok(()) };
-    if names(io, dir)?.is_none() {
-        ensure_dir(io, parent)?;
-        io.create_dir(dir).map_err(DiskError::io("create", dir))?;
-    }
-    io.sync_dir(parent).map_err(DiskError::io("sync", parent))
+    io.ensure_dir(dir).map_err(DiskError::io("create, or sync the directory above,", dir))
 }
 
 /// The names in `dir`; `None` if there is no such directory.

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::args()
         .nth(1)
         .map_or_else(|| std::env::temp_dir().join("quorate-wal-append"), PathBuf::from);
-    StdIo.create_dir(&dir)?;
+    StdIo.ensure_dir(&dir)?;
     println!("records of {} B; 1.5 s per row", RECORD.len());
     for _ in 0..3 {
         println!("{:44} {:>12.0}/s", "bare pwrite + fdatasync, 1 writer", bare(&dir)?);

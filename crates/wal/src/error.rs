@@ -94,7 +94,8 @@ pub enum Error {
     EmptyBatch,
     /// A write or sync failed earlier: what was not durable then may or may not be on disk, and this handle never
     /// writes again, because a later successful sync would prove nothing (fsyncgate, 2018). Open the log anew:
-    /// recovery finds out what is there.
+    /// recovery finds out what is there. (Or a hook, a subscriber or a waker panicked, or a thread could not be started:
+    /// `action` says so.)
     #[error(
         "the log in {dir} stopped for good when it could not {action}: {source}. Records up to LSN {durable} are \
          durable; later ones may or may not be. Restart to recover",
@@ -192,6 +193,12 @@ pub enum CorruptionProof {
         /// The last LSN it says this one had.
         last: Lsn,
     },
+    /// So much behind it looks like frames and is none that the search for a witness was given up: no log writes such bytes,
+    /// and whether one of them vouches cannot be said.
+    Undecided {
+        /// Bytes that were checksummed.
+        checked_bytes: u64,
+    },
     /// The header does not match its checksum, or is blank, though a later or earlier segment relies on it.
     Header,
     /// The header is damaged and intact frames lie behind it.
@@ -238,6 +245,13 @@ impl fmt::Display for CorruptionProof {
             }
             Self::Successor { end, last } => {
                 write!(f, "unreadable, but the next segment witnesses LSN {last} and an end at byte {end}")
+            }
+            Self::Undecided { checked_bytes } => {
+                write!(
+                    f,
+                    "unreadable, and so much behind it looks like frames that the search for one that witnesses more \
+                     was given up after checksumming {checked_bytes} bytes"
+                )
             }
             Self::Header => write!(f, "the segment header is damaged"),
             Self::FramesBehindHeader { offset } => {

@@ -26,6 +26,7 @@ pub(crate) const COUNT_MAX: u32 = (1 << 24) - 1;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FrameKind {
     /// Holds records.
     Records,

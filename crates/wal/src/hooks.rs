@@ -1,9 +1,13 @@
 //! What the log tells its owner while it works: for metrics and traces.
 //!
 //! Invariant: nothing in the log depends on whether somebody listens (Pebble issue 6031: a watermark that moved only
-//! while a histogram was set). The log has the same bytes, marks and errors with hooks and without.
+//! while a histogram was set). The log has the same bytes, marks and errors with hooks and without; but a hook that
+//! panics stops it.
 
+use std::any::Any;
 use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +15,14 @@ use crate::{Error, LogId, Lsn, TailState};
 
 /// Told what the log does. Every method does nothing unless it is written anew.
 ///
-/// Called in the thread that does the work, without any lock but for [`Hooks::on_append`]. They must not block; a panic
-/// goes through to that thread's caller.
+/// Called in the thread that does the work, without any lock but for [`Hooks::on_append`]. They must not block. A panic
+/// ends there and stops the log for good, as a failed write would ([`Error::Poisoned`], action "call a hook"): what was
+/// durable by then is acknowledged, nobody hangs. Two are called before there is anything to stop, or with the lock
+/// held, and always in the caller's own thread, to which a panic goes through: [`Hooks::on_recover`], after which the
+/// log is not open, and [`Hooks::on_append`], after which it goes on.
 pub trait Hooks: Send + Sync {
-    /// Records were taken, the last of them `last`. Called *with* the staging lock: count, and return; any call to the
-    /// log from here deadlocks.
+    /// Records were taken, the last of them `last`; they are, even if this panics. Called *with* the staging lock: count,
+    /// and return; any call to the log from here deadlocks.
     fn on_append(&self, last: Lsn, records: u64, payload_bytes: u64) {
         let _ = (last, records, payload_bytes);
     }
@@ -57,6 +64,9 @@ pub struct BatchReport {
     pub bytes: u64,
     /// Whether it synced.
     pub synced: bool,
+    /// How long its first record had been staged when it set out: for a leader, for the batch before it, for company. Of
+    /// what a full segment left over, counted from the first record of all. Zero if it has no record.
+    pub queue_wait: Duration,
 }
 
 /// How opening went.
@@ -84,12 +94,33 @@ impl Listener {
         Self(Some(hooks))
     }
 
+    /// Whether anybody listens: what only hooks are told need not be measured else.
+    #[inline]
+    pub(crate) fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
     #[inline]
     pub(crate) fn tell(&self, what: impl FnOnce(&dyn Hooks)) {
         if let Some(hooks) = &self.0 {
             what(&**hooks);
         }
     }
+}
+
+/// Calls what is not ours; a panic there is an error here.
+pub(crate) fn caught(call: impl FnOnce()) -> Result<(), io::Error> {
+    // Whatever is left half done in there is its owner's.
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|panic| io::Error::other(format!("it panicked: {}", said(&*panic))))
+}
+
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("nothing was said")
 }
 
 impl fmt::Debug for Listener {

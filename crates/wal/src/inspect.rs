@@ -87,7 +87,7 @@ fn segment_file(io: &dyn Io, dir: &Path, role: FileRole) -> Result<SegmentFile, 
     Ok(SegmentFile { path, index, bytes, state })
 }
 
-fn is_gone(error: &Error) -> bool {
+pub(crate) fn is_gone(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 

@@ -5,7 +5,8 @@
 //!
 //! The contract, which both hold:
 //! - what was written is safe after [`IoFile::sync_data`] returned `Ok`, and not before;
-//! - a created, renamed or removed name is safe after [`Io::sync_dir`] of its directory returned `Ok`;
+//! - a created, renamed or removed name, a directory's too, is safe after [`Io::sync_dir`] of the directory it is in
+//!   returned `Ok`, if that directory is safe itself;
 //! - after a file's sync returned an error nothing is known about what was written since the last good one, and a later
 //!   `Ok` does not mend it. (Names are journalled: of a directory, a later `Ok` covers what an earlier one did not.)
 
@@ -13,6 +14,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::mutants::{Mutant, planted};
 
 mod std_io;
 mod writer;
@@ -41,7 +44,8 @@ pub trait Io: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// Makes a directory and its parents; fine if it is there.
+    /// Makes a directory; fine if it is there. What it is to lie in must be: else [`io::ErrorKind::NotFound`]. Its name is
+    /// not durable before a [`Io::sync_dir`], as a file's is not: see [`Io::ensure_dir`].
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
@@ -54,6 +58,26 @@ pub trait Io: Send + Sync {
     fn monotonic(&self) -> Duration;
     /// Wall clock, milliseconds since 1970; informative only.
     fn unix_ms(&self) -> u64;
+
+    /// Sees to it that a directory is there, durably: makes it, and what it lies in, if need be. Of each that it makes,
+    /// of the one that all of them lie in, and of `dir` though it was there, it syncs the directory that has the name: whoever
+    /// made it, before a crash or in another process, may not have done that.
+    fn ensure_dir(&self, dir: &Path) -> io::Result<()> {
+        match self.list(dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.ensure_dir(parent_of(dir).ok_or(e)?)?;
+                self.create_dir(dir)?;
+            }
+            there => drop(there?),
+        }
+        match parent_of(dir) {
+            _ if planted(Mutant::NoParentDirSync) => Ok(()),
+            // `.` and `..` say nothing of where they lie.
+            Some(_) if dir.file_name().is_none() => self.sync_dir(&dir.join("..")),
+            Some(parent) => self.sync_dir(parent),
+            None => Ok(()),
+        }
+    }
 
     /// The whole file, if it has at most `bytes_max` bytes; larger: [`io::ErrorKind::FileTooLarge`], nothing read.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
@@ -77,7 +101,7 @@ pub trait Io: Send + Sync {
         file.write_all_at(contents, 0)?;
         file.sync_data()?;
         self.rename(beside, path)?;
-        self.sync_dir(path.parent().unwrap_or(Path::new(".")))
+        self.sync_dir(parent_of(path).unwrap_or(Path::new(".")))
     }
 }
 
@@ -153,6 +177,11 @@ pub trait LockGuard: Send + Sync {}
 /// A file's bytes in memory, read-only.
 #[cfg(feature = "mmap")]
 pub type Map = Box<dyn AsRef<[u8]> + Send + Sync>;
+
+/// The directory that has the name of `path`; of a root, none.
+fn parent_of(path: &Path) -> Option<&Path> {
+    path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+}
 
 /// 64 random bits.
 pub(crate) fn random_u64(io: &dyn Io) -> io::Result<u64> {

@@ -160,7 +160,7 @@ impl Machine {
     pub fn open(options: &Options, io: &Arc<dyn Io>) -> Result<Opened, Error> {
         let limits = options.check()?;
         let dir = &options.dir;
-        io.create_dir(dir).map_err(Error::io("make", dir))?;
+        io.ensure_dir(dir).map_err(Error::io("make, or sync the directory above,", dir))?;
         let lock = lock_log(&**io, dir)?;
         if let RecoveryMode::TruncateAt(last) = options.recovery {
             truncate_locked(&**io, dir, last)?;

@@ -53,6 +53,7 @@ mutants! {
     RetryAfterSyncError: "a sync that failed is tried again, and believed",
     SealNotSynced: "the old segment's seal is not synced before the new header is written",
     HeaderNotSynced: "the new segment's header is not synced before frames are written behind it",
+    NoParentDirSync: "the log's directory is made, and its name never synced",
     NoDirSyncAfterPrepare: "a prepared segment's name is not synced",
     NoDirSyncAfterRetire: "a retired segment's name is not synced",
     TwoRetirementsInOneDirSync: "the directory is synced after every second retirement only",

@@ -11,6 +11,7 @@ use crate::{Error, Lsn};
 
 /// What an append waits for, when its caller names nothing stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SyncPolicy {
     /// Until the record is on the disk. Survives power loss.
     Always,
@@ -23,8 +24,14 @@ pub enum SyncPolicy {
         max_wait: Duration,
     },
     /// Until the operating system has it; a timer syncs what is there, the last record too. Survives the death of
-    /// the process. Power loss takes at most what was acknowledged in the last `every`, and while one sync was under way:
-    /// if the timer is late, the next append syncs, and whoever comes during a sync waits for it.
+    /// the process.
+    ///
+    /// Power loss takes what was acknowledged within a span of at most `every`, plus what one write and one sync take: from
+    /// the moment that the oldest record which no sync covers was written, until the last acknowledgement. `every` is thus
+    /// both the period and the bound of the lag; there is no second knob. The timer, a thread, may be late; so whoever
+    /// leads once that moment is `every` ago syncs before it acknowledges anything, and whoever comes during that sync
+    /// waits for it. While nothing is appended, only the timer syncs: then the *age* of what may be lost has no bound but
+    /// the scheduler's, its amount does not grow.
     Interval {
         /// Time between syncs.
         every: Duration,
@@ -36,6 +43,7 @@ pub enum SyncPolicy {
 
 /// How safe a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Durability {
     /// Handed to the operating system: survives the death of the process.
     Written,
@@ -57,6 +65,7 @@ pub enum RecoveryMode {
 
 /// Who prepares and recycles segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Chores {
     /// A thread, started when there is something to do: nobody stalls at a rotation.
     Thread,

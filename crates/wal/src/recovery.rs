@@ -7,7 +7,9 @@
 //!    copied into it and synced before its name makes it part of the log: after an EIO, Linux goes on showing pages
 //!    that are on no disk, and what was read and applied must be.
 //!
-//! No segment with a record in it is written, cut or removed.
+//! No segment in which a record was begun is written, cut or removed. Only a newest segment that shows no trace of one is
+//! replaced: no frame with records, and nothing but zeros behind its last frame, to its end if recovery began it, else up
+//! to byte 4,096 (behind that, a file that was used before holds old bytes).
 
 use std::collections::VecDeque;
 use std::io;
@@ -35,10 +37,12 @@ pub enum TailState {
     Created,
     /// It was closed in good order.
     Closed,
-    /// It was not closed; its last frame is intact.
+    /// It was not closed, and nothing shows that a frame was begun behind its last intact one. (In a file that was used
+    /// before, a large frame of which the first 4 KiB never came, or are gone, leaves no trace.)
     Open,
-    /// Its last frame was cut short by a crash. Nobody was told that it was durable, or the disk lied: its records
-    /// are not delivered, its bytes are kept.
+    /// A frame was begun behind its last intact one, and was cut short by a crash, or damaged where no later frame says that
+    /// it was durable. Its records are not delivered; its bytes are kept where they are until a checkpoint gives their
+    /// segment back.
     Torn {
         /// Behind the last intact frame.
         offset: u64,
@@ -231,7 +235,7 @@ impl Plan {
         Ok(Self { log_id, index: 1, previous: Predecessor::default(), copy: None })
     }
 
-    /// A newest segment without a single record is replaced. Its header may be on no disk, if it is the write that
+    /// A newest segment without a single record, or a trace of one, is replaced. Its header may be on no disk, if it is the write that
     /// failed; and a log that is opened again and again does not grow.
     fn instead_of(newest: &Segment) -> Self {
         let header = &newest.header;
@@ -330,7 +334,7 @@ impl Beginning<'_> {
         if let Ok(file) = self.io.open(path, OpenMode::ReadWrite)
             && file.len()? == bytes
         {
-            if !is_zero(&file)? {
+            if !Window::new(Arc::clone(&file))?.is_zero(0..bytes)? {
                 fill_zero(&*file, bytes)?;
             }
             fix_size(&*file, bytes)?;
@@ -340,20 +344,6 @@ impl Beginning<'_> {
         fill_zero(&*file, bytes)?;
         Ok(file)
     }
-}
-
-pub(crate) fn is_zero(file: &Arc<dyn IoFile>) -> io::Result<bool> {
-    const PIECE: usize = 64 << 10;
-    let mut window = Window::new(Arc::clone(file))?;
-    let mut offset = 0;
-    while offset < window.file_bytes() {
-        let piece = PIECE.min((window.file_bytes() - offset) as usize);
-        if window.view(offset, piece)?.is_none_or(|bytes| bytes.iter().any(|byte| *byte != 0)) {
-            return Ok(false);
-        }
-        offset += piece as u64;
-    }
-    Ok(true)
 }
 
 impl Opening {

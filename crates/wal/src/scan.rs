@@ -136,6 +136,20 @@ impl Window {
         bytes.get(from..from.checked_add(count)?)
     }
 
+    /// Whether nothing but zeros lies in `range`, as far as the file goes.
+    pub(crate) fn is_zero(&mut self, range: Range<u64>) -> io::Result<bool> {
+        const PIECE: u64 = 64 << 10;
+        let (mut offset, end) = (range.start, range.end.min(self.bytes));
+        while offset < end {
+            let piece = PIECE.min(end - offset);
+            if self.view(offset, piece as usize)?.is_none_or(|bytes| bytes.iter().any(|byte| *byte != 0)) {
+                return Ok(false);
+            }
+            offset += piece;
+        }
+        Ok(true)
+    }
+
     /// Gives away the bytes held, for others to go on with, and takes a buffer for the next.
     fn exchange(&mut self, buffer: Vec<u8>) -> Vec<u8> {
         self.start = u64::MAX;
@@ -244,24 +258,38 @@ impl Scanner {
         Ok(count == 0 || is_filled(self.payload(header)?, count))
     }
 
-    /// Whether the bytes behind the last good frame look like a frame of this segment that was cut short.
-    pub(crate) fn leaves_a_stump(&mut self) -> io::Result<bool> {
+    /// Whether the bytes behind the last good frame are those of a frame that was begun, as far as can be told: anything
+    /// but zeros up to `zeroed_to`, where the segment had nothing else; behind that, what looks like its header.
+    pub(crate) fn leaves_a_stump(&mut self, zeroed_to: u64) -> io::Result<bool> {
+        if !self.window.is_zero(self.offset..zeroed_to.min(self.limit))? {
+            return Ok(true);
+        }
         let cookie = self.binding.cookie();
         let head = self.window.view(self.offset, FRAME_HEADER_BYTES)?;
         Ok(head
             .is_some_and(|head| u32_at(head, 28) == cookie || u32_at(head, 0) != 0 && u32_at(head, 28) == 0))
     }
 
-    /// Goes to the next intact frame of this segment behind the bad place, with records after `last`; `false` if there
-    /// is none.
-    pub(crate) fn skip_to_intact(&mut self, last: Lsn) -> io::Result<bool> {
+    /// Where the next intact frame of this segment lies behind the bad place, with records after `last`, or with proof
+    /// that there were some: by its first LSN.
+    pub(crate) fn intact_beyond(&mut self, last: Lsn) -> io::Result<Sought> {
         let binding = self.binding;
         let mut search = Search { window: &mut self.window, limit: self.limit, budget: 0 };
-        let found = search.find(self.offset + FRAME_ALIGN, &|head| {
-            (head.cookie == binding.cookie() && head.count > 0 && head.last_lsn() > last).then_some(binding)
-        })?;
-        self.offset = found.map_or(self.limit, |(offset, _)| offset);
-        Ok(found.is_some())
+        search.find(self.offset + FRAME_ALIGN, &|head| {
+            let has_records = head.count > 0 && head.last_lsn() > last;
+            let witnesses = head.first_lsn > last.next();
+            (head.cookie == binding.cookie() && (has_records || witnesses)).then_some(binding)
+        })
+    }
+
+    /// The next frame is the one at `offset`.
+    pub(crate) fn go_to(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
+    /// No more frames.
+    pub(crate) fn go_to_end(&mut self) {
+        self.offset = self.limit;
     }
 
     /// Frames from `end` on do not count.
@@ -270,7 +298,7 @@ impl Scanner {
     }
 
     /// The first intact frame of this segment behind the bad place that says more than `last` was durable.
-    pub(crate) fn witness_beyond(&mut self, last: Lsn) -> io::Result<Option<(u64, FrameHeader)>> {
+    pub(crate) fn witness_beyond(&mut self, last: Lsn) -> io::Result<Sought> {
         let binding = self.binding;
         let mut search = Search { window: &mut self.window, limit: self.limit, budget: 0 };
         search.find(self.offset + FRAME_ALIGN, &|head| {
@@ -306,12 +334,7 @@ fn header_at(window: &mut Window, offset: u64, limit: u64) -> io::Result<Option<
 
 /// An intact frame in a file whose header cannot be read: any frame that is bound to this log and index, by its own
 /// cookie, and comes after `last`. Frames of the file's earlier lives are bound to other indices.
-pub(crate) fn orphan_frame(
-    window: &mut Window,
-    log_id: LogId,
-    index: u64,
-    last: Lsn,
-) -> io::Result<Option<(u64, FrameHeader)>> {
+pub(crate) fn orphan_frame(window: &mut Window, log_id: LogId, index: u64, last: Lsn) -> io::Result<Sought> {
     let limit = window.file_bytes();
     let reach = last.get().saturating_add(limit);
     let mut search = Search { window, limit, budget: 0 };
@@ -319,6 +342,17 @@ pub(crate) fn orphan_frame(
         let near = head.first_lsn > last && head.first_lsn.get() <= reach;
         near.then(|| Binding::new(log_id, index, head.cookie))
     })
+}
+
+/// What a search came to.
+pub(crate) enum Sought {
+    /// An intact frame, at this offset.
+    Frame(u64, FrameHeader),
+    Nothing,
+    /// So much looked like frames and was none that the bound was reached: there is no saying.
+    GaveUp {
+        checked_bytes: u64,
+    },
 }
 
 struct Search<'a> {
@@ -333,22 +367,23 @@ impl Search<'_> {
         &mut self,
         mut offset: u64,
         bound: &dyn Fn(&FrameHeader) -> Option<Binding>,
-    ) -> io::Result<Option<(u64, FrameHeader)>> {
+    ) -> io::Result<Sought> {
         self.budget = self.limit.saturating_mul(SEARCH_FACTOR);
         while offset + FRAME_HEADER_BYTES as u64 <= self.limit {
             if let Some(header) = header_at(self.window, offset, self.limit)?
                 && let Some(binding) = bound(&header)
             {
                 if self.budget < header.frame_bytes() {
-                    return Ok(None);
+                    let checked_bytes = self.limit.saturating_mul(SEARCH_FACTOR) - self.budget;
+                    return Ok(Sought::GaveUp { checked_bytes });
                 }
                 self.budget -= header.frame_bytes();
                 if let Some(header) = frame_at(self.window, binding, offset, self.limit)? {
-                    return Ok(Some((offset, header)));
+                    return Ok(Sought::Frame(offset, header));
                 }
             }
             offset += FRAME_ALIGN;
         }
-        Ok(None)
+        Ok(Sought::Nothing)
     }
 }

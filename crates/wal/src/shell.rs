@@ -9,10 +9,12 @@
 //!   blocked one, else to the flusher thread. So a wish once uttered needs no second call;
 //! - the next leader lets those run who were carried last: they come back with more. Else batches of all and of one
 //!   take turns, and every second sync is for a single record;
-//! - callbacks and wakers run without the lock;
+//! - callbacks, wakers and hooks run without the lock (but for `on_append`); a panic in one of them stops the log, and
+//!   keeps nobody from being told;
+//! - a wish never reaches beyond what is staged: who waits for a record not taken yet wishes for it once it is;
 //! - the directory's lock is let go last: no batch or chore is under way then, and none begins after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
@@ -30,6 +32,7 @@ use crate::{Error, Lsn};
 
 mod append;
 mod lead;
+mod outward;
 mod retain;
 mod stepped;
 mod tail;
@@ -79,6 +82,8 @@ pub(crate) struct State {
     /// Wished for by those who don't wait, by durability.
     wished: [Lsn; 2],
     wakers: [BTreeMap<(Lsn, u64), Waker>; 2],
+    /// Futures that wait for records not taken yet to be durable.
+    early: BTreeSet<(Lsn, u64)>,
     wakers_named: u64,
     /// The flusher's timer runs.
     ticking: bool,
@@ -86,6 +91,8 @@ pub(crate) struct State {
     flusher_is_due: bool,
     /// When the oldest batch was written that no sync has covered, under a policy that bounds its age.
     unsynced_since: Option<Duration>,
+    /// When the oldest record was staged that no batch has taken; kept for the hooks, if there are any.
+    staged_since: Option<Duration>,
     /// The hooks know that the log stopped.
     poison_told: bool,
     /// The durable LSN of the last idle watermark.
@@ -196,10 +203,46 @@ impl Shared {
 
     /// Leaves a wish for everything staged up to `lsn`; the leader's hand-off or the flusher fulfils it.
     fn wish(self: &Arc<Self>, state: &mut State, lsn: Lsn, durability: Durability) {
+        let staged = state.machine.marks().staged;
         let wished = &mut state.wished[durability as usize];
-        *wished = (*wished).max(lsn);
-        if !state.machine.is_busy() {
+        *wished = (*wished).max(lsn.min(staged));
+        if !state.machine.is_busy() && state.unfulfilled().is_some() {
             self.wake_flusher(state);
+        }
+    }
+
+    /// As [`Shared::wish`], for the future of that name; for what is not taken yet, as soon as it is.
+    fn wish_for(self: &Arc<Self>, state: &mut State, (lsn, name): (Lsn, u64), durability: Durability) {
+        if lsn > state.machine.marks().staged {
+            // Only `when_durable` waits for what is not there.
+            state.early.insert((lsn, name));
+        }
+        self.wish(state, lsn, durability);
+    }
+
+    /// Records were taken: some may be what somebody waits for already.
+    #[inline]
+    fn welcome(self: &Arc<Self>, state: &mut State) {
+        if !state.early.is_empty() {
+            self.wish_for_early(state);
+        }
+    }
+
+    /// Keeps the time at which the first record came that waits for the next batch: one look at the clock per batch.
+    #[inline]
+    fn note_staged(&self, state: &mut State) {
+        if self.listener.listens() && state.staged_since.is_none() {
+            state.staged_since = Some(self.io.monotonic());
+        }
+    }
+
+    #[cold]
+    fn wish_for_early(self: &Arc<Self>, state: &mut State) {
+        let staged = state.machine.marks().staged;
+        let later = state.early.split_off(&(staged.next(), 0));
+        let here = std::mem::replace(&mut state.early, later);
+        if let Some((lsn, _)) = here.last() {
+            self.wish(state, *lsn, Durability::Durable);
         }
     }
 
@@ -216,10 +259,12 @@ impl State {
             turn: Turn::default(),
             wished: [Lsn::ZERO; 2],
             wakers: [BTreeMap::new(), BTreeMap::new()],
+            early: BTreeSet::new(),
             wakers_named: 0,
             ticking: false,
             flusher_is_due: false,
             unsynced_since: None,
+            staged_since: None,
             poison_told: false,
             threads: Threads::default(),
             stats: Stats::default(),
@@ -233,6 +278,20 @@ impl State {
         [Durability::Durable, Durability::Written]
             .into_iter()
             .find(|durability| self.wished[*durability as usize] > marks.at(*durability))
+    }
+
+    /// Keeps `waker` until that record is as safe as that. The one it replaces is the caller's to drop once the lock is
+    /// free: with the last waker of a task goes the task, and with it perhaps a future that lets go of its own.
+    #[must_use]
+    fn register(&mut self, durability: Durability, key: (Lsn, u64), waker: &Waker) -> Option<Waker> {
+        self.wakers[durability as usize].insert(key, waker.clone())
+    }
+
+    /// Gives a waker up, and its wish if that has not been granted; as [`State::register`].
+    #[must_use]
+    fn unregister(&mut self, durability: Durability, key: (Lsn, u64)) -> Option<Waker> {
+        self.early.remove(&key);
+        self.wakers[durability as usize].remove(&key)
     }
 
     /// A name among the wakers.
@@ -254,8 +313,8 @@ impl State {
         let mut ready = Vec::new();
         for durability in [Durability::Written, Durability::Durable] {
             let waiting = &mut self.wakers[durability as usize];
-            let reached = if stopped { Lsn::new(u64::MAX) } else { marks.at(durability).next() };
-            let later = waiting.split_off(&(reached, 0));
+            let later =
+                if stopped { BTreeMap::new() } else { waiting.split_off(&(marks.at(durability).next(), 0)) };
             ready.extend(std::mem::replace(waiting, later).into_values());
         }
         ready

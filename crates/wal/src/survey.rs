@@ -5,15 +5,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::error::{Corruption, CorruptionProof, Foreign, MissingProof};
 use crate::frame::FrameKind;
 use crate::io::{Io, OpenMode};
 use crate::mutants::{Mutant, planted};
-use crate::recovery::{TailState, is_zero};
-use crate::scan::{Scanner, Window, orphan_frame};
-use crate::segment::{BLANK_BYTES, FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at};
+use crate::recovery::TailState;
+use crate::scan::{Scanner, Sought, Window, orphan_frame};
+use crate::segment::{
+    BLANK_BYTES, Begun, FileRole, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, u64_at,
+};
 use crate::{Error, Lsn};
 
 /// A segment with a good header.
@@ -57,12 +58,22 @@ pub(crate) struct Tail {
     /// Index and epoch of the next segment.
     pub(crate) sealed: Option<(u64, u64)>,
     pub(crate) closed: bool,
-    /// A frame was begun behind `end` and cut short.
+    /// A frame was begun behind `end`, and cut short or damaged.
     pub(crate) torn: bool,
 }
 
 pub(crate) fn corrupt(path: &Path, offset: u64, after_lsn: Lsn, proof: CorruptionProof) -> Error {
     Error::Corrupt(Box::new(Corruption { path: path.to_owned(), offset, after_lsn, proof }))
+}
+
+/// Why a segment without a readable header is none of this log.
+pub(crate) fn unreadable(path: &Path, fault: HeaderFault, after: Lsn) -> Error {
+    let foreign = |reason| Error::Foreign { path: path.to_owned(), reason };
+    match fault {
+        HeaderFault::Version(version) => foreign(Foreign::Version(version)),
+        HeaderFault::Features(bits) => foreign(Foreign::Features(bits)),
+        HeaderFault::Blank | HeaderFault::Damaged => corrupt(path, 0, after, CorruptionProof::Header),
+    }
 }
 
 /// The segment files, by name only.
@@ -106,18 +117,14 @@ impl Survey {
         let (header, file_bytes) = read_header(io, &path)?;
         let header = match header {
             Ok(header) => header,
-            Err(HeaderFault::Version(version)) => {
-                return Err(Error::Foreign { path, reason: Foreign::Version(version) });
-            }
-            Err(HeaderFault::Features(bits)) => {
-                return Err(Error::Foreign { path, reason: Foreign::Features(bits) });
-            }
-            Err(fault) if newest == Some(index) && last.is_some() => {
+            Err(fault @ (HeaderFault::Blank | HeaderFault::Damaged))
+                if newest == Some(index) && last.is_some() =>
+            {
                 check_length(&path, file_bytes, BLANK_BYTES as u64, after)?;
                 self.unbegun = Some(Unbegun { index, blank: fault == HeaderFault::Blank });
                 return Ok(());
             }
-            Err(_) => return Err(corrupt(&path, 0, after, CorruptionProof::Header)),
+            Err(fault) => return Err(unreadable(&path, fault, after)),
         };
         if last.is_some_and(|last| last.header.log_id != header.log_id) {
             return Err(Error::Foreign { path, reason: Foreign::Log });
@@ -156,20 +163,31 @@ impl Survey {
         let Some(newest) = self.segments.last() else { return Ok(()) };
         let path = FileRole::Segment(unbegun.index).path(dir);
         let file = io.open(&path, OpenMode::Read).map_err(Error::io("open", &path))?;
-        let mut window = Window::new(Arc::clone(&file)).map_err(Error::io("read", &path))?;
+        let mut window = Window::new(file).map_err(Error::io("read", &path))?;
         let frame = orphan_frame(&mut window, newest.header.log_id, unbegun.index, tail.witnessed)
             .map_err(Error::io("read", &path))?;
+        let bytes = window.file_bytes();
         if planted(Mutant::CorruptionIsTornRotation) {
             return Ok(());
         }
-        if planted(Mutant::TornRotationIsCorruption) && !is_zero(&file).map_err(Error::io("read", &path))? {
+        if planted(Mutant::TornRotationIsCorruption)
+            && !window.is_zero(0..bytes).map_err(Error::io("read", &path))?
+        {
             return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::Header));
         }
-        if let Some((offset, _)) = frame {
-            return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::FramesBehindHeader { offset }));
+        match frame {
+            Sought::Frame(offset, _) => {
+                return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::FramesBehindHeader { offset }));
+            }
+            Sought::GaveUp { checked_bytes } => {
+                let proof = CorruptionProof::Undecided { checked_bytes };
+                return Err(corrupt(&path, 0, tail.last_lsn, proof));
+            }
+            Sought::Nothing => {}
         }
-        // A header is begun only after the seal before it is durable.
-        if !unbegun.blank && tail.sealed.is_none() {
+        // A header is begun only after the seal before it is durable, and is durable before a frame is begun.
+        let is_used = is_used(&mut window).map_err(Error::io("read", &path))?;
+        if is_used || !unbegun.blank && tail.sealed.is_none() {
             return Err(corrupt(&path, 0, tail.last_lsn, CorruptionProof::Header));
         }
         Ok(())
@@ -192,12 +210,17 @@ pub(crate) fn read_header(
     Ok((SegmentHeader::decode(&bytes), file.len().map_err(Error::io("read", path))?))
 }
 
+/// Whether a frame was begun in a segment without header: what is recycled is blank up to [`BLANK_BYTES`].
+pub(crate) fn is_used(window: &mut Window) -> io::Result<bool> {
+    window.is_zero(SEGMENT_HEADER_BYTES as u64..BLANK_BYTES as u64).map(|is_zero| !is_zero)
+}
+
 /// Every segment but the last reaches to where the one after it says that it ends.
 pub(crate) fn check_lengths(segments: &[Segment]) -> Result<(), Error> {
     segments.windows(2).try_for_each(|pair| pair[0].check_length(pair[1].header.previous.end))
 }
 
-fn check_length(path: &Path, bytes: u64, bytes_min: u64, after: Lsn) -> Result<(), Error> {
+pub(crate) fn check_length(path: &Path, bytes: u64, bytes_min: u64, after: Lsn) -> Result<(), Error> {
     if bytes < bytes_min {
         return Err(corrupt(path, bytes, after, CorruptionProof::Short { bytes: bytes_min }));
     }
@@ -214,6 +237,14 @@ impl Segment {
         Ok(Scanner::new(window.map_err(Error::io("open", &self.path))?, &self.header))
     }
 
+    /// Up to here it was all zeros when it was begun. A file that rotation took may have been used before.
+    fn zeroed_to(&self) -> u64 {
+        match self.header.begun {
+            Begun::Recovery => self.header.segment_bytes,
+            Begun::Rotation => BLANK_BYTES as u64,
+        }
+    }
+
     pub(crate) fn read_error(&self) -> impl FnOnce(io::Error) -> Error {
         Error::io("read", &self.path)
     }
@@ -228,7 +259,7 @@ impl Tail {
         }
     }
 
-    /// Whether `segment`, which ends here, has no record, whole or torn.
+    /// Whether `segment`, which ends here, has no record, nor any trace of one that was begun.
     pub(crate) fn is_empty(&self, segment: &Segment) -> bool {
         self.last_lsn == segment.header.previous.last_lsn && !self.torn && self.sealed.is_none()
     }
@@ -275,11 +306,14 @@ impl Tail {
     /// Behind the last good frame there may be nothing that says more was durable.
     fn look_behind(&mut self, scanner: &mut Scanner, segment: &Segment) -> Result<(), Error> {
         let witness = scanner.witness_beyond(self.last_lsn).map_err(segment.read_error())?;
-        if let Some((offset, frame)) = witness {
-            let proof = CorruptionProof::Witness { offset, durable: frame.durable_lsn };
-            return Err(corrupt(&segment.path, self.end, self.last_lsn, proof));
-        }
-        self.torn = scanner.leaves_a_stump().map_err(segment.read_error())?;
-        Ok(())
+        let proof = match witness {
+            Sought::Frame(offset, frame) => CorruptionProof::Witness { offset, durable: frame.durable_lsn },
+            Sought::GaveUp { checked_bytes } => CorruptionProof::Undecided { checked_bytes },
+            Sought::Nothing => {
+                self.torn = scanner.leaves_a_stump(segment.zeroed_to()).map_err(segment.read_error())?;
+                return Ok(());
+            }
+        };
+        Err(corrupt(&segment.path, self.end, self.last_lsn, proof))
     }
 }

@@ -23,8 +23,8 @@
 //! # What a power cut leaves
 //! [`SimIo::cut_power`] draws it from the seed. Per file: un-synced writes are all lost; all kept; kept up to some point
 //! with the last one torn, at any byte, with garbage where the head was just writing; kept sector by sector at random; or
-//! lost, but the file has grown and shows zeros. Names made, renamed or removed and not synced persist or vanish each by
-//! itself. [`SimIo::crash_states`] does not draw: it visits *every* disk that is left when each of the last un-synced
+//! lost, but the file has grown and shows zeros. Names of files and directories made, renamed or removed and not synced
+//! persist or vanish each by itself; with a directory goes what is in it, synced or not. [`SimIo::crash_states`] does not draw: it visits *every* disk that is left when each of the last un-synced
 //! operations is kept or not.
 //!
 //! # Faults on demand

@@ -150,9 +150,25 @@ impl<T: Entry> TypedWal<T> {
     where
         T: 'a,
     {
+        self.append_batch_with(self.wal.policy_durability(), values)
+    }
+
+    /// As [`TypedWal::append_batch`], as safe as `durability` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append_batch_with<'a>(
+        &self,
+        durability: Durability,
+        values: impl IntoIterator<Item = &'a T>,
+    ) -> Result<Append, TypedError>
+    where
+        T: 'a,
+    {
         let payloads = values.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let parts: Vec<[&[u8]; 1]> = payloads.iter().map(|payload| [&payload[..]]).collect();
-        Ok(self.wal.append_batch(parts.iter().map(|parts| (T::KIND, &parts[..])))?)
+        let records = parts.iter().map(|parts| (T::KIND, &parts[..]));
+        Ok(self.wal.append_batch_with(durability, records)?)
     }
 
     /// The value in `record`.

@@ -15,6 +15,7 @@ pub(super) struct Obedient {
     checkpoint: Result<Checkpointed, String>,
     draining: Mutex<Draining>,
     orders: Mutex<Vec<&'static str>>,
+    filter: Mutex<String>,
 }
 
 impl Admin for Obedient {
@@ -33,12 +34,28 @@ impl Admin for Obedient {
     fn draining(&self) -> Draining {
         *self.draining.lock().unwrap()
     }
+
+    fn log_filter(&self) -> Option<String> {
+        Some(self.filter.lock().unwrap().clone())
+    }
+
+    fn set_log_filter(&self, filter: &str) -> Result<(), String> {
+        if filter == "inof" {
+            return Err("\"inof\" is no filter".to_owned());
+        }
+        filter.clone_into(&mut self.filter.lock().unwrap());
+        Ok(())
+    }
 }
 
 /// An operators' door whose node answers so when a checkpoint is asked for.
 pub(super) fn bench(checkpoint: Result<Checkpointed, String>) -> (Bench, Arc<Obedient>) {
-    let admin =
-        Arc::new(Obedient { checkpoint, draining: Mutex::new(Draining::No), orders: Mutex::default() });
+    let admin = Arc::new(Obedient {
+        checkpoint,
+        draining: Mutex::new(Draining::No),
+        orders: Mutex::default(),
+        filter: Mutex::new("info".to_owned()),
+    });
     let mut bench = Bench::new();
     let about = bench.door.about().clone();
     let door =
@@ -74,6 +91,21 @@ async fn a_node_drains_only_if_it_is_named() {
     *admin.draining.lock().unwrap() = Draining::Done;
     assert_eq!(bench.send("GET /api/v1/admin/drain", "", "").await.text(), state("drained"));
     assert_eq!(*admin.orders.lock().unwrap(), ["drain"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_filter_of_log_lines_is_changed_or_it_is_said_why_not() {
+    let (bench, admin) = bench(Err(String::new()));
+    let filter = |filter: &str| format!(r#"{{"filter":"{filter}","node":"n1"}}"#);
+    assert_eq!(bench.send("GET /api/v1/admin/log", "", "").await.text(), filter("info"));
+    for (query, kind) in [("", "filter-missing"), ("?filter=inof", "filter-invalid")] {
+        let reply = bench.send(&format!("POST /api/v1/admin/log{query}"), "", "").await;
+        assert_eq!((reply.status, reply.problem()), (400, (kind.into(), "rejected".into())), "{query}");
+        assert!(reply.text().contains("nothing was changed"));
+    }
+    assert_eq!(*admin.filter.lock().unwrap(), "info");
+    let reply = bench.send("POST /api/v1/admin/log?filter=info,quorate_node=debug", "", "").await;
+    assert_eq!((reply.status, reply.text()), (200, filter("info,quorate_node=debug").as_str()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,9 +53,17 @@ pub(super) struct Terms {
     pub(super) want_receipt: bool,
 }
 
-/// What waits for the clock's ceiling to rise.
+/// What waits for the clock's ceiling to rise, and since when by the wall clock, milliseconds.
+///
+/// It is stamped as of then: by the time that a ceiling is durable, a slow disk may have let the clock pass it.
 #[derive(Debug)]
-pub(super) enum Parked {
+pub(super) struct Parked {
+    what: ParkedWrite,
+    since_wall_ms: u64,
+}
+
+#[derive(Debug)]
+enum ParkedWrite {
     /// A write that was not begun.
     Write(WriteRequest),
     /// A LINEARIZABLE write between its phases.
@@ -223,7 +231,7 @@ impl Shard {
             }
             None => match self.issue(now)? {
                 Some(version) => self.start_write(now, write, (version, Attempt::First)),
-                None => self.park(Parked::Write(write))?,
+                None => self.park(now, ParkedWrite::Write(write))?,
             },
         }
         Ok(())
@@ -258,7 +266,7 @@ impl Shard {
         match issued.transpose() {
             Some(stamp) => self.stamped(now, handle, stamp),
             None => {
-                if let Err(refusal) = self.park(Parked::Stamp(handle)) {
+                if let Err(refusal) = self.park(now, ParkedWrite::Stamp(handle)) {
                     self.stamped(now, handle, Err(refusal));
                 }
             }
@@ -300,24 +308,25 @@ impl Shard {
         observed.map(|_| ())
     }
 
-    fn park(&mut self, parked: Parked) -> Result<(), Refusal> {
+    fn park(&mut self, now: Now, what: ParkedWrite) -> Result<(), Refusal> {
         if self.clients.parked.len() >= self.config.limits.clock_parked_max {
             self.counters.limit_clock_parked += 1;
             return Err(overloaded("clock_ceiling"));
         }
         self.counters.clock_parked += 1;
-        self.clients.parked.push_back(parked);
+        self.clients.parked.push_back(Parked { what, since_wall_ms: now.wall_ms });
         Ok(())
     }
 
     /// The clock's ceiling has risen: what waited for it goes on; if too late, its coordinator says so.
     pub(super) fn unpark(&mut self, now: Now) {
         while let Some(parked) = self.clients.parked.pop_front() {
-            let Ok(stamp) = self.stamps.issue(now) else { return self.clients.parked.push_front(parked) };
+            let then = Now { wall_ms: parked.since_wall_ms, ..now };
+            let Ok(stamp) = self.stamps.issue(then) else { return self.clients.parked.push_front(parked) };
             let version = Version::new(stamp, self.config.node);
-            match parked {
-                Parked::Write(write) => self.start_write(now, write, (version, Attempt::First)),
-                Parked::Stamp(handle) => self.stamped(now, handle, Ok(version)),
+            match parked.what {
+                ParkedWrite::Write(write) => self.start_write(now, write, (version, Attempt::First)),
+                ParkedWrite::Stamp(handle) => self.stamped(now, handle, Ok(version)),
             }
         }
     }
@@ -325,9 +334,9 @@ impl Shard {
     /// There will be no ceiling: what waited for it is refused; nothing of it was written.
     pub(super) fn refuse_parked(&mut self, now: Now, why: &Refusal, out: &mut Effects) {
         for parked in std::mem::take(&mut self.clients.parked) {
-            match parked {
-                Parked::Write(write) => self.refuse(write.origin(), why.clone(), out),
-                Parked::Stamp(handle) => self.stamped(now, handle, Err(why.clone())),
+            match parked.what {
+                ParkedWrite::Write(write) => self.refuse(write.origin(), why.clone(), out),
+                ParkedWrite::Stamp(handle) => self.stamped(now, handle, Err(why.clone())),
             }
         }
     }

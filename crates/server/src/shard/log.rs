@@ -97,7 +97,7 @@ impl ShardLog {
                     self.counters.log_batches_inline.increment();
                     return true;
                 }
-                Ok(Lead::HandedOver) => {}
+                Ok(_) => {}
             }
         } else {
             self.counters.log_batches_flushed.increment();

@@ -195,7 +195,7 @@ fn a_log_that_ends_below_the_replay_point() {
     write(&mut node, KEYSPACE, b"k", &put(1, "v"));
     node.wal.close().unwrap();
     drop(node);
-    disk.io.create_dir(&disk::wal_dir(&old.dir)).unwrap();
+    disk.io.ensure_dir(&disk::wal_dir(&old.dir)).unwrap();
     swap_log(&old, &disk);
     let mut node = disk.open(1);
     (0..30u8).for_each(|i| write(&mut node, KEYSPACE, &[i], &put(1, "v")));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use quorate_wal::inspect::{self, Verdict};
 use quorate_wal::testkit::SimIo;
-use quorate_wal::{Chores, Error, Lsn, Options, Record, Recovery, Wal};
+use quorate_wal::{Chores, Error, Lsn, Options, Record, Recovery, SEGMENT_HEADER_BYTES, Wal};
 
 pub const DIR: &str = "/log";
 
@@ -119,21 +119,39 @@ pub fn assert_agrees(verdict: Result<Option<Verdict>, Error>, recovery: &Recover
     }
 }
 
-/// No segment that holds a record was changed by opening: none older than the one that opening began, nor any that
-/// begins with a record that is there. A header with no record behind it is begun anew.
-pub fn assert_untouched(before: &BTreeMap<PathBuf, Vec<u8>>, disk: &SimIo, last: Lsn) {
-    let after = segments(disk);
+/// No segment in which a record was begun was changed by opening `before`, which came to `after`: none older than the one
+/// that opening began; and of the one in whose place that came, if there was one, nothing but the header, marks, and what
+/// lies behind byte 4,096.
+pub fn assert_untouched(before: &SimIo, after: &SimIo) {
+    let (before_segments, after) = (segments(before), segments(after));
     let newest = after.keys().next_back().expect("the one that opening began");
-    for (path, bytes) in before.iter().filter(|(path, bytes)| *path < newest && first_lsn(bytes) <= last) {
-        assert!(after.get(path) == Some(bytes), "{} was changed", path.display());
+    for (path, bytes) in &before_segments {
+        if path < newest {
+            assert!(after.get(path) == Some(bytes), "{} was changed", path.display());
+        } else {
+            assert!(
+                is_unused(before, path, bytes),
+                "{} was replaced, and a record was begun in it",
+                path.display()
+            );
+        }
     }
 }
 
-/// What the header says, if there is one; what is too short or empty stays as it is.
-fn first_lsn(segment: &[u8]) -> Lsn {
-    segment
-        .get(48..56)
-        .map_or(Lsn::ZERO, |lsn| Lsn::new(u64::from_le_bytes(lsn.try_into().expect("eight bytes"))))
+/// Whether nothing shows that a record was ever begun in this segment.
+fn is_unused(disk: &SimIo, path: &Path, bytes: &[u8]) -> bool {
+    let index =
+        path.file_stem().and_then(|stem| stem.to_string_lossy().parse().ok()).expect("a segment's name");
+    let mut end = SEGMENT_HEADER_BYTES;
+    if let Ok(mut frames) = inspect::frames(disk, Path::new(DIR), index) {
+        while let Ok(Some(frame)) = frames.next_frame() {
+            if frame.header.count > 0 {
+                return false;
+            }
+        }
+        end = frames.offset() as usize;
+    }
+    bytes[end.min(bytes.len())..bytes.len().min(4096)].iter().all(|byte| *byte == 0)
 }
 
 /// Appends a few records after `last`; one does not fit the segment with the others.

@@ -85,7 +85,7 @@ impl Scene {
 
 fn disk(files: &Files) -> SimIo {
     let disk = SimIo::new(3);
-    disk.create_dir(Path::new(DIR)).expect("a disk that works");
+    disk.ensure_dir(Path::new(DIR)).expect("a disk that works");
     for (path, bytes) in files {
         disk.set_contents(path, bytes.clone());
     }

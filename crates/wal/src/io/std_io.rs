@@ -71,14 +71,10 @@ impl Io for StdIo {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        if dir.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir_all(dir)?;
-        match dir.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => self.sync_dir(Path::new(".")),
-            Some(parent) => self.sync_dir(parent),
-            None => Ok(()),
+        match fs::create_dir(dir) {
+            // By another at the same time, perhaps; or it is a root, which cannot be made.
+            Err(_) if dir.is_dir() => Ok(()),
+            made => made,
         }
     }
 

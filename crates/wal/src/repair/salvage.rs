@@ -1,7 +1,9 @@
 //! Whatever is intact, wherever it lies.
 //!
 //! Invariants: a record is delivered once, in the order of LSNs, and only from a frame that passes its checksum; what a
-//! later segment declared not to count is not delivered; every hole between two delivered records is named.
+//! later segment declared not to count is not delivered; every hole that an intact frame or header witnesses is named,
+//! between two delivered records or behind the last: [`verify`](crate::inspect::verify) finds a fault in exactly those
+//! logs in which this finds a gap.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -9,11 +11,12 @@ use std::sync::Arc;
 
 use crate::error::{CorruptionProof, MissingProof};
 use crate::frame::{Binding, FrameHeader, FrameKind, Record};
+use crate::inspect::is_gone;
 use crate::io::{Io, OpenMode};
 use crate::replay::Cursor;
-use crate::scan::{Scanner, Window, orphan_frame};
-use crate::segment::{FileRole, HeaderFault, SegmentHeader};
-use crate::survey::{corrupt, names, read_header};
+use crate::scan::{Scanner, Sought, Window, orphan_frame};
+use crate::segment::{BLANK_BYTES, FileRole, HeaderFault, SegmentHeader};
+use crate::survey::{check_length, corrupt, is_used, names, read_header, unreadable};
 use crate::{Error, LogId, Lsn};
 
 /// Something found in a damaged log.
@@ -21,28 +24,49 @@ use crate::{Error, LogId, Lsn};
 pub enum Salvaged<'a> {
     /// An intact record.
     Record(Record<'a>),
-    /// Here records are gone, or may be: [`Error::Corrupt`], [`Error::Missing`], [`Error::Io`].
+    /// Here records are gone, or may be: [`Error::Corrupt`], [`Error::Missing`], [`Error::Foreign`], [`Error::Io`]; or the log gave
+    /// them back while it was read: [`Error::Recycled`].
     Gap(Error),
 }
 
 /// The intact records of the log in `dir`, and its gaps. Takes no lock, changes nothing. An unreadable sector costs the
 /// rest of its segment; frames of a segment without header are found by what they say themselves.
 ///
+/// Of a log in use: what was there when this was called, and maybe a little more. What the log gives back meanwhile,
+/// before it was read, is a gap by the name of [`Error::Recycled`], and no damage.
+///
 /// # Errors
 /// [`Error::Io`]: the directory cannot be listed, or a file not opened.
 pub fn salvage(io: Arc<dyn Io>, dir: &Path) -> Result<Salvage, Error> {
     let mut files = Vec::new();
-    for role in names(&*io, dir)? {
-        if let FileRole::Segment(index) = role {
-            let path = role.path(dir);
-            let header = read_header(&*io, &path)?.0;
-            files.push(Found { index, path, header });
+    for index in indices(&*io, dir)? {
+        let path = FileRole::Segment(index).path(dir);
+        match read_header(&*io, &path) {
+            Ok((header, _)) => files.push(Found { index, path, header, is_settled: false }),
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(error),
         }
     }
-    files.sort_unstable_by_key(|file| file.index);
     let log_id = files.iter().find_map(|file| file.header.ok()).map(|header| header.log_id);
     let files = VecDeque::from(files);
-    Ok(Salvage { io, dir: dir.to_owned(), log_id, files, before: None, last: None, piece: None })
+    Ok(Salvage {
+        io,
+        dir: dir.to_owned(),
+        log_id,
+        files,
+        before: None,
+        last: None,
+        recycled: None,
+        piece: None,
+    })
+}
+
+/// The segments' indices, ascending.
+fn indices(io: &dyn Io, dir: &Path) -> Result<Vec<u64>, Error> {
+    let segment = |role| if let FileRole::Segment(index) = role { Some(index) } else { None };
+    let mut indices: Vec<u64> = names(io, dir)?.into_iter().filter_map(segment).collect();
+    indices.sort_unstable();
+    Ok(indices)
 }
 
 /// See [`salvage`]. Holds one frame, at least 1 MiB, in memory.
@@ -51,10 +75,12 @@ pub struct Salvage {
     dir: PathBuf,
     log_id: Option<LogId>,
     files: VecDeque<Found>,
-    /// The index before the next file's.
-    before: Option<u64>,
-    /// The last record delivered, or the one before the oldest.
+    /// What lies before the next file.
+    before: Option<Passed>,
+    /// The last record delivered or known to be gone, or the one before the oldest.
     last: Option<Lsn>,
+    /// The last one before segments that the log gave back underfoot.
+    recycled: Option<Lsn>,
     piece: Option<Piece>,
 }
 
@@ -63,14 +89,26 @@ struct Found {
     index: u64,
     path: PathBuf,
     header: Result<SegmentHeader, HeaderFault>,
+    /// The segment before it ended while this one's header was as it is here.
+    is_settled: bool,
+}
+
+/// The segment that was read last.
+struct Passed {
+    index: u64,
+    header: Option<SegmentHeader>,
+    is_sealed: bool,
 }
 
 /// The segment being read.
 struct Piece {
     path: PathBuf,
+    index: u64,
+    header: Option<SegmentHeader>,
     cursor: Cursor,
     /// The end and the last record it must have.
     promised: Option<(u64, Lsn)>,
+    is_sealed: bool,
 }
 
 impl Salvage {
@@ -93,85 +131,192 @@ impl Salvage {
     /// Goes to the next record of the segment; `false` at its end.
     fn advance(&mut self) -> Result<bool, Error> {
         let Some(piece) = &mut self.piece else { return Ok(false) };
-        let known = self.last.unwrap_or_default();
         match piece.advance(self.last) {
             Ok(true) => {
                 self.last = Some(piece.cursor.lsn);
                 Ok(true)
             }
-            Ok(false) => {
-                let short = piece.promised.filter(|(_, last)| *last > known);
-                let gap = short.map(|(end, last)| {
-                    let proof = CorruptionProof::Successor { end, last };
-                    corrupt(&piece.path, piece.cursor.scanner.offset(), known, proof)
-                });
-                self.last = self.last.max(short.map(|(_, last)| last));
-                self.piece = None;
-                gap.map_or(Ok(false), Err)
+            Ok(false) => self.finish(),
+            Err(gap @ Error::Io { .. }) => {
+                self.leave();
+                Err(gap)
             }
             Err(gap) => {
-                if let Error::Io { .. } = gap {
-                    self.piece = None;
+                let (index, lsn) = (piece.index, piece.cursor.lsn);
+                if self.is_recycled(index)? {
+                    return Ok(false);
                 }
+                self.last = self.last.max(Some(lsn));
                 Err(gap)
             }
         }
     }
 
+    /// No more intact frames: the end of the segment, or less than that.
+    fn finish(&mut self) -> Result<bool, Error> {
+        self.settle_next();
+        let next = self.files.front().and_then(|next| next.header.ok());
+        let known = self.last.unwrap_or_default();
+        let Some(piece) = &mut self.piece else { return Ok(false) };
+        if piece.promised.is_none() && piece.hold_to(next) {
+            // Begun since this segment was: more was written to this one meanwhile.
+            return self.advance();
+        }
+        let (index, seals_the_last) = (piece.index, piece.is_sealed && self.files.is_empty());
+        let short = piece.promised.filter(|(_, last)| *last > known);
+        let gap = short.map(|(end, last)| {
+            let proof = CorruptionProof::Successor { end, last };
+            corrupt(&piece.path, piece.cursor.scanner.offset(), known, proof)
+        });
+        if gap.is_some() && self.is_recycled(index)? {
+            return Ok(false);
+        }
+        self.leave();
+        self.last = self.last.max(short.map(|(_, last)| last));
+        match gap {
+            Some(gap) => Err(gap),
+            None if seals_the_last => self.check_successor(index + 1).map(|()| false),
+            None => Ok(false),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.settle_next();
+        if let Some(piece) = self.piece.take() {
+            let Piece { index, header, is_sealed, .. } = piece;
+            self.before = Some(Passed { index, header, is_sealed });
+        }
+    }
+
+    /// A seal names a segment that must be there, if only since a moment ago.
+    fn check_successor(&self, index: u64) -> Result<(), Error> {
+        let roles = names(&*self.io, &self.dir)?;
+        if roles.contains(&FileRole::Segment(index)) || roles.contains(&FileRole::New(index)) {
+            return Ok(());
+        }
+        Err(Error::Missing { dir: self.dir.clone(), segment: index, reason: MissingProof::Sealed })
+    }
+
+    /// Whether the log gave segment `index` back underfoot: it is no longer there, nor any before it. Then it is left.
+    fn is_recycled(&mut self, index: u64) -> Result<bool, Error> {
+        let oldest = indices(&*self.io, &self.dir)?.first().copied();
+        let is_recycled = oldest.is_some_and(|oldest| oldest > index);
+        if is_recycled {
+            self.leave();
+            self.before = None;
+            self.recycled = self.recycled.or(self.last.take());
+        }
+        Ok(is_recycled)
+    }
+
+    /// A header that was none may be one by now.
+    fn look_at_next(&mut self) {
+        if let Some(next) = self.files.front_mut()
+            && next.header.is_err()
+            && !next.is_settled
+            && let Ok((header, _)) = read_header(&*self.io, &next.path)
+        {
+            next.header = header;
+        }
+    }
+
+    /// Looks at the next header for the last time: what was appended since, the end of the segment before does not know.
+    fn settle_next(&mut self) {
+        self.look_at_next();
+        if let Some(next) = self.files.front_mut() {
+            next.is_settled = true;
+        }
+    }
+
     /// Opens the next file, or names what stands in its place.
     fn next_file(&mut self) -> Result<(), Error> {
+        self.settle_next();
         let Some(file) = self.files.front() else { return Ok(()) };
-        if let Some(before) = self.before
-            && file.index > before + 1
+        let index = file.index;
+        if let Some(before) = self.before.as_ref().map(|before| before.index)
+            && index > before + 1
         {
-            self.before = Some(file.index - 1);
-            let (dir, reason) = (self.dir.clone(), MissingProof::Gap);
-            return Err(Error::Missing { dir, segment: before + 1, reason });
+            if !self.is_recycled(before + 1)? {
+                self.before = Some(Passed { index: index - 1, header: None, is_sealed: false });
+                let (dir, reason) = (self.dir.clone(), MissingProof::Gap);
+                return Err(Error::Missing { dir, segment: before + 1, reason });
+            }
+            return Ok(());
         }
-        self.before = Some(file.index);
         let Some(file) = self.files.pop_front() else { return Ok(()) };
         let window = self.io.open(&file.path, OpenMode::Read).and_then(Window::new);
-        let window = window.map_err(Error::io("open", &file.path))?;
+        let window = match window.map_err(Error::io("open", &file.path)) {
+            Err(error) if is_gone(&error) && self.is_recycled(index)? => return Ok(()),
+            window => window?,
+        };
         match file.header {
-            Ok(header) if header.index == file.index && header.is_coherent() => {
-                self.begin(&file, window, &header);
-                Ok(())
-            }
+            Ok(header) if header.index == index && header.is_coherent() => self.begin(&file, window, &header),
             _ => self.begin_headless(&file, window),
         }
     }
 
-    fn begin(&mut self, file: &Found, window: Window, header: &SegmentHeader) {
-        let next = self.files.front().and_then(|next| next.header.ok());
-        let promised = next.filter(|next| next.continues(header)).map(|next| next.previous);
-        let mut cursor = Cursor::new(window, header);
-        if let Some(promised) = promised {
-            cursor.scanner.limit_to(promised.end);
+    fn begin(&mut self, file: &Found, window: Window, header: &SegmentHeader) -> Result<(), Error> {
+        self.look_at_next();
+        let before = self.before.take().and_then(|before| before.header);
+        let bytes = window.file_bytes();
+        let mut piece = Piece::new(file, Cursor::new(window, header), Some(*header));
+        piece.hold_to(self.files.front().and_then(|next| next.header.ok()));
+        let bytes_min = piece.promised.map_or(header.segment_bytes, |(end, _)| end);
+        self.piece = Some(piece);
+        let known = *self.last.get_or_insert(header.first_lsn.prev());
+        if let Some(last) = self.recycled.take()
+            && last < known
+        {
+            return Err(Error::Recycled { from: last.next(), oldest: known.next() });
         }
-        self.last = self.last.or(Some(header.first_lsn.prev()));
-        let promised = promised.map(|promised| (promised.end, promised.last_lsn));
-        self.piece = Some(Piece { path: file.path.clone(), cursor, promised });
+        if before.is_some_and(|before| !header.continues(&before)) {
+            return Err(corrupt(&file.path, 0, known, CorruptionProof::Chain));
+        }
+        check_length(&file.path, bytes, bytes_min, known)
     }
 
     /// Reads on by what the frames of a segment say, if there are any.
     fn begin_headless(&mut self, file: &Found, mut window: Window) -> Result<(), Error> {
         let known = self.last.unwrap_or_default();
-        let gap = corrupt(&file.path, 0, known, CorruptionProof::Header);
+        let before = self.before.replace(Passed { index: file.index, header: None, is_sealed: false });
+        let fault = file.header.err().unwrap_or(HeaderFault::Damaged);
+        let gap = unreadable(&file.path, fault, known);
         let Some(log_id) = self.log_id else { return Err(gap) };
         let orphan = orphan_frame(&mut window, log_id, file.index, known);
-        if let Some((_, frame)) = orphan.map_err(Error::io("read", &file.path))? {
+        let orphan = orphan.map_err(Error::io("read", &file.path))?;
+        if let Sought::Frame(_, frame) = orphan {
             let limit = window.file_bytes();
             let binding = Binding::new(log_id, file.index, frame.cookie);
             let cursor = Cursor::over(Scanner::bound_to(window, binding, limit), frame.first_lsn.prev());
-            self.piece = Some(Piece { path: file.path.clone(), cursor, promised: None });
+            self.piece = Some(Piece::new(file, cursor, None));
             return Err(gap);
         }
-        // The newest may never have been begun.
-        if self.files.is_empty() { Ok(()) } else { Err(gap) }
+        // The newest may never have been begun, or not have got further than its header.
+        let may_be_torn = fault == HeaderFault::Damaged && before.is_some_and(|before| before.is_sealed);
+        let is_used = is_used(&mut window).map_err(Error::io("read", &file.path))?;
+        let is_newest = self.files.is_empty() && matches!(orphan, Sought::Nothing) && !is_used;
+        if is_newest && (fault == HeaderFault::Blank || may_be_torn) {
+            return check_length(&file.path, window.file_bytes(), BLANK_BYTES as u64, known);
+        }
+        Err(gap)
     }
 }
 
 impl Piece {
+    fn new(file: &Found, cursor: Cursor, header: Option<SegmentHeader>) -> Self {
+        Self { path: file.path.clone(), index: file.index, header, cursor, promised: None, is_sealed: false }
+    }
+
+    /// Ends where the header of the next segment says; `false` if that says nothing about this one.
+    fn hold_to(&mut self, next: Option<SegmentHeader>) -> bool {
+        let promise = next.zip(self.header).filter(|(next, header)| next.continues(header));
+        let Some((next, _)) = promise else { return false };
+        self.promised = Some((next.previous.end, next.previous.last_lsn));
+        self.cursor.scanner.forget();
+        self.cursor.scanner.limit_to(next.previous.end);
+        true
+    }
+
     /// Goes to the next record after `last`; `false` at the end. A gap is told once, then it goes on behind it.
     fn advance(&mut self, last: Option<Lsn>) -> Result<bool, Error> {
         let known = last.unwrap_or_default();
@@ -182,12 +327,11 @@ impl Piece {
                 }
             }
             let offset = self.cursor.scanner.offset();
-            let Some(frame) = self.next_frame(known).map_err(Error::io("read", &self.path))? else {
-                return Ok(false);
-            };
+            let Some(frame) = self.next_frame(known)? else { return Ok(false) };
+            self.is_sealed = frame.kind == FrameKind::Seal;
             self.cursor.enter(frame);
             let expected = known.next();
-            if last.is_some() && frame.kind == FrameKind::Records && frame.first_lsn > expected {
+            if last.is_some() && frame.first_lsn != expected {
                 let proof = CorruptionProof::Discontinuity { expected, found: frame.first_lsn };
                 return Err(corrupt(&self.path, offset, known, proof));
             }
@@ -195,15 +339,46 @@ impl Piece {
     }
 
     /// The next intact frame, wherever it is.
-    fn next_frame(&mut self, known: Lsn) -> std::io::Result<Option<FrameHeader>> {
+    fn next_frame(&mut self, known: Lsn) -> Result<Option<FrameHeader>, Error> {
         let scanner = &mut self.cursor.scanner;
-        loop {
-            match scanner.step()? {
-                Some(frame) if scanner.is_well_formed(&frame)? => return Ok(Some(frame)),
-                Some(_) => {}
-                None if scanner.skip_to_intact(known)? => {}
-                None => return Ok(None),
+        let offset = scanner.offset();
+        match step_or_skip(scanner, known).map_err(Error::io("read", &self.path))? {
+            Sought::Nothing => Ok(None),
+            Sought::GaveUp { checked_bytes } => {
+                Err(corrupt(&self.path, offset, known, CorruptionProof::Undecided { checked_bytes }))
             }
+            Sought::Frame(at, frame) => {
+                if scanner.is_well_formed(&frame).map_err(Error::io("read", &self.path))? {
+                    return Ok(Some(frame));
+                }
+                Err(corrupt(&self.path, at, known, CorruptionProof::Malformed))
+            }
+        }
+    }
+}
+
+/// The frame that lies here; else the next that is intact, at which the scanner then is.
+fn step_or_skip(scanner: &mut Scanner, known: Lsn) -> std::io::Result<Sought> {
+    if let Some(frame) = scanner.step()? {
+        return Ok(Sought::Frame(scanner.at(), frame));
+    }
+    let further = scanner.intact_beyond(known)?;
+    if let Sought::Nothing = further {
+        return Ok(further);
+    }
+    // A log in use may have written the frame here while it was read; it was whole before the one further on began.
+    scanner.forget();
+    if let Some(frame) = scanner.step()? {
+        return Ok(Sought::Frame(scanner.at(), frame));
+    }
+    match further {
+        Sought::Frame(offset, _) => {
+            scanner.go_to(offset);
+            Ok(scanner.step()?.map_or(Sought::Nothing, |frame| Sought::Frame(offset, frame)))
+        }
+        gave_up => {
+            scanner.go_to_end();
+            Ok(gave_up)
         }
     }
 }

@@ -16,9 +16,9 @@ use crate::error::{CorruptionProof, MissingProof};
 use crate::io::{Io, OpenMode};
 use crate::options::SEGMENT_BYTES_MIN;
 use crate::recovery::{Beginning, Plan, lock_log, settle};
-use crate::scan::{Window, orphan_frame};
+use crate::scan::{Sought, Window, orphan_frame};
 use crate::segment::{FileRole, HeaderFault, Predecessor, SEGMENT_HEADER_BYTES};
-use crate::survey::{Segment, Survey, check_lengths, corrupt, names, read_header};
+use crate::survey::{Segment, Survey, check_lengths, corrupt, is_used, names, read_header, unreadable};
 use crate::{Error, Foreign, Lsn};
 
 /// What ending a log takes, or took.
@@ -133,7 +133,8 @@ impl Files {
         headers.truncate(newest.unwrap_or(0) + 1);
         let mut chain: Vec<Segment> = Vec::new();
         for (index, header, path, file_bytes) in headers {
-            let header = header.map_err(|fault| unreadable(fault, &path, &chain))?;
+            let after = chain.last().map_or(Lsn::ZERO, |last| last.header.first_lsn.prev());
+            let header = header.map_err(|fault| unreadable(&path, fault, after))?;
             link(&mut chain, dir, (index, Segment { path, header, file_bytes }))?;
         }
         check_lengths(&chain)?;
@@ -152,8 +153,11 @@ impl Files {
             return Ok(None);
         }
         let window = io.open(&path, OpenMode::Read).and_then(Window::new);
-        let used = window.and_then(|mut window| orphan_frame(&mut window, plan.log_id, index, last));
-        Ok(used.map_err(Error::io("read", &path))?.is_none().then_some(index))
+        let is_unused = window.and_then(|mut window| {
+            let orphan = orphan_frame(&mut window, plan.log_id, index, last)?;
+            Ok(matches!(orphan, Sought::Nothing) && !is_used(&mut window)?)
+        });
+        Ok(is_unused.map_err(Error::io("read", &path))?.then_some(index))
     }
 
     /// What must make way, oldest first, and a name for each that nothing has.
@@ -169,16 +173,6 @@ impl Files {
             (FileRole::Segment(*index).path(dir), dir.join(name))
         };
         later.map(renamed).collect()
-    }
-}
-
-fn unreadable(fault: HeaderFault, path: &Path, chain: &[Segment]) -> Error {
-    let after = chain.last().map_or(Lsn::ZERO, |last| last.header.first_lsn.prev());
-    let foreign = |reason| Error::Foreign { path: path.to_owned(), reason };
-    match fault {
-        HeaderFault::Version(version) => foreign(Foreign::Version(version)),
-        HeaderFault::Features(bits) => foreign(Foreign::Features(bits)),
-        HeaderFault::Blank | HeaderFault::Damaged => corrupt(path, 0, after, CorruptionProof::Header),
     }
 }
 

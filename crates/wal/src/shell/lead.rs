@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use super::{Guard, Shared, State};
@@ -18,6 +17,15 @@ use crate::{Error, Lsn};
 /// takes cost a quarter of the rate at 64 writers (syncs of 75 us), never waiting a fifth at 16. With syncs of 180 us, waiting
 /// for all 64 costs no rate and saves two of five syncs.
 const RETURN_NANOS: u64 = 2_500;
+
+/// A batch that set out.
+#[derive(Clone, Copy)]
+pub(crate) struct Outset {
+    /// Where those wait whom it carries.
+    carried: usize,
+    /// How long its first record had waited.
+    queue_wait: Duration,
+}
 
 /// How far a leader came.
 pub(crate) enum Led {
@@ -61,26 +69,30 @@ impl Shared {
     }
 
     pub(crate) fn carry_out(self: &Arc<Self>, mut state: Guard<'_>, mut batch: Batch) {
-        let carried = Self::set_out(&mut state, &batch);
+        let outset = self.set_out(&mut state, &batch);
         drop(state);
         let (result, sync_time) = self.write_and_sync(&mut batch);
-        self.arrive(batch, carried, result, sync_time);
+        self.arrive(batch, outset, result, sync_time);
     }
 
-    /// `batch` is in flight from now on: those who come meanwhile are in the next one. Where those wait whom it carries.
-    pub(crate) fn set_out(state: &mut State, batch: &Batch) -> usize {
+    /// `batch` is in flight from now on: those who come meanwhile are in the next one.
+    pub(crate) fn set_out(&self, state: &mut State, batch: &Batch) -> Outset {
+        let waited = state.staged_since.map(|since| self.io.monotonic().saturating_sub(since));
+        if batch.last_lsn() == state.machine.marks().staged {
+            state.staged_since = None;
+        }
         let turn = &mut state.turn;
         let carried = turn.next;
         turn.next ^= 1;
         (turn.in_flight_last, turn.in_flight_syncs) = (batch.last_lsn(), batch.syncs());
-        carried
+        Outset { carried, queue_wait: waited.unwrap_or_default() }
     }
 
     /// `batch` was carried out, well or badly.
     pub(crate) fn arrive(
         self: &Arc<Self>,
         batch: Batch,
-        carried: usize,
+        outset: Outset,
         result: Result<(), (&'static str, io::Error)>,
         sync_time: Duration,
     ) {
@@ -88,18 +100,16 @@ impl Shared {
         count(&mut state, &batch, sync_time);
         self.note_unsynced(&mut state, &batch);
         self.recent_sync_ns.store(state.recent_sync.nanos(), Ordering::Relaxed);
-        let news = result.is_ok().then(|| News::of(&batch, sync_time));
+        let news = result.is_ok().then(|| News::of(&batch, outset, sync_time));
         state.machine.completed(batch, result);
         let poison = state.poison_to_tell();
-        self.hand_over(state, carried);
-        self.listener.tell(|hooks| {
-            if let Some(news) = &news {
-                news.tell(hooks);
-            }
-            if let Some(cause) = &poison {
-                hooks.on_poison(cause);
-            }
-        });
+        self.hand_over(state, outset.carried);
+        if let Some(news) = &news {
+            self.tell_hooks(|hooks| news.tell(hooks));
+        }
+        if let Some(cause) = &poison {
+            self.tell_hooks(|hooks| hooks.on_poison(cause));
+        }
     }
 
     fn write_and_sync(&self, batch: &mut Batch) -> (Result<(), (&'static str, io::Error)>, Duration) {
@@ -141,15 +151,6 @@ impl Shared {
         self.tell(wakers);
         if chore {
             self.do_chores();
-        }
-    }
-
-    /// Wakes the futures, calls the subscribers.
-    pub(crate) fn tell(&self, wakers: Vec<Waker>) {
-        wakers.into_iter().for_each(Waker::wake);
-        let committed = self.mark(self.durability);
-        for callback in self.callbacks() {
-            callback(committed);
         }
     }
 
@@ -289,7 +290,7 @@ struct News {
 }
 
 impl News {
-    fn of(batch: &Batch, sync_time: Duration) -> Self {
+    fn of(batch: &Batch, outset: Outset, sync_time: Duration) -> Self {
         Self {
             rotated_to: batch.rotation.as_ref().map(|rotation| rotation.header.index),
             synced: batch.syncs().then_some(sync_time),
@@ -298,6 +299,7 @@ impl News {
                 records: batch.records(),
                 bytes: batch.bytes(),
                 synced: batch.syncs(),
+                queue_wait: outset.queue_wait,
             },
         }
     }

@@ -188,7 +188,7 @@ impl Shared {
         if let Some(index) = chore.retires()
             && self.state().machine.stopped().is_none()
         {
-            self.listener.tell(|hooks| hooks.on_recycle(index));
+            self.tell_hooks(|hooks| hooks.on_recycle(index));
         }
     }
 
@@ -200,7 +200,7 @@ impl Shared {
             self.announce_stop();
             self.tell(wakers);
             if let Some(cause) = poison {
-                self.listener.tell(|hooks| hooks.on_poison(&cause));
+                self.tell_hooks(|hooks| hooks.on_poison(&cause));
             }
         } else if state.unfulfilled().is_some() && !state.machine.is_busy() {
             self.wake_flusher(&mut state);

@@ -1,7 +1,6 @@
 //! The log as its users see it.
 
 use std::sync::{Arc, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use super::{Append, Guard, OnDurable, Retention, Shared, Tail, Watermark};
@@ -16,6 +15,7 @@ use crate::{Error, LogId, Lsn};
 
 /// What became of an attempt to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lead {
     /// Everything staged before the call is as safe as the policy says, up to this LSN.
     Led(Lsn),
@@ -51,6 +51,12 @@ impl Wal {
         let shared = Arc::new(Shared::new(options, io, machine, lock));
         shared.listener.tell(|hooks| hooks.on_recover(&recovery.report()));
         Ok((Self { owner: Arc::new(Owner { shared }) }, recovery))
+    }
+
+    /// What appends wait for, unless they say otherwise.
+    #[cfg(feature = "typed")]
+    pub(crate) fn policy_durability(&self) -> Durability {
+        self.shared().durability
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -89,8 +95,19 @@ impl Wal {
         I: IntoIterator<Item = (u8, &'a [&'a [u8]])>,
         I::IntoIter: Clone,
     {
-        let durability = self.shared().durability;
-        let lsn = self.stager().stage_batch(records.into_iter())?;
+        self.append_batch_with(self.shared().durability, records)
+    }
+
+    /// As [`Wal::append_batch`], as safe as `durability` says, whatever the policy.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append_batch_with<'a, I>(&self, durability: Durability, records: I) -> Result<Append, Error>
+    where
+        I: IntoIterator<Item = (u8, &'a [&'a [u8]])>,
+        I::IntoIter: Clone,
+    {
+        let lsn = self.stager().stage_batch_with(durability, records.into_iter())?;
         Ok(Append::new(Arc::clone(self.shared()), lsn, durability))
     }
 
@@ -149,7 +166,10 @@ impl Wal {
         self.shared().wait_in_group(lsn, self.shared().durability)
     }
 
-    /// Something to await: everything up to `lsn` is durable.
+    /// Something to wait for or to await: everything up to `lsn` is durable. What of it is taken by now is made so at
+    /// once, whatever the policy; a record not taken yet is waited for, and made durable when it comes. No record ever
+    /// gets that number if the log ends first, which is then the answer. To follow the mark without asking for a sync:
+    /// [`Wal::subscribe`].
     pub fn when_durable(&self, lsn: Lsn) -> Append {
         Append::new(Arc::clone(self.shared()), lsn, Durability::Durable)
     }
@@ -176,7 +196,8 @@ impl Wal {
 
     /// Calls `callback` with [`Wal::committed_lsn`] after every batch, and when the log stops, from whichever thread
     /// carried it out and without any lock. Calls may overtake each other: take the largest. It must not block, and
-    /// must not drop the last clone of the log.
+    /// must not drop the last clone of the log. A panic in it stops the log ([`Error::Poisoned`]), and the others are
+    /// called all the same.
     pub fn on_durable(&self, callback: OnDurable) {
         self.shared().callbacks.lock().unwrap_or_else(PoisonError::into_inner).push(callback);
     }
@@ -347,8 +368,19 @@ impl Stager<'_> {
     where
         I: Iterator<Item = (u8, &'a [&'a [u8]])> + Clone,
     {
+        self.stage_batch_with(self.shared.durability, records)
+    }
+
+    /// As [`Stager::stage_batch`], as safe as `durability` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stage_batch_with<'a, I>(&mut self, durability: Durability, records: I) -> Result<Lsn, Error>
+    where
+        I: Iterator<Item = (u8, &'a [&'a [u8]])> + Clone,
+    {
         let (before, first) = (self.state.machine.staged_bytes(), self.state.machine.marks().staged);
-        let lsn = self.state.machine.stage_batch(records, self.shared.durability)?;
+        let lsn = self.state.machine.stage_batch(records, durability)?;
         self.count(before, lsn.get() - first.get());
         Ok(lsn)
     }
@@ -361,6 +393,8 @@ impl Stager<'_> {
         let bytes = state.machine.staged_bytes() - before - headers;
         state.stats.append_bytes += bytes;
         self.shared.start_tick(state);
+        self.shared.welcome(state);
+        self.shared.note_staged(state);
         self.shared.listener.tell(|hooks| hooks.on_append(state.machine.marks().staged, records, bytes));
     }
 }
@@ -373,7 +407,7 @@ impl Owner {
         let threads = std::mem::take(&mut state.threads.handles);
         let wakers = state.ready_wakers();
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        self.shared.wake(wakers);
         self.shared.announce_stop();
         self.shared.await_disk();
         for thread in threads {

@@ -78,6 +78,7 @@ impl Future for Reached {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = Arc::clone(&self.shared);
+        let mut _replaced = None;
         let mut state = shared.state();
         let durable = state.machine.marks().durable;
         if durable >= self.lsn {
@@ -87,7 +88,7 @@ impl Future for Reached {
             return Poll::Ready(Err(stopped.clone()));
         }
         let name = *self.name.get_or_insert_with(|| state.name_waker());
-        state.wakers[Durability::Durable as usize].insert((self.lsn, name), context.waker().clone());
+        _replaced = state.register(Durability::Durable, (self.lsn, name), context.waker());
         Poll::Pending
     }
 }
@@ -95,7 +96,10 @@ impl Future for Reached {
 impl Drop for Reached {
     fn drop(&mut self) {
         if let Some(name) = self.name {
-            self.shared.state().wakers[Durability::Durable as usize].remove(&(self.lsn, name));
+            let mut state = self.shared.state();
+            let given_up = state.unregister(Durability::Durable, (self.lsn, name));
+            drop(state);
+            drop(given_up);
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::SplitMix;
 use super::faults::{Plan, RottenBit, count_down};
 use super::file::{Inode, SECTOR_BYTES, Write, overwrite, slice};
-use super::names::{NameChange, Names, What};
+use super::names::{DIR, NameChange, Names, What, forget_unreachable, is_dir, name_dirs_of};
 use crate::io::OpenMode;
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,6 @@ pub(super) struct Disk {
     names: Names,
     pub(super) durable_names: Names,
     pub(super) pending_names: Vec<NameChange>,
-    dirs: BTreeSet<PathBuf>,
     pub(super) locks: BTreeSet<PathBuf>,
     pub(super) plan: Plan,
     pub(super) clock: Duration,
@@ -48,7 +47,6 @@ impl Disk {
             names: Names::new(),
             durable_names: Names::new(),
             pending_names: Vec::new(),
-            dirs: BTreeSet::new(),
             locks: BTreeSet::new(),
             plan: Plan::default(),
             clock: Duration::from_secs(1),
@@ -99,12 +97,13 @@ impl Disk {
 
     pub(super) fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<u64> {
         self.lit()?;
+        if is_dir(&self.names, path) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         if mode != OpenMode::Create {
             return self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into());
         }
-        if path.parent().is_some_and(|dir| !self.dirs.contains(dir)) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
+        self.find_parent(path)?;
         self.change(Duration::from_micros(5))?;
         if let Some(&inode) = self.names.get(path) {
             // Emptied, not made: the name stays with the file that has it.
@@ -117,6 +116,11 @@ impl Disk {
         self.names.insert(path.to_owned(), inode);
         self.note_name(What::Made(path.to_owned(), inode));
         Ok(inode)
+    }
+
+    fn find_parent(&self, path: &Path) -> io::Result<()> {
+        let found = path.parent().is_none_or(|dir| is_dir(&self.names, dir));
+        if found { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn note_name(&mut self, what: What) {
@@ -251,6 +255,7 @@ impl Disk {
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         self.change(Duration::from_micros(5))?;
+        self.refuse_dir(from)?;
         let inode = self.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         self.names.insert(to.to_owned(), inode);
         self.note_name(What::Renamed(to.to_owned(), inode));
@@ -259,6 +264,7 @@ impl Disk {
 
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         self.change(Duration::from_micros(5))?;
+        self.refuse_dir(path)?;
         let inode = self.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
         self.note_name(What::Removed(path.to_owned(), inode));
         Ok(())
@@ -266,10 +272,10 @@ impl Disk {
 
     pub(super) fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         self.lit()?;
-        if !self.dirs.contains(dir) {
+        if !is_dir(&self.names, dir) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let here = self.names.keys().chain(&self.dirs).filter(|path| path.parent() == Some(dir));
+        let here = self.names.keys().filter(|path| path.parent() == Some(dir));
         let mut names: Vec<_> = here
             .filter_map(|path| path.file_name())
             .map(|name| name.to_string_lossy().into_owned())
@@ -278,11 +284,24 @@ impl Disk {
         Ok(names)
     }
 
-    /// Directories are durable at once: `StdIo` syncs the parent too.
     pub(super) fn create_dir(&mut self, dir: &Path) -> io::Result<()> {
         self.lit()?;
-        self.dirs.extend(dir.ancestors().map(Path::to_owned));
+        if is_dir(&self.names, dir) {
+            return Ok(());
+        }
+        if self.names.contains_key(dir) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.find_parent(dir)?;
+        self.change(Duration::from_micros(5))?;
+        self.names.insert(dir.to_owned(), DIR);
+        self.note_name(What::Made(dir.to_owned(), DIR));
         Ok(())
+    }
+
+    /// Only files are renamed and removed.
+    fn refuse_dir(&self, path: &Path) -> io::Result<()> {
+        if is_dir(&self.names, path) { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
     }
 
     pub(super) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
@@ -324,8 +343,9 @@ impl Disk {
         self.come_back();
     }
 
-    /// Files without a durable name are gone.
+    /// Files without a durable name are gone, and what lies in a directory without one.
     pub(super) fn forget_unnamed(&mut self) {
+        forget_unreachable(&mut self.durable_names);
         self.names.clone_from(&self.durable_names);
         let named: BTreeSet<u64> = self.names.values().copied().collect();
         self.inodes.retain(|inode, _| named.contains(inode));
@@ -350,8 +370,11 @@ impl Disk {
     }
 
     pub(super) fn rot(&mut self) -> RottenBit {
-        let sizes = self.names.iter().map(|(path, inode)| (path, self.inodes[inode].shown.len() as u64));
-        let sizes: Vec<_> = sizes.collect();
+        let sizes: Vec<_> = self
+            .names
+            .iter()
+            .filter_map(|(path, inode)| Some((path, self.inodes.get(inode)?.shown.len() as u64)))
+            .collect();
         let total = sizes.iter().map(|(_, bytes)| bytes).sum();
         let mut offset = self.chance.below(total);
         let mut path = PathBuf::new();
@@ -373,9 +396,8 @@ impl Disk {
 
     pub(super) fn set_contents(&mut self, path: PathBuf, contents: Vec<u8>) {
         self.inodes_made += 1;
-        if let Some(dir) = path.parent() {
-            self.dirs.extend(dir.ancestors().map(Path::to_owned));
-        }
+        name_dirs_of(&mut self.names, &path);
+        name_dirs_of(&mut self.durable_names, &path);
         self.inodes.insert(self.inodes_made, Inode::of(contents));
         self.names.insert(path.clone(), self.inodes_made);
         self.durable_names.insert(path, self.inodes_made);
@@ -387,6 +409,6 @@ impl Disk {
     }
 
     pub(super) fn paths(&self) -> Vec<PathBuf> {
-        self.names.keys().cloned().collect()
+        self.names.iter().filter(|(_, inode)| **inode != DIR).map(|(path, _)| path.clone()).collect()
     }
 }

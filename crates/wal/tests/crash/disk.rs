@@ -36,7 +36,7 @@ pub struct Mount {
 impl Mount {
     fn make(point: &Path, arguments: &[&str]) -> Result<Self, String> {
         namespace::has("--mount")?;
-        StdIo.create_dir(point).map_err(|error| format!("{}: {error}", point.display()))?;
+        StdIo.ensure_dir(point).map_err(|error| format!("{}: {error}", point.display()))?;
         tool(Command::new("mount").arg("-n").args(arguments).arg(point))?;
         Ok(Self { point: point.to_owned(), mounted: true })
     }

@@ -47,7 +47,7 @@ impl fmt::Display for Report {
             Self::Acked { writer, counter, lsn, safety: Durability::Written } => {
                 write!(f, "written {writer} {counter} {lsn}")
             }
-            Self::Acked { writer, counter, lsn, safety: Durability::Durable } => {
+            Self::Acked { writer, counter, lsn, safety: _ } => {
                 write!(f, "durable {writer} {counter} {lsn}")
             }
             Self::Cutting { lsn } => write!(f, "cutting {lsn}"),

@@ -42,7 +42,10 @@ fn every_flipped_bit_stops_with_its_place_or_tears_only_the_last_frame() {
         for bit in 0..8 {
             let disk = log.fork(byte * 8 + u64::from(bit));
             disk.flip_bit(&path, byte, bit);
-            match outcome(&disk) {
+            let before = disk.contents(&path);
+            let outcome = outcome(&disk);
+            assert!(disk.contents(&path) == before, "byte {byte} bit {bit} was wiped");
+            match outcome {
                 Err(Error::Corrupt(at)) => {
                     let frame = FRAMES.iter().rfind(|(from, _)| *from <= byte).map_or(0, |(from, _)| *from);
                     assert_eq!(
@@ -56,12 +59,13 @@ fn every_flipped_bit_stops_with_its_place_or_tears_only_the_last_frame() {
                     stopped += 1;
                 }
                 Err(other) => panic!("byte {byte} bit {bit}: {other}"),
-                Ok((found, TailState::Torn { offset: 232 } | TailState::Open)) if found == expected(2) => {
+                Ok((found, TailState::Torn { offset: 232 })) if found == expected(2) => {
                     assert!((232..272).contains(&byte), "byte {byte} bit {bit} lost a vouched frame");
                     torn += 1;
                 }
-                Ok((found, _)) => {
+                Ok((found, tail)) => {
                     assert_eq!(found, expected(3), "byte {byte} bit {bit}");
+                    assert_eq!(tail, TailState::Torn { offset: 272 }, "byte {byte} bit {bit}");
                     assert!(byte >= 272, "byte {byte} bit {bit} went unnoticed");
                     harmless += 1;
                 }
@@ -69,6 +73,95 @@ fn every_flipped_bit_stops_with_its_place_or_tears_only_the_last_frame() {
         }
     }
     assert_eq!((stopped, torn, harmless), (232 * 8, 40 * 8, 48 * 8));
+}
+
+/// A log whose only frame, of two records, begins at byte 128 of segment `index`.
+fn one_frame(index: u64) -> SimIo {
+    let disk = SimIo::new(6);
+    let (wal, _) = open(&disk).unwrap();
+    let batch: [(u8, &[&[u8]]); 2] = [(1, &[b"one"]), (1, &[b"two"])];
+    for _ in 1..index {
+        wal.append(1, &[&[7; 1900]]).unwrap().wait().unwrap();
+        wal.append(1, &[&[7; 1900]]).unwrap().wait().unwrap();
+    }
+    wal.append_batch(batch).unwrap().wait().unwrap();
+    assert_eq!(wal.stats().segments, index);
+    drop(wal);
+    disk.kill();
+    disk
+}
+
+#[test]
+fn a_damaged_only_frame_of_the_newest_segment_is_called_torn_and_its_bytes_are_kept() {
+    for index in [1, 2] {
+        let log = one_frame(index);
+        let kept = 2 * (index - 1);
+        let sound = log.contents(segment(index)).unwrap();
+        let frame = 128..128 + 32 + 16;
+        assert!(sound[frame.clone()].iter().any(|byte| *byte != 0));
+        let mut damaged: Vec<Vec<u8>> = Vec::new();
+        for bit in frame.start * 8..frame.end * 8 {
+            let mut bytes = sound.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            damaged.push(bytes);
+        }
+        for zeroed in [128..132, 128..160, 128..170, 156..160] {
+            let mut bytes = sound.clone();
+            bytes[zeroed].fill(0);
+            damaged.push(bytes);
+        }
+        for bytes in damaged {
+            let disk = log.fork(1);
+            disk.set_contents(segment(index), bytes.clone());
+            let (found, tail) = outcome(&disk).unwrap();
+            assert!(disk.contents(segment(index)).as_ref() == Some(&bytes), "changed by opening");
+            assert_eq!((found.len() as u64, tail), (kept, TailState::Torn { offset: 128 }));
+            let files = disk.paths().len();
+            for _ in 0..3 {
+                outcome(&disk).unwrap();
+            }
+            assert_eq!(disk.paths().len(), files, "a log that is opened again and again does not grow");
+            assert!(disk.contents(segment(index)) == Some(bytes), "changed by opening again");
+        }
+    }
+}
+
+#[test]
+fn a_header_that_is_gone_from_a_segment_in_which_a_frame_was_begun_is_no_torn_rotation() {
+    let log = one_frame(2);
+    for is_blank in [true, false] {
+        let disk = log.fork(1);
+        let mut bytes = disk.contents(segment(2)).unwrap();
+        if is_blank {
+            bytes[..128].fill(0);
+        } else {
+            bytes[100] ^= 1;
+        }
+        // The frame is damaged as well: it cannot tell.
+        bytes[130] ^= 4;
+        disk.set_contents(segment(2), bytes);
+        let Err(Error::Corrupt(at)) = outcome(&disk) else { panic!("went unnoticed") };
+        assert_eq!((at.offset, at.after_lsn, &at.proof), (0, Lsn::new(2), &CorruptionProof::Header));
+    }
+}
+
+#[test]
+fn bytes_made_to_exhaust_the_search_for_a_witness_are_no_torn_tail() {
+    let disk = three_frames();
+    let mut bytes = disk.contents(segment(1)).unwrap();
+    let cookie: [u8; 4] = bytes[128 + 28..128 + 32].try_into().unwrap();
+    for at in (280..4000).step_by(32) {
+        bytes[at + 4..at + 8].copy_from_slice(&(4096 - 32 - at as u32).to_le_bytes());
+        bytes[at + 8..at + 16].copy_from_slice(&9_u64.to_le_bytes());
+        bytes[at + 16..at + 24].copy_from_slice(&8_u64.to_le_bytes());
+        bytes[at + 24..at + 28].copy_from_slice(&1_u32.to_le_bytes());
+        bytes[at + 28..at + 32].copy_from_slice(&cookie);
+    }
+    disk.set_contents(segment(1), bytes);
+    let Err(Error::Corrupt(at)) = outcome(&disk) else { panic!("went unnoticed") };
+    assert_eq!((at.offset, at.after_lsn), (272, Lsn::new(3)));
+    let CorruptionProof::Undecided { checked_bytes } = at.proof else { panic!("{at}") };
+    assert!((7 * 4096..=8 * 4096).contains(&checked_bytes), "{checked_bytes}");
 }
 
 #[test]

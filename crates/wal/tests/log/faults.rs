@@ -255,7 +255,7 @@ fn faults_that_are_called_off_do_not_come() {
 #[test]
 fn a_rename_that_is_kept_moves_the_file_that_was_renamed_whatever_had_its_name_before() {
     let disk = SimIo::new(1);
-    disk.create_dir(Path::new("/d")).unwrap();
+    disk.ensure_dir(Path::new("/d")).unwrap();
     let make = |byte: u8| {
         let file = disk.open(Path::new(F), OpenMode::Create).unwrap();
         file.write_all_at(&[byte], 0).unwrap();

@@ -10,7 +10,7 @@ use quorate_wal::{Io, StdIo};
 
 /// What a program may rely on, tried on one implementation.
 fn behaves(io: &dyn Io, dir: &Path) {
-    io.create_dir(dir).unwrap();
+    io.ensure_dir(dir).unwrap();
     io.create_dir(dir).unwrap();
     let path = dir.join("a");
     assert_eq!(io.open(&path, OpenMode::Read).map(drop).unwrap_err().kind(), ErrorKind::NotFound);
@@ -70,7 +70,7 @@ fn what_was_not_synced_is_kept_or_lost_or_torn_and_what_was_synced_stays() {
     let mut fates = BTreeSet::new();
     for seed in 0..200 {
         let disk = SimIo::new(seed);
-        disk.create_dir(Path::new("/d")).unwrap();
+        disk.ensure_dir(Path::new("/d")).unwrap();
         let file = disk.open(Path::new("/d/f"), OpenMode::Create).unwrap();
         file.write_all_at(&[1; 1024], 0).unwrap();
         file.sync_data().unwrap();
@@ -87,6 +87,65 @@ fn what_was_not_synced_is_kept_or_lost_or_torn_and_what_was_synced_stays() {
         });
     }
     assert_eq!(fates.into_iter().collect::<Vec<_>>(), ["kept", "lost", "torn"]);
+}
+
+#[test]
+fn a_directory_whose_name_was_not_synced_is_lost_or_kept_with_all_that_is_in_it() {
+    let mut fates = BTreeSet::new();
+    for seed in 0..50 {
+        let disk = SimIo::new(seed);
+        let outer = Path::new("/outer");
+        disk.create_dir(outer).unwrap();
+        assert_eq!(disk.create_dir(Path::new("/nowhere/d")).unwrap_err().kind(), ErrorKind::NotFound);
+        disk.create_dir(Path::new("/outer/d")).unwrap();
+        disk.replace(Path::new("/outer/d/f"), b"synced, and so is its name").unwrap();
+        disk.sync_dir(outer).unwrap();
+        disk.cut_power();
+        let left = disk.contents("/outer/d/f").is_some();
+        assert_eq!(disk.list(outer).is_ok(), left, "all or nothing");
+        assert_eq!(disk.list(Path::new("/")).unwrap().len(), usize::from(left));
+        fates.insert(left);
+    }
+    assert_eq!(fates.len(), 2);
+}
+
+#[test]
+fn a_directory_that_was_ensured_is_there_wherever_the_power_goes_after_that() {
+    let deep = Path::new("/a/b/c");
+    for seed in 0..50 {
+        for made_before in 0..4 {
+            let disk = SimIo::new(seed);
+            // By a process that died before it synced anything.
+            let ancestors: Vec<_> = deep.ancestors().collect();
+            ancestors.iter().rev().skip(1).take(made_before).for_each(|dir| disk.create_dir(dir).unwrap());
+            if made_before > 1 {
+                // It had gone on as `ensure_dir` does: only the last directory is in doubt.
+                ancestors.iter().rev().take(made_before - 1).for_each(|dir| disk.sync_dir(dir).unwrap());
+            }
+            disk.ensure_dir(deep).unwrap();
+            disk.replace(&deep.join("f"), b"x").unwrap();
+            disk.cut_power();
+            assert_eq!(disk.contents("/a/b/c/f").unwrap(), b"x", "seed {seed}, {made_before} made before");
+        }
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_there_though_another_made_the_directory_and_did_not_sync_its_name() {
+    for seed in 0..50 {
+        for made_before in [false, true] {
+            let disk = SimIo::new(seed);
+            if made_before {
+                disk.create_dir(Path::new(crate::DIR)).unwrap();
+            }
+            let (wal, _) = crate::open(&disk).unwrap();
+            crate::append(&wal, b"acknowledged");
+            drop(wal);
+            disk.cut_power();
+            let (_wal, recovery) = crate::open(&disk).unwrap();
+            assert_eq!(recovery.last_lsn(), quorate_wal::Lsn::new(1), "seed {seed}, {made_before}");
+        }
+    }
 }
 
 #[test]
@@ -124,7 +183,7 @@ fn a_replaced_file_is_the_old_one_or_the_new_one_wherever_the_power_goes() {
     for change in 1..8 {
         for seed in 0..30 {
             let disk = SimIo::new(seed);
-            disk.create_dir(Path::new("/d")).unwrap();
+            disk.ensure_dir(Path::new("/d")).unwrap();
             disk.replace(Path::new("/d/f"), b"old contents").unwrap();
             disk.cut_power_after(change);
             let done = disk.replace(Path::new("/d/f"), b"the new contents").is_ok();

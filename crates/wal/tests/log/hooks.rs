@@ -125,6 +125,47 @@ fn a_batch_is_as_safe_as_its_strictest_member() {
 }
 
 #[test]
+fn an_atomic_batch_is_as_safe_as_it_was_asked_to_be_whatever_the_policy() {
+    let records: [(u8, &[&[u8]]); 2] = [(1, &[b"a"]), (1, &[b"b"])];
+    let (strong, _) = Wal::open(&options(), shared(&SimIo::new(1))).unwrap();
+    strong.append_batch_with(Durability::Written, records).unwrap().wait().unwrap();
+    assert_eq!((strong.marks().written, strong.durable_lsn()), (Lsn::new(2), Lsn::ZERO));
+    let (weak, _) = Wal::open(&options().sync(SyncPolicy::Os), shared(&SimIo::new(1))).unwrap();
+    weak.append_batch(records).unwrap().wait().unwrap();
+    assert_eq!(weak.durable_lsn(), Lsn::ZERO);
+    weak.append_batch_with(Durability::Durable, records).unwrap().wait().unwrap();
+    assert_eq!(weak.durable_lsn(), Lsn::new(4));
+    let staged = weak.stager().stage_batch_with(Durability::Durable, records.into_iter()).unwrap();
+    weak.commit_to(staged).unwrap();
+    assert_eq!(weak.durable_lsn(), staged, "the batch it is in syncs");
+}
+
+/// Remembers how long each batch's first record waited.
+#[derive(Default)]
+struct Waits(Mutex<Vec<(u64, Duration)>>);
+
+impl Hooks for Waits {
+    fn on_batch(&self, batch: &BatchReport) {
+        self.0.lock().unwrap().push((batch.records, batch.queue_wait));
+    }
+}
+
+#[test]
+fn a_batch_says_how_long_its_first_record_waited() {
+    let (disk, waits) = (SimIo::new(1), Arc::new(Waits::default()));
+    let (wal, _) = Wal::open(&options().hooks(waits.clone()), shared(&disk)).unwrap();
+    wal.stage(1, &[b"first"]).unwrap();
+    disk.advance(Duration::from_millis(3));
+    let second = wal.append(1, &[b"second"]).unwrap();
+    disk.advance(Duration::from_millis(2));
+    second.wait().unwrap();
+    append(&wal, b"waits for nothing");
+    wal.note_idle();
+    let told = [(2, Duration::from_millis(5)), (1, Duration::ZERO), (0, Duration::ZERO)];
+    assert_eq!(*waits.0.lock().unwrap(), told);
+}
+
+#[test]
 fn a_group_waits_for_company_for_blocking_waiters_and_futures_alike() {
     let dir = tempfile::tempdir().unwrap();
     let policy = SyncPolicy::Group { max_wait: Duration::from_millis(20) };

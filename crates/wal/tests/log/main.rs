@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps an error fails, as it should")]
 
 mod damage;
+mod early_waiters;
 mod enumeration;
 mod failed_sync;
 mod faults;
@@ -15,6 +16,7 @@ mod matrix;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod oracle;
+mod panicking;
 mod reading_ahead;
 mod refusals;
 mod repairing;

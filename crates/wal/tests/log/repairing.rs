@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use quorate_wal::inspect::verify;
 use quorate_wal::repair::{self, Salvaged, salvage, truncate};
 use quorate_wal::testkit::SimIo;
 use quorate_wal::{CorruptionProof, Error, Lsn, RecoveryMode, Wal};
@@ -101,6 +102,158 @@ fn salvage_of_any_single_flipped_bit_delivers_all_records_but_those_of_one_frame
         assert!(lsns.len() as u64 >= ALL - 1, "byte {at}: {}", lsns.len());
         assert!(lsns.is_sorted());
     }
+}
+
+/// How the last record of a log came to be vouched for.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Watermark,
+    Close,
+    Seal,
+}
+
+/// A log whose last record is vouched for by a frame without records; where that record lies, and its LSN.
+fn ended(ending: Ending) -> (SimIo, String, u64, u64) {
+    let disk = SimIo::new(6);
+    let (wal, _) = open(&disk).unwrap();
+    let mut last = 0_u64;
+    let mut record = |count: u64| {
+        for _ in 0..count {
+            last += 1;
+            append(&wal, &last.to_le_bytes().repeat(8));
+        }
+    };
+    match ending {
+        Ending::Watermark => {
+            record(2);
+            wal.note_idle();
+        }
+        Ending::Close => {
+            record(2);
+            wal.close().unwrap();
+        }
+        // 37 frames of 104 bytes, and the seal; the first record of the next segment is taken back below.
+        Ending::Seal => record(38),
+    }
+    drop(wal);
+    disk.kill();
+    if let Ending::Seal = ending {
+        disk.set_contents(segment(2), vec![0; 4096]);
+        return (disk, segment(1), 128 + 36 * 104, 37);
+    }
+    (disk, segment(1), 128 + 104, 2)
+}
+
+#[test]
+fn a_rotten_last_record_is_a_gap_where_a_watermark_a_close_or_a_seal_vouches_for_it() {
+    for ending in [Ending::Watermark, Ending::Close, Ending::Seal] {
+        let (disk, path, offset, last) = ended(ending);
+        assert_eq!(salvaged(&disk).1.len(), 0, "{ending:?}");
+        disk.flip_bit(&path, offset + 50, 0);
+        assert!(matches!(verify(&disk, Path::new(DIR)), Err(Error::Corrupt(_))), "{ending:?}");
+        let (lsns, gaps) = salvaged(&disk);
+        assert_eq!(lsns, (1..last).collect::<Vec<_>>(), "{ending:?}");
+        let [(_, Error::Corrupt(gap))] = &gaps[..] else { panic!("{ending:?}: {gaps:?}") };
+        assert_eq!((gap.offset, gap.after_lsn.get()), (offset, last - 1), "{ending:?}");
+        let proof = CorruptionProof::Discontinuity { expected: Lsn::new(last), found: Lsn::new(last + 1) };
+        assert_eq!(gap.proof, proof, "{ending:?}");
+    }
+}
+
+/// Salvage and verify never disagree about whether a log has damage.
+fn assert_agree(disk: &SimIo, what: &str) {
+    let (lsns, gaps) = salvaged(disk);
+    match verify(disk, Path::new(DIR)) {
+        Ok(verdict) => {
+            assert!(gaps.is_empty(), "{what}: sound, but {gaps:?}");
+            let records = verdict.map_or(0, |verdict| verdict.segments.iter().map(|s| s.records).sum());
+            assert_eq!(lsns.len() as u64, records, "{what}");
+        }
+        Err(fault) => assert!(!gaps.is_empty(), "{what}: no gap, but {fault}"),
+    }
+}
+
+#[test]
+fn salvage_names_a_gap_in_exactly_those_logs_that_verify_calls_damaged() {
+    for ending in [Ending::Watermark, Ending::Close, Ending::Seal] {
+        let (log, ..) = ended(ending);
+        for index in [1, 2].into_iter().filter(|index| log.contents(segment(*index)).is_some()) {
+            for at in 0..4096_u64 {
+                let disk = log.fork(at);
+                disk.flip_bit(segment(index), at, (at % 8) as u8);
+                assert_agree(&disk, &format!("{ending:?}, segment {index}, byte {at}"));
+            }
+            for sector in 0..8 {
+                let disk = log.fork(sector);
+                let mut bytes = disk.contents(segment(index)).unwrap();
+                bytes[sector as usize * 512..][..512].fill(0);
+                disk.set_contents(segment(index), bytes);
+                assert_agree(&disk, &format!("{ending:?}, segment {index}, sector {sector} zeroed"));
+            }
+        }
+    }
+    let (disk, ..) = ended(Ending::Seal);
+    disk.vanish(segment(2));
+    assert_agree(&disk, "the successor that the seal names is gone");
+}
+
+/// Salvages while `meanwhile` is done after each of the first items; the LSNs, and the gaps.
+fn salvaged_live(disk: &SimIo, mut meanwhile: impl FnMut(usize)) -> (Vec<u64>, Vec<Error>) {
+    let mut found = salvage(shared(disk), Path::new(DIR)).unwrap();
+    let (mut lsns, mut gaps, mut items) = (Vec::new(), Vec::new(), 0);
+    meanwhile(items);
+    while let Some(item) = found.next_item() {
+        match item {
+            Salvaged::Record(record) => lsns.push(record.lsn.get()),
+            Salvaged::Gap(gap) => gaps.push(gap),
+        }
+        items += 1;
+        meanwhile(items);
+    }
+    (lsns, gaps)
+}
+
+#[test]
+fn a_log_in_use_that_goes_over_to_its_next_segments_is_salvaged_without_a_gap() {
+    for burst in [1, 7, 40, 200] {
+        for at in [0, 1, 20, 36, 37, 38, 45] {
+            let disk = SimIo::new(7);
+            let (wal, _) = open(&disk).unwrap();
+            (0..45).for_each(|_| _ = append(&wal, &[1; 64]));
+            let (lsns, gaps) = salvaged_live(&disk, |items| {
+                if items == at {
+                    (0..burst).for_each(|_| _ = append(&wal, &[2; 64]));
+                }
+            });
+            assert!(gaps.is_empty(), "{burst} after {at}: {gaps:?}");
+            assert!(lsns.len() >= 45, "{burst} after {at}: {}", lsns.len());
+            assert!(lsns.iter().zip(1..).all(|(lsn, place)| *lsn == place), "{burst} after {at}");
+        }
+    }
+}
+
+#[test]
+fn what_a_log_in_use_gives_back_before_it_was_read_is_called_recycled_and_not_damage() {
+    let mut recycled = 0;
+    for at in 0..100 {
+        let disk = SimIo::new(8);
+        let (wal, _) = open(&disk).unwrap();
+        (0..100).for_each(|_| _ = append(&wal, &[1; 64]));
+        let (lsns, gaps) = salvaged_live(&disk, |items| {
+            if items == at {
+                wal.checkpoint(Lsn::new(90));
+                (0..150).for_each(|_| _ = append(&wal, &[2; 64]));
+            }
+        });
+        for gap in &gaps {
+            let Error::Recycled { from, oldest } = gap else { panic!("after {at}: {gap}") };
+            assert!(!lsns.contains(&from.get()) && lsns.contains(&oldest.get()), "after {at}: {gap}");
+        }
+        assert!(gaps.len() <= 1 && lsns.is_sorted(), "after {at}: {gaps:?}");
+        assert!((75..=100).all(|lsn| lsns.contains(&lsn)), "after {at}");
+        recycled += gaps.len();
+    }
+    assert!(recycled > 0);
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn damage(seed: u64, rest: &Rest, truth: &Truth, seen: &mut Tally) -> Damage {
 /// A backup that was put back, or a directory that was moved to another disk; then the log is opened.
 fn unsynced_copy(seed: u64, files: &Bytes) -> SimIo {
     let disk = SimIo::new(seed);
-    disk.create_dir(Path::new(DIR)).unwrap();
+    disk.ensure_dir(Path::new(DIR)).unwrap();
     for (path, bytes) in files {
         let file = disk.open(path, OpenMode::Create).unwrap();
         file.write_all_at(bytes, 0).unwrap();

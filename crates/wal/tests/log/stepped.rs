@@ -68,6 +68,44 @@ fn a_sync_that_fails_at_the_end_of_a_batch_poisons_the_log() {
 }
 
 #[test]
+fn a_batch_completed_without_having_been_written_is_written_first() {
+    let disk = SimIo::new(1);
+    let wal = staged(&disk, 3);
+    assert_eq!(wal.begin_batch().unwrap().unwrap().complete().unwrap(), Lsn::new(3));
+    drop(wal);
+    disk.cut_power();
+    assert_eq!(records(&open(&disk).unwrap().1).unwrap().len(), 3, "acknowledged is on the disk");
+}
+
+#[test]
+fn a_batch_completed_without_having_been_written_fails_as_its_write_does() {
+    let disk = SimIo::new(1);
+    let wal = staged(&disk, 1);
+    let batch = wal.begin_batch().unwrap().unwrap();
+    disk.fail_write_after(1);
+    assert!(matches!(batch.complete(), Err(Error::Poisoned { action: "write", .. })));
+}
+
+#[test]
+fn a_batch_is_written_once_however_often_it_is_asked_to_be() {
+    let disk = SimIo::new(1);
+    let wal = staged(&disk, 1);
+    let mut batch = wal.begin_batch().unwrap().unwrap();
+    batch.write().unwrap();
+    let operations = disk.operations();
+    batch.write().unwrap();
+    assert_eq!(disk.operations(), operations);
+    assert_eq!(batch.complete().unwrap(), Lsn::new(1));
+
+    wal.stage(1, &[b"lost"]).unwrap();
+    let mut batch = wal.begin_batch().unwrap().unwrap();
+    disk.fail_write_after(1);
+    assert!(batch.write().is_err());
+    assert!(batch.write().is_err(), "nothing is retried");
+    assert!(matches!(batch.complete(), Err(Error::Poisoned { action: "write", .. })));
+}
+
+#[test]
 fn a_batch_that_fills_the_segment_rotates_on_its_way() {
     let disk = SimIo::new(1);
     let (wal, _) = open(&disk).unwrap();

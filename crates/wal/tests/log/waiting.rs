@@ -148,7 +148,7 @@ fn nanos(time: Duration) -> u64 {
     time.as_nanos().try_into().unwrap()
 }
 
-fn await_until(otherwise: &str, mut is_so: impl FnMut() -> bool) {
+pub fn await_until(otherwise: &str, mut is_so: impl FnMut() -> bool) {
     let came = (0..PATIENCE.as_millis()).any(|_| {
         thread::park_timeout(Duration::from_millis(1));
         is_so()

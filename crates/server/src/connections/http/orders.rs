@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::common::Common;
 use crate::disk::checkpoints::CheckpointAsks;
+use crate::logs;
 
 /// See the module.
 pub(super) struct Orders {
@@ -29,5 +30,13 @@ impl Admin for Orders {
             (true, false) => Draining::UnderWay,
             (true, true) => Draining::Done,
         }
+    }
+
+    fn log_filter(&self) -> Option<String> {
+        logs::filter()
+    }
+
+    fn set_log_filter(&self, filter: &str) -> Result<(), String> {
+        logs::set_filter(filter).map(drop).map_err(|error| error.to_string())
     }
 }
