@@ -69,6 +69,7 @@ fn wanted(client: &Client) -> String {
         Language::Go => "go.mod",
         Language::Java => "pom.xml",
         Language::Node => "package.json",
+        Language::Rust => "Cargo.lock",
     };
     fs::read_to_string(sources(client.language).join(manifest)).unwrap_or_default()
 }
@@ -106,6 +107,9 @@ fn fetch(client: &Client, folder: &Path) -> Result<(), Missing> {
             fetched(Command::new("npm").args(npm).current_dir(folder))
         }
         Language::Go => fetched(Command::new("go").args(["mod", "download"]).current_dir(from)),
+        Language::Rust => {
+            fetched(Command::new("cargo").args(["fetch", "--quiet", "--locked"]).current_dir(from))
+        }
         Language::Java => {
             let mvn = ["-q", "-B", "dependency:copy-dependencies", "-f"];
             let out = format!("-DoutputDirectory={}", folder.join("jars").display());
@@ -123,6 +127,11 @@ fn build(language: Language, folder: &Path) -> Result<(), Missing> {
         Language::Node => copied(&from, folder),
         Language::Go => {
             built(Command::new("go").args(["build", "-o"]).arg(folder.join("suite")).current_dir(from))
+        }
+        Language::Rust => {
+            let mut command = Command::new("cargo");
+            command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(folder);
+            built(command.current_dir(from))
         }
         Language::Java => {
             let mut command = Command::new("javac");
@@ -151,6 +160,11 @@ fn command(client: &Client, folder: &Path) -> Command {
         }
         Language::Go => {
             let mut command = Command::new(folder.join("suite"));
+            command.arg(client.program);
+            command
+        }
+        Language::Rust => {
+            let mut command = Command::new(folder.join("debug/suite"));
             command.arg(client.program);
             command
         }

@@ -7,6 +7,7 @@ pub enum Language {
     Java,
     Node,
     Python,
+    Rust,
     /// Programs of the system, driven by a shell script.
     Shell,
 }
@@ -75,4 +76,7 @@ pub const CLIENTS: &[Client] = &[
     client("rueidis", Language::Go, "rueidis", ""),
     client("jedis", Language::Java, "JedisSuite", ""),
     client("lettuce", Language::Java, "LettuceSuite", ""),
+    client("redis-rs", Language::Rust, "redis-rs", ""),
+    client("fred", Language::Rust, "fred", ""),
+    client("rustis", Language::Rust, "rustis", ""),
 ];
