@@ -1,7 +1,7 @@
 //! Planted bugs: what proves that the proofs find bugs.
 //!
 //! Each is compiled in by the feature `mutants` and does nothing until [`with`] names it, for one thread and one call. Without the
-//! feature [`planted`] is `false` for good, and the compiler removes what it guards.
+//! feature `planted` is `false` for good, and the compiler removes what it guards.
 
 /// Whether this bug is in force here.
 #[cfg(not(feature = "mutants"))]
