@@ -93,6 +93,7 @@ error.
 | node-redis | 6.3.1 | `execAsPipeline` |
 | go-redis, rueidis | 9.23.0, 1.0.79 | rueidis with `DisableCache`: there is no `CLIENT TRACKING` |
 | Jedis, Lettuce | 7.1.0, 7.1.0 | |
+| redis-rs, fred, rustis | 1.8.1, 10.1.0, 0.27.2 | redis-rs built with overflow checks loses its connection when `MULTI` is refused |
 
 What each sends when it comes is kept in `tests/clients/handshakes` and played to a node by `cargo test`.
 
