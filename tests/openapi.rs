@@ -10,12 +10,16 @@
 //! And for `/api/v1/batch` another, `negative_data_rejection`: its body is text, which nothing violates. And two operations:
 //! `/api/v1/events` has no end, and a node that was drained serves nobody (both have tests of their own in crates/server).
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+#[path = "harness/one_node.rs"]
+mod one_node;
+
+use one_node::{OneNode, shipped};
 
 const TOOLS: [&str; 2] = ["schemathesis==4.32.5", "openapi-spec-validator==0.9.0"];
 /// How long an installation may take, where nobody asked for the long run.
@@ -99,51 +103,13 @@ fn finished(command: &mut Command, timeout: Duration) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&text).into_owned()) }
 }
 
-/// A node on an address of its own; killed when dropped.
-struct Node {
-    child: Child,
-    host: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Node {
-    fn start(host: u8) -> Node {
-        let host = format!("127.{}.247.{host}", 1 + std::process::id() % 250);
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configs/single.toml");
-        let config = std::fs::read_to_string(shipped).expect("shipped").replace("127.0.0.1", &host);
-        let file = folder.path().join("single.toml");
-        std::fs::write(&file, config).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_replica"))
-            .arg("--config")
-            .arg(&file)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the replica starts");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("piped");
-        BufReader::new(out).read_line(&mut line).expect("it says that it is ready");
-        assert!(line.contains("ready on"), "{line}");
-        Node { child, host, _folder: folder }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn validate(tools: &Path) -> Result<(), Failed> {
     let mut validator = Command::new(tools.join("bin/openapi-spec-validator"));
     Ok(finished(validator.arg(DESCRIPTION), RUN_TIMEOUT)?)
 }
 
 fn clients(tools: &Path) -> Result<(), Failed> {
-    let node = Node::start(1);
+    let node = OneNode::start((247, 1), shipped);
     let url = format!("http://{}:7380", node.host);
     if let Some(examples) = examples() {
         let all = ["--exclude-path-regex", "^/api/v1/(admin/|events$)"];
@@ -154,7 +120,7 @@ fn clients(tools: &Path) -> Result<(), Failed> {
 }
 
 fn operators(tools: &Path) -> Result<(), Failed> {
-    let node = Node::start(2);
+    let node = OneNode::start((247, 2), shipped);
     let only = ["--include-path-regex", "^/api/v1/admin/", "--exclude-operation-id", "drain"];
     let examples = examples().unwrap_or_else(|| "10".to_owned());
     fuzz(tools, &format!("http://{}:7382", node.host), &examples, &only)

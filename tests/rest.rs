@@ -1,11 +1,14 @@
 //! The transcript of docs/http.md is what a real node answers to a real `curl` (the scenario *rest-shapes*). Where curl is
 //! missing the test is shown as ignored.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+#[path = "harness/one_node.rs"]
+mod one_node;
+
+use one_node::{OneNode, shipped};
 
 const PROMPT: &str = "$ ";
 
@@ -54,59 +57,20 @@ fn matches(line: &str, pattern: &str) -> bool {
     rest.is_empty()
 }
 
-/// A node of the shipped configuration on an address of its own; killed when dropped.
-struct Node {
-    child: Child,
-    addr: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Node {
-    fn start(host: u8) -> Node {
-        let addr = format!("127.{}.249.{host}", 1 + std::process::id() % 250);
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configs/single.toml");
-        let config = std::fs::read_to_string(shipped).expect("shipped").replace("127.0.0.1", &addr);
-        let file = folder.path().join("single.toml");
-        std::fs::write(&file, config).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_replica"))
-            .arg("--config")
-            .arg(&file)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the replica starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped"))
-            .read_line(&mut line)
-            .expect("it says that it is ready");
-        assert!(line.contains(&format!("http://{addr}:7380")), "{line}");
-        Node { child, addr, _folder: folder }
-    }
-
-    fn says(&self, typed: &str) -> String {
-        let line = typed.replace("127.0.0.1", &self.addr);
-        let output = Command::new("sh").args(["-c", &line]).output().expect("sh runs");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn says(node: &OneNode, typed: &str) -> String {
+    let line = typed.replace("127.0.0.1", &node.host);
+    let output = Command::new("sh").args(["-c", &line]).output().expect("sh runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn transcript() -> Result<(), Failed> {
-    let node = Node::start(1);
+    let node = OneNode::start((249, 1), shipped);
     let exchanges = exchanges(include_str!("../docs/http.md"));
     if exchanges.len() < 15 {
         return Err(format!("only {} exchanges are in the transcript", exchanges.len()).into());
     }
     for Exchange { typed, expected } in exchanges {
-        let said = node.says(&typed);
+        let said = says(&node, &typed);
         let lines: Vec<&str> = said.lines().collect();
         let fits = lines.len() == expected.len()
             && lines.iter().zip(&expected).all(|(line, pattern)| matches(line, pattern));
@@ -118,9 +82,9 @@ fn transcript() -> Result<(), Failed> {
 }
 
 fn terminated() -> Result<(), Failed> {
-    let mut node = Node::start(2);
+    let mut node = OneNode::start((249, 2), shipped);
     let put = "curl -s -o /dev/null -w '%{http_code}' -X PUT -d v http://127.0.0.1:7380/api/v1/store/k";
-    if node.says(put) != "201" {
+    if says(&node, put) != "201" {
         return Err("the put was not answered".into());
     }
     let signalled = Command::new("kill").args(["-TERM", &node.child.id().to_string()]).status();
@@ -129,7 +93,7 @@ fn terminated() -> Result<(), Failed> {
     if !ended.success() {
         return Err(format!("it ended with {ended}").into());
     }
-    match node.says(put).as_str() {
+    match says(&node, put).as_str() {
         "000" => Ok(()),
         other => Err(format!("somebody still answers: {other}").into()),
     }

@@ -17,6 +17,8 @@ use tokio::runtime::{Builder, Runtime};
 mod clients;
 mod garbage;
 mod node;
+#[path = "../harness/one_node.rs"]
+mod one_node;
 
 use clients::{Door, Idle};
 use node::Node;

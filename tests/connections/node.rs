@@ -1,47 +1,29 @@
 //! A replica in a process of its own, seen from outside.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
 use crate::DEADLINE;
 use crate::clients::Door;
+use crate::one_node::OneNode;
 
 /// See the module; killed when dropped.
-pub struct Node {
-    child: Child,
-    host: String,
-    _folder: tempfile::TempDir,
-}
+pub struct Node(OneNode);
 
 impl Node {
     /// Starts a node on an address of its own; `extra` is appended to its configuration.
     pub fn start(host: u8, extra: &str) -> Node {
-        let host = format!("127.{}.248.{host}", 1 + std::process::id() % 250);
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = format!(
-            "[cluster]\nname = \"connections\"\n[[node]]\nid = \"n1\"\naddr = \"{host}:7381\"\n\
-             resp_addr = \"{host}:7379\"\nhttp_addr = \"{host}:7380\"\n\
-             [[keyspace]]\nn = 1\nread = \"ONE\"\nwrite = \"ONE\"\n[wal]\nsegment_bytes = \"4MiB\"\n{extra}"
-        );
-        let file = folder.path().join("cluster.toml");
-        std::fs::write(&file, config).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_replica"))
-            .arg("--config")
-            .arg(&file)
-            .env("KV__LOG__FILTER", "error")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("the replica starts");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("piped");
-        BufReader::new(out).read_line(&mut line).expect("it says that it is ready");
-        assert!(line.contains("ready on"), "{line}");
-        Node { child, host, _folder: folder }
+        Node(OneNode::start((248, host), |host| {
+            format!(
+                "[cluster]\nname = \"connections\"\n[[node]]\nid = \"n1\"\naddr = \"{host}:7381\"\n\
+                 resp_addr = \"{host}:7379\"\nhttp_addr = \"{host}:7380\"\n\
+                 [[keyspace]]\nn = 1\nread = \"ONE\"\nwrite = \"ONE\"\n[wal]\nsegment_bytes = \"4MiB\"\n{extra}"
+            )
+        }))
     }
 
     /// Where `door` is.
@@ -50,7 +32,7 @@ impl Node {
             Door::Resp => 7379,
             Door::Http => 7380,
         };
-        format!("{}:{port}", self.host).parse().expect("an address")
+        format!("{}:{port}", self.0.host).parse().expect("an address")
     }
 
     fn connect(&self, door: Door) -> TcpStream {
@@ -61,12 +43,12 @@ impl Node {
 
     /// Its open descriptors, sockets among them.
     pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+        std::fs::read_dir(format!("/proc/{}/fd", self.0.child.id())).expect("it runs").count()
     }
 
     /// Its resident memory.
     pub fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says it");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
@@ -120,7 +102,7 @@ impl Node {
     /// One of its counters.
     pub fn counter(&self, name: &str) -> u64 {
         let output = Command::new(env!("CARGO_BIN_EXE_kvctl"))
-            .args(["--endpoints", &format!("{}:7381", self.host), "-o", "json", "status"])
+            .args(["--endpoints", &format!("{}:7381", self.0.host), "-o", "json", "status"])
             .output()
             .expect("kvctl runs");
         let said = String::from_utf8_lossy(&output.stdout);
@@ -132,14 +114,6 @@ impl Node {
 
     /// Whether its process runs.
     pub fn is_alive(&self) -> bool {
-        std::path::Path::new(&format!("/proc/{}/fd/0", self.child.id())).exists()
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        std::path::Path::new(&format!("/proc/{}/fd/0", self.0.child.id())).exists()
     }
 }
