@@ -43,6 +43,7 @@ use links::Links;
 pub use points::Moment;
 use replica::SimReplica;
 pub use spec::{ClusterSpec, KeyspaceSpec, Repair, Tuning};
+pub(crate) use views::counter_names;
 
 /// The cluster, its network, its clock.
 pub struct Cluster {
@@ -61,6 +62,8 @@ pub struct Cluster {
     failed: Vec<usize>,
     /// How often each way is cut.
     cut: BTreeMap<(usize, usize), usize>,
+    /// Ways on which everything waits.
+    clogged: BTreeSet<(usize, usize)>,
     /// Nodes that nobody dials until they have shown life.
     unseen: BTreeSet<usize>,
     /// Requests of the cluster's own client.
@@ -103,6 +106,7 @@ impl Cluster {
             dark: Vec::new(),
             failed: Vec::new(),
             cut: BTreeMap::new(),
+            clogged: BTreeSet::new(),
             unseen: BTreeSet::new(),
             numbers: 0,
             messages: None,
@@ -287,6 +291,7 @@ impl Cluster {
             Action::Synced { k, life } => self.log_synced(k, life),
             Action::Checkpoint { k, life } => self.checkpoint_on(k, life),
             Action::HintsSynced { k, life, target } => self.sync_hints(k, life, target),
+            Action::Farewell { link } => self.bid_farewell(link),
         }
     }
 

@@ -247,6 +247,11 @@ impl Plan {
                     return wrong(format!("the key has {} bytes", ask.key.len()));
                 }
                 Act::Ask(ask) if !ids.insert(ask.id) => return wrong(format!("the id {} is taken", ask.id)),
+                Act::Until { wanted, .. } | Act::Throughout { wanted, .. }
+                    if wanted.unknown_name().is_some() =>
+                {
+                    return wrong(wanted.unknown_name().unwrap_or_default());
+                }
                 Act::Ask(ask) => ask.retry_by.into_iter().chain([ask.by]).collect(),
                 Act::Until { wanted, .. } | Act::Throughout { wanted, .. } => wanted.nodes(),
                 Act::Again(_) | Act::Say(_) => Vec::new(),
@@ -296,6 +301,27 @@ mod tests {
         assert_eq!(Plan::draw(7, Shape::default()), Plan::draw(7, Shape::default()));
         let all: std::collections::BTreeSet<_> = (0..40).map(kinds).collect();
         assert!(all.len() > 30, "swarm: {} different sets of kinds", all.len());
+    }
+
+    #[test]
+    fn a_name_that_nothing_is_counted_under_is_refused_with_those_that_are_like_it() {
+        let refused = |wanted: &str| {
+            let step =
+                format!("at_ms = 5\ndo = {{ until = {{ wanted = {{ {wanted} }}, within_ms = 0 }} }}\n");
+            Plan::parse(&format!("seed = 1\nrun_ms = 100\n[[step]]\n{step}"))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            refused("counter = { name = \"repair_writez\", most = 0 }").unwrap_err(),
+            "step 1 (at 5 ms): no counter is called \"repair_writez\"; near it: repair_writes, repair_acks, repairs_blocking"
+        );
+        assert_eq!(
+            refused("happened = { name = \"xyz\", least = 1 }").unwrap_err(),
+            "step 1 (at 5 ms): no thing that happens is called \"xyz\"; `kvctl sim run` lists those that are not 0 \
+             as \"happened\""
+        );
+        assert!(refused("counter = { name = \"messages of a former life\" }").is_ok());
+        assert!(refused("happened = { name = \"torn tail cut\", least = 1 }").is_ok());
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl HintLogs {
         Ok(logs)
     }
 
+    /// Logs at whose end half a batch was cut off when they were opened last.
+    pub fn torn(&self) -> u64 {
+        self.logs.values().filter(|log| log.was_torn()).count() as u64
+    }
+
     /// Takes a hint for `target`; durable after [`HintLogs::sync`].
     ///
     /// [`DiskError::HintsFull`] and errors of the log mean that it was not taken.

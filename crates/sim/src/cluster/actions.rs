@@ -1,5 +1,6 @@
 //! What can be due at a time.
 
+use quorate_node::LinkId;
 use quorate_types::NodeId;
 
 /// Something that happens at a time. What names a life of a node concerns that one alone.
@@ -17,4 +18,6 @@ pub(crate) enum Action {
     HintsSynced { k: usize, life: u64, target: NodeId },
     /// A shard dials a shard of a peer, unless there is a link.
     Dial { from: (usize, usize), to: (usize, usize) },
+    /// The end of a link is heard of at last.
+    Farewell { link: LinkId },
 }

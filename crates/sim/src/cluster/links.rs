@@ -1,4 +1,7 @@
 //! Connections: one for each (dialling shard, answering shard), alive between two incarnations.
+//!
+//! The end of one is heard of at once, but behind what its sender had sent: where that waits, the link is *half open*,
+//! and messages of a former life arrive after the new one is known.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +19,9 @@ use crate::observe::Passing;
 /// How long after a loss a link is dialled again.
 pub(super) const REDIAL: Duration = Duration::from_millis(200);
 
+/// How long after what had waited the end of a link is heard of: longer than that takes to arrive.
+const FAREWELL: Duration = Duration::from_millis(1);
+
 /// A shard of a node.
 pub(super) type Place = (usize, usize);
 
@@ -23,12 +29,25 @@ pub(super) type Place = (usize, usize);
 #[derive(Default)]
 pub(super) struct Links {
     up: BTreeMap<LinkId, (Place, Place)>,
+    /// Links whose one end is gone, with the node that it was on, and the end that has not heard of it.
+    half_open: BTreeMap<LinkId, (usize, Place)>,
     dialled: u64,
 }
 
 impl Links {
     fn between(&self, from: Place, to: Place) -> Option<LinkId> {
         self.up.iter().find(|(_, ends)| **ends == (from, to)).map(|(link, _)| *link)
+    }
+
+    /// Whether the end at `place` has not heard that the other one is gone.
+    fn is_half_open(&self, link: LinkId, place: Place) -> bool {
+        self.half_open.get(&link).is_some_and(|(_, end)| *end == place)
+    }
+
+    /// The node that sent what arrives on `link` at `place`.
+    fn sender(&self, link: LinkId, place: Place) -> Option<usize> {
+        let gone = self.half_open.get(&link).filter(|(_, end)| *end == place).map(|(node, _)| *node);
+        gone.or_else(|| self.other_end(link, place).map(|(node, _)| node))
     }
 
     /// The place at the other end of `link`.
@@ -80,8 +99,9 @@ impl Cluster {
 
     /// A shard closes a link: the other end sees it closed, and it is dialled afresh.
     pub(super) fn close(&mut self, link: LinkId, by: Place) {
-        let Some((from, to)) = self.links.up.remove(&link) else { return };
         self.replica(by.0).forget_link(by.1, link);
+        self.links.half_open.remove(&link);
+        let Some((from, to)) = self.links.up.remove(&link) else { return };
         let other = if from == by { to } else { from };
         if !self.is_cut(by.0, other.0) {
             self.feed(other.0, other.1, Event::LinkDown { link, why: LinkLoss::Closed });
@@ -98,15 +118,33 @@ impl Cluster {
             .filter(|(_, (from, to))| from.0 == k || to.0 == k)
             .map(|(l, e)| (*l, *e))
             .collect();
+        self.links.half_open.retain(|_, (_, end)| end.0 != k);
         for (link, (from, to)) in gone {
             self.links.up.remove(&link);
             let other = if from.0 == k { to } else { from };
-            if !self.is_cut(k, other.0) {
+            if self.is_clogged(k, other.0) {
+                self.links.half_open.insert(link, (k, other));
+            } else if !self.is_cut(k, other.0) {
                 self.feed(other.0, other.1, Event::LinkDown { link, why: LinkLoss::Reset });
             }
             if from.0 != k {
                 self.redial(from, to);
             }
+        }
+    }
+
+    /// What waited on the way from one node to another is let go: the ends of links come behind it.
+    pub(super) fn end_half_open(&mut self, from: usize, to: usize) {
+        let ended = self.links.half_open.iter().filter(|(_, (gone, end))| (*gone, end.0) == (from, to));
+        for link in ended.map(|(link, _)| *link).collect::<Vec<_>>() {
+            self.kernel.at(self.kernel.now() + FAREWELL, Action::Farewell { link });
+        }
+    }
+
+    pub(super) fn bid_farewell(&mut self, link: LinkId) {
+        let Some((gone, end)) = self.links.half_open.remove(&link) else { return };
+        if !self.is_cut(gone, end.0) {
+            self.feed(end.0, end.1, Event::LinkDown { link, why: LinkLoss::Reset });
         }
     }
 
@@ -151,8 +189,10 @@ impl Cluster {
         self.note((k, shard), "frame", [link.0, xxhash_rust::xxh3::xxh3_64(frame)]);
         for message in decode(enveloped.slice_ref(frame)) {
             self.see_arrive(link, (k, shard), &message);
-            if self.links.up.contains_key(&link) {
+            let is_late = self.links.is_half_open(link, (k, shard));
+            if is_late || self.links.up.contains_key(&link) {
                 let message = peer_message(message.expect("the network corrupts nothing"));
+                self.replica(k).heard_late += u64::from(is_late);
                 self.feed(k, shard, Event::Peer { link, message });
             }
         }
@@ -163,7 +203,7 @@ impl Cluster {
     fn see_arrive<E>(&mut self, link: LinkId, to: Place, message: &Result<Message, E>) {
         let at = self.kernel.now();
         if let (Some(messages), Ok(message)) = (&mut self.messages, message)
-            && let Some((from, _)) = self.links.other_end(link, to)
+            && let Some(from) = self.links.sender(link, to)
         {
             let kind = message.kind();
             messages.push(Passing { at, from, to: to.0, kind, bytes: 0, arrived: true });

@@ -49,6 +49,11 @@ impl Cluster {
         self.cut.contains_key(&(from, to))
     }
 
+    /// Whether what `from` sends to `to` waits.
+    pub(super) fn is_clogged(&self, from: usize, to: usize) -> bool {
+        self.clogged.contains(&(from, to))
+    }
+
     /// Takes back all cuts and clogs.
     pub fn heal_all(&mut self) {
         self.cut.clear();
@@ -60,12 +65,15 @@ impl Cluster {
 
     /// What `from` sends to `to` waits, until [`Cluster::unclog`].
     pub fn clog(&mut self, from: usize, to: usize) {
+        self.clogged.insert((from, to));
         self.network.clog(node_id(from), node_id(to));
     }
 
-    /// What waited between them arrives.
+    /// What waited between them arrives, and behind it the ends of links whose sender has died meanwhile.
     pub fn unclog(&mut self, from: usize, to: usize) {
+        self.clogged.remove(&(from, to));
         self.network.unclog(self.kernel.now(), node_id(from), node_id(to));
+        self.end_half_open(from, to);
     }
 
     /// Cuts both directions between every node of `left` and every node of `right`.

@@ -36,6 +36,10 @@ pub(super) struct SimReplica {
     /// No sync ends before this.
     pub stalled_until: Mono,
     pub points: Points,
+    /// Messages that it heard from a former life of their sender, in its present life.
+    pub heard_late: u64,
+    /// Hint logs whose tail its last start found torn.
+    pub torn_hint_logs: u64,
     /// What the last start found.
     pub report: Option<RecoveryReport>,
     paused: bool,
@@ -103,6 +107,8 @@ impl SimReplica {
             disk: SimIo::new(streams.number("disk", &[k as u64])),
             stalled_until: Mono(0),
             points: Points::new(k, streams, spec),
+            heard_late: 0,
+            torn_hint_logs: 0,
             report: None,
             paused: false,
             inboxes: Vec::new(),
@@ -232,6 +238,7 @@ impl SimReplica {
         let opened = disk::open(Arc::clone(&io), dir, options, now.wall_ms)?;
         let hints = HintLogs::open(io, dir, spec.tuning.hints())?;
         self.report = Some(opened.report);
+        (self.heard_late, self.torn_hint_logs) = (0, hints.torn());
         self.generation = opened.generation;
         self.life += 1;
         let shard = |(shard, store)| {

@@ -2,11 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use quorate_node::Shard;
+use quorate_coordinator::Counters;
+use quorate_node::{NodeCounters, Shard};
 use quorate_store::disk::RecoveryReport;
 use quorate_types::{NodeId, Record};
 
 use super::Cluster;
+
+/// What the simulator counts beside a shard.
+const HINT_SYNCS_FAILED: &str = "hint syncs failed";
+const HEARD_LATE: &str = "messages of a former life";
+
+/// The names of all that [`Cluster::counters`] counts.
+pub(crate) fn counter_names() -> impl Iterator<Item = &'static str> {
+    let shards = NodeCounters::DESCRIPTIONS.iter().chain(Counters::DESCRIPTIONS).map(|(name, _)| *name);
+    shards.chain([HINT_SYNCS_FAILED, HEARD_LATE])
+}
 
 impl Cluster {
     /// Whether replica `k` runs (it may be paused).
@@ -38,6 +49,11 @@ impl Cluster {
     /// What the last start of replica `k` found on its disk.
     pub fn report(&self, k: usize) -> Option<RecoveryReport> {
         self.replicas[k - 1].report
+    }
+
+    /// Hint logs whose tail the last start of replica `k` found torn.
+    pub fn torn_hint_logs(&self, k: usize) -> u64 {
+        self.replicas[k - 1].torn_hint_logs
     }
 
     /// Whether the log of replica `k` has failed.
@@ -96,7 +112,8 @@ impl Cluster {
             *sum.entry(name).or_default() += count;
         }
         let failed = self.replicas[k - 1].running.as_ref().map_or(0, |running| running.hint_syncs_failed);
-        sum.insert("hint syncs failed", failed);
+        sum.insert(HINT_SYNCS_FAILED, failed);
+        sum.insert(HEARD_LATE, self.replicas[k - 1].heard_late);
         sum
     }
 }

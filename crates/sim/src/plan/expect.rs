@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Fault;
+use crate::cluster::counter_names;
+
 /// How an operation must be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -56,6 +59,13 @@ pub enum Wanted {
         #[serde(default = "no_bound")]
         most: u64,
     },
+    /// What the run has counted so far, of all nodes: a fault, or what came of one.
+    Happened {
+        /// What, as summaries name it.
+        name: String,
+        /// So often at least.
+        least: u64,
+    },
     /// So many replicas of a key hold the value that the put of an id wrote.
     Copies {
         /// The key.
@@ -85,11 +95,59 @@ impl Wanted {
             Wanted::Up(node) => vec![*node],
             Wanted::HintsAt { node, target, .. } => [*node].into_iter().chain(*target).collect(),
             Wanted::Counter { node, .. } => node.iter().copied().collect(),
-            Wanted::Hints(_) | Wanted::Copies { .. } | Wanted::Tombstones { .. } | Wanted::Equal => {
-                Vec::new()
-            }
+            Wanted::Hints(_)
+            | Wanted::Happened { .. }
+            | Wanted::Copies { .. }
+            | Wanted::Tombstones { .. }
+            | Wanted::Equal => Vec::new(),
         }
     }
+}
+
+impl Wanted {
+    /// The name that nothing has, with those that are like it.
+    pub(super) fn unknown_name(&self) -> Option<String> {
+        match self {
+            Wanted::Counter { name, .. } => unknown("counter", name, counter_names().collect()),
+            Wanted::Happened { name, .. } => unknown(
+                "thing that happens",
+                name,
+                Fault::NAMES.iter().chain(CAME_OF_FAULTS).copied().collect(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// What comes of faults, as a run counts it.
+const CAME_OF_FAULTS: &[&str] = &[
+    "checkpoint recovered",
+    "crashed at a point",
+    "number of shards changed",
+    "recovery interrupted",
+    "request sent twice",
+    "restarted",
+    "rot refused, disk wiped",
+    "sent again with its version",
+    "torn hint log cut",
+    "torn tail cut",
+];
+
+fn unknown(kind: &str, name: &str, known: Vec<&'static str>) -> Option<String> {
+    /// Below this, names have nothing to do with each other.
+    const ALIKE: f64 = 0.8;
+    if known.contains(&name) {
+        return None;
+    }
+    let mut near: Vec<_> = known.iter().map(|known| (strsim::jaro_winkler(name, known), *known)).collect();
+    near.retain(|(likeness, _)| *likeness >= ALIKE);
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near: Vec<&str> = near.iter().map(|(_, known)| *known).take(4).collect();
+    let near = match near.as_slice() {
+        [] => "; `kvctl sim run` lists those that are not 0 as \"happened\"".to_owned(),
+        near => format!("; near it: {}", near.join(", ")),
+    };
+    Some(format!("no {kind} is called {name:?}{near}"))
 }
 
 fn no_bound() -> u64 {
@@ -127,6 +185,7 @@ impl fmt::Display for Wanted {
                     (least, most) => write!(f, "{whose} counted {name} {least} to {most} times"),
                 }
             }
+            Wanted::Happened { name, least } => write!(f, "{name}: {least} at least"),
             Wanted::Copies { key, of, count } => {
                 write!(f, "{count} replicas of {key} hold the value of #{of}")
             }

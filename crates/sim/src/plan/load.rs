@@ -23,6 +23,8 @@ pub struct Load {
     pub writes_percent: u64,
     /// Of a hundred writes, the deletions.
     pub deletes_percent: u64,
+    /// Bytes of the values, about.
+    pub bytes: usize,
     /// The level of reads.
     #[serde(with = "text")]
     pub read: Level,
@@ -43,6 +45,7 @@ impl Default for Load {
             keys: 8,
             writes_percent: 50,
             deletes_percent: 0,
+            bytes: 0,
             read: Level::Quorum,
             write: Level::Quorum,
             by: Vec::new(),
@@ -89,7 +92,7 @@ impl Plan {
             let writes = draw.below(100) < load.writes_percent;
             let what = match writes {
                 true if draw.below(100) < load.deletes_percent => What::Delete,
-                true => What::Put { ttl_ms: None, bytes: 0 },
+                true => What::Put { ttl_ms: None, bytes: load.bytes },
                 false => What::Get,
             };
             let client = draw.below(CLIENTS);

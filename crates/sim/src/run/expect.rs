@@ -60,6 +60,7 @@ impl Run<'_> {
             Wanted::Counter { node, name, least, most } => {
                 (*least..=*most).contains(&self.counted(*node, name))
             }
+            Wanted::Happened { name, least } => self.happened(name) >= *least,
             Wanted::Copies { key, of, count } => self.copies_of(key, *of) == *count,
             Wanted::Tombstones { key, count } => self.tombstones(key) == *count,
             Wanted::Equal => self.cluster.converged(),
@@ -72,6 +73,7 @@ impl Run<'_> {
             Wanted::Hints(_) => format!("there are {}", self.hints()),
             Wanted::HintsAt { node, target, .. } => format!("there are {}", self.hints_at(*node, *target)),
             Wanted::Counter { node, name, .. } => format!("it is {}", self.counted(*node, name)),
+            Wanted::Happened { name, .. } => format!("it is {}", self.happened(name)),
             Wanted::Copies { key, of, .. } => format!("there are {}", self.copies_of(key, *of)),
             Wanted::Tombstones { key, .. } => format!("there are {}", self.tombstones(key)),
             Wanted::Equal => "they are not".to_owned(),
@@ -97,6 +99,10 @@ impl Run<'_> {
         let all = 1..=self.plan.cluster.nodes;
         let meant = all.filter(|k| node.is_none_or(|node| node == *k) && self.cluster.is_up(*k));
         meant.filter_map(|k| self.cluster.counters(k).get(name).copied()).sum()
+    }
+
+    fn happened(&self, name: &str) -> u64 {
+        self.tally.get(name).copied().unwrap_or(0)
     }
 
     fn copies_of(&self, key: &str, ask: u64) -> usize {

@@ -310,6 +310,9 @@ impl Run<'_> {
                 if matches!(report.tail, TailState::Torn { .. }) {
                     self.count("torn tail cut");
                 }
+                if self.cluster.torn_hint_logs(k) > 0 {
+                    self.count("torn hint log cut");
+                }
                 if report.checkpoint > 0 {
                     self.count("checkpoint recovered");
                 }

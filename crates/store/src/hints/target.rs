@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{NodeId, crash_point};
-use quorate_wal::{Chores, Io, Lsn, Options, Recovery, Replay, SyncPolicy, Wal};
+use quorate_wal::{Chores, Io, Lsn, Options, Recovery, Replay, SyncPolicy, TailState, Wal};
 
 use super::pending::Pending;
 use super::recent::Recent;
@@ -68,6 +68,11 @@ impl TargetLog {
         let (pending, delivered) = (found.pending, found.delivered);
         let (unsynced, buffer) = (0, Vec::new());
         Ok(TargetLog { io, dir, target, options, log: Ok(log), pending, delivered, recent, unsynced, buffer })
+    }
+
+    /// Whether half a batch was cut off its end when it was opened last.
+    pub fn was_torn(&self) -> bool {
+        self.log.as_ref().is_ok_and(|log| matches!(log.recovery.tail(), TailState::Torn { .. }))
     }
 
     pub fn append(&mut self, hint: &Hint) -> Result<HintNumber, DiskError> {
