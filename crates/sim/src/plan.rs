@@ -6,7 +6,9 @@
 mod draw;
 mod expect;
 mod fault;
+mod limits;
 mod load;
+mod names;
 mod points;
 mod traps;
 
@@ -20,6 +22,7 @@ use crate::history::text;
 pub use draw::Shape;
 pub use expect::{Expect, Wanted};
 pub use fault::{Fault, Return, Weather};
+pub use limits::{RUN_MS_MAX, STEPS_MAX, VALUE_BYTES_MAX};
 pub use load::{Grid, Load};
 
 /// See the module.
@@ -171,6 +174,26 @@ pub enum PlanInvalid {
     /// It describes no cluster.
     #[error("no such cluster can be: {0}")]
     Cluster(String),
+    /// A number is too large or too small.
+    #[error("{what} = {is} is not within {least} to {most}")]
+    Limit {
+        /// Where it stands.
+        what: String,
+        /// What it is.
+        is: i128,
+        /// The least that it may be.
+        least: i128,
+        /// The most.
+        most: i128,
+    },
+    /// A load can't be drawn.
+    #[error("load {place}: {what}")]
+    Load {
+        /// Its place among the loads, from 1.
+        place: usize,
+        /// What is wrong.
+        what: String,
+    },
     /// A step names what is not there.
     #[error("step {place} (at {at_ms} ms): {what}")]
     Step {
@@ -190,6 +213,7 @@ impl Plan {
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Plan, PlanInvalid> {
         let plan: Plan = toml::from_str(text).map_err(|error| PlanInvalid::Syntax(error.to_string()))?;
+        plan.check_limits()?;
         plan.check()?;
         Ok(plan)
     }
@@ -230,50 +254,6 @@ impl Plan {
     /// How long clients ask and faults happen.
     pub fn run_time(&self) -> Duration {
         Duration::from_millis(self.run_ms)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), PlanInvalid> {
-        self.cluster.check().map_err(PlanInvalid::Cluster)?;
-        self.check_keys()?;
-        let mut ids = std::collections::BTreeSet::new();
-        for (place, Step { at_ms, act }) in self.steps.iter().enumerate() {
-            let wrong = |what: String| Err(PlanInvalid::Step { place: place + 1, at_ms: *at_ms, what });
-            let nodes = match act {
-                Act::Fault(fault) => fault.nodes(),
-                Act::Ask(ask) if ask.space >= self.cluster.keyspaces.len() => {
-                    return wrong(format!("there is no keyspace {}", ask.space));
-                }
-                Act::Ask(ask) if quorate_types::Key::new(ask.key.clone().into_bytes()).is_err() => {
-                    return wrong(format!("the key has {} bytes", ask.key.len()));
-                }
-                Act::Ask(ask) if !ids.insert(ask.id) => return wrong(format!("the id {} is taken", ask.id)),
-                Act::Until { wanted, .. } | Act::Throughout { wanted, .. }
-                    if wanted.unknown_name().is_some() =>
-                {
-                    return wrong(wanted.unknown_name().unwrap_or_default());
-                }
-                Act::Ask(ask) => ask.retry_by.into_iter().chain([ask.by]).collect(),
-                Act::Until { wanted, .. } | Act::Throughout { wanted, .. } => wanted.nodes(),
-                Act::Again(_) | Act::Say(_) => Vec::new(),
-            };
-            if let Some(node) = nodes.iter().find(|node| !(1..=self.cluster.nodes).contains(*node)) {
-                return wrong(format!("there is no node {node}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_keys(&self) -> Result<(), PlanInvalid> {
-        let n = self.cluster.keyspaces[0].n;
-        for PlacedKey { name, replicas } in &self.keys {
-            let distinct: std::collections::BTreeSet<_> = replicas.iter().collect();
-            let are_nodes = replicas.iter().all(|node| (1..=self.cluster.nodes).contains(node));
-            if distinct.len() < replicas.len() || replicas.len() > n || !are_nodes {
-                let what = format!("the key {name} can't have the replicas {replicas:?} with n = {n}");
-                return Err(PlanInvalid::Cluster(what));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -273,6 +273,14 @@ impl ClusterSpec {
         if names.len() < self.keyspaces.len() {
             return Err("two keyspaces have one name".to_owned());
         }
+        for (what, bytes) in [
+            ("wal_segment_bytes", self.tuning.wal_segment_bytes),
+            ("hint_segment_bytes", self.tuning.hint_segment_bytes),
+        ] {
+            if !bytes.is_multiple_of(8) {
+                return Err(format!("{what} = {bytes} is no multiple of 8"));
+            }
+        }
         if self.tuning.sync_us_least > self.tuning.sync_us_most {
             return Err("sync_us_least is more than sync_us_most".to_owned());
         }

@@ -88,7 +88,7 @@ impl Plan {
         let span = load.to_ms.saturating_sub(load.from_ms).max(1);
         let by: Vec<usize> =
             if load.by.is_empty() { (1..=self.cluster.nodes).collect() } else { load.by.clone() };
-        for i in 0..span * load.per_second / 1_000 {
+        for i in 0..load.asks() {
             let writes = draw.below(100) < load.writes_percent;
             let what = match writes {
                 true if draw.below(100) < load.deletes_percent => What::Delete,
