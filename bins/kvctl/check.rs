@@ -15,21 +15,35 @@ use crate::exit::Exit;
 /// The verdict on the history that `args` names.
 pub fn run(args: &Check) -> Answer {
     match opened(&args.file) {
+        Err(Unread::Open(error)) => refused(
+            &args.file,
+            &error.to_string(),
+            "the file of a history that you may read, or - for standard input",
+        ),
+        Err(Unread::History(error)) => refused(&args.file, &error.to_string(), advice(&error)),
         Ok(mut history) => {
             promise(args, &mut history);
             told(&args.file, &history, &check(&history))
         }
-        Err(error) => refused(&args.file, &error),
     }
 }
 
-fn opened(file: &Path) -> Result<History, HistoryError> {
+/// Why there is no history to judge.
+enum Unread {
+    Open(io::Error),
+    History(HistoryError),
+}
+
+fn opened(file: &Path) -> Result<History, Unread> {
     const BUFFER_BYTES: usize = 1 << 20;
     if file == Path::new("-") {
-        return read(BufReader::new(io::stdin()), Limits::default());
+        return read(BufReader::new(io::stdin()), Limits::default()).map_err(Unread::History);
     }
-    let open = File::open(file).map_err(|source| HistoryError::Io { line: 1, source })?;
-    read(BufReader::with_capacity(BUFFER_BYTES, open), Limits::default())
+    let open = File::open(file).map_err(Unread::Open)?;
+    if open.metadata().is_ok_and(|is| is.is_dir()) {
+        return Err(Unread::Open(io::ErrorKind::IsADirectory.into()));
+    }
+    read(BufReader::with_capacity(BUFFER_BYTES, open), Limits::default()).map_err(Unread::History)
 }
 
 /// What `args` promise instead of the history.
@@ -67,17 +81,20 @@ fn told(file: &Path, history: &History, report: &Report) -> Answer {
     Answer::new(exit, format!("{}\n{verdict}\n", report.text(history)), fields)
 }
 
-fn refused(file: &Path, error: &HistoryError) -> Answer {
-    let file = file.display().to_string();
-    let advice = match error {
-        HistoryError::Io { .. } => "is it there, and may you read it?",
+fn advice(error: &HistoryError) -> &'static str {
+    match error {
+        HistoryError::Io { .. } => "again, or a copy on another disk",
         HistoryError::NotAHistory(_) => {
             "`kvctl bench --history FILE` records one; docs/formats.md describes it"
         }
         HistoryError::VersionUnknown { .. } => "the kvctl of the version that recorded it",
         _ => "record it again; docs/formats.md says what a line must be",
-    };
+    }
+}
+
+fn refused(file: &Path, error: &str, advice: &str) -> Answer {
+    let file = file.display().to_string();
     let note = format!("error: {file}: {error}\n  state: nothing was judged\n  try:   {advice}\n");
-    let fields = json!({ "verb": "check", "file": file, "result": "unreadable", "error": error.to_string() });
+    let fields = json!({ "verb": "check", "file": file, "result": "unreadable", "error": error });
     Answer::new(Exit::Usage, "", fields).with_note(note)
 }

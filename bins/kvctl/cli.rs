@@ -386,10 +386,10 @@ pub struct SimRun {
     pub jobs: Option<u64>,
     #[command(flatten)]
     pub shape: SimShape,
-    /// Write the events of the run, JSON lines, for whoever wants to play it
+    /// Write the events of the run to this new file, JSON lines, for whoever wants to play it
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
-    /// Write what clients saw, for `kvctl check`
+    /// Write what clients saw to this new file, for `kvctl check`
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
 }
@@ -397,9 +397,9 @@ pub struct SimRun {
 /// The shape of random plans.
 #[derive(Args, Debug, Clone, Copy)]
 pub struct SimShape {
-    /// Of random plans: how long faults happen and clients ask, virtual time
-    #[arg(long, value_parser = duration, default_value = "20s", value_name = "TIME")]
-    pub until: Duration,
+    /// Of random plans: how long faults happen and clients ask, virtual time, at most 6h [default: 20s]
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub until: Option<Duration>,
     /// Of random plans: so many nodes [default: drawn from the seed]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(3..=32))]
     pub nodes: Option<u64>,
@@ -424,7 +424,7 @@ pub struct SimShrink {
     /// A seed or the file of a plan
     #[arg(value_name = "SEED|FILE")]
     pub what: String,
-    /// Where the smaller plan is written [default: standard output]
+    /// The new file that the smaller plan is written to [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub into: Option<PathBuf>,
     /// Most runs that it may take

@@ -3,18 +3,20 @@
 //! A run asks nothing of the world, so seeds are run side by side, one a thread; what is printed does not depend on how
 //! many.
 
+mod files;
 mod look;
+mod refusal;
 mod summary;
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quorate_sim::plan::{Plan, Shape};
+use quorate_sim::plan::{Plan, PlanInvalid, RUN_MS_MAX, Shape};
 use quorate_sim::run::{Report, run as run_plan, run_observed, silence_panics};
 use quorate_sim::scenarios::{Scenario, all};
 use quorate_sim::shrink::shrink;
@@ -25,7 +27,8 @@ use crate::answer::{Answer, Screen};
 use crate::cli::{Format, SimReplay, SimRun, SimShape, SimShrink, SimVerb};
 use crate::exit::Exit;
 use crate::table::{Side, Table};
-use look::Look;
+use look::{Look, Unwritten};
+use refusal::Refusal;
 
 /// Reports of runs that ended badly that are printed whole.
 const TOLD_MAX: usize = 3;
@@ -36,18 +39,12 @@ pub fn run(verb: &SimVerb, screen: &mut Screen<'_>) -> io::Result<Exit> {
     match verb {
         SimVerb::Run(args) => match Job::of(args) {
             Ok(job) => job.run(args, screen),
-            Err(why) => screen.show(&refused(&why)),
+            Err(refusal) => screen.show(&refusal.answer()),
         },
         SimVerb::Replay(args) => replay(args, screen),
         SimVerb::Shrink(args) => shrink_one(args, screen),
         SimVerb::List => screen.show(&list()),
     }
-}
-
-fn refused(why: &str) -> Answer {
-    let note =
-        format!("error: {why}\n  state: nothing was run\n  try:   `kvctl sim list` shows the scenarios\n");
-    Answer::new(Exit::Usage, "", json!({ "verb": "sim", "result": "refused", "error": why })).with_note(note)
 }
 
 /// What is to be run.
@@ -61,20 +58,22 @@ struct Job {
 }
 
 impl Job {
-    fn of(args: &SimRun) -> Result<Job, String> {
-        let shape = shape_of(args.shape);
+    fn of(args: &SimRun) -> Result<Job, Refusal> {
         let plans = match &args.scenario {
-            Some(name) => named(name)?.variants(),
+            Some(name) => named(name, args.shape)?.variants(),
             None => Vec::new(),
         };
+        let shape = shape_of(args.shape)?;
         let own = plans.first().map_or(1, |(_, plan)| plan.seed);
         let from = args.seed.or(args.from).unwrap_or(own);
-        let to = from.checked_add(args.seeds.unwrap_or(1)).ok_or("there are no such seeds")?;
+        let to = from.checked_add(args.seeds.unwrap_or(1)).ok_or_else(|| {
+            Refusal::new(format!("{} seeds from {from} on pass the last one", args.seeds.unwrap_or(1)))
+                .try_this(format!("seeds below {}", u64::MAX))
+        })?;
         let one = plans.len() < 2 && to - from == 1;
         if !one && (args.events.is_some() || args.history.is_some()) {
-            return Err(
-                "--events and --history are of one run: give one --seed, and no scenario with a grid".into(),
-            );
+            return Err(Refusal::new("--events and --history are of one run, and these are several")
+                .try_this("one --seed, and no scenario with a grid"));
         }
         Ok(Job { name: args.scenario.clone(), plans, seeds: from..to, shape })
     }
@@ -91,32 +90,36 @@ impl Job {
 
     fn run(&self, args: &SimRun, screen: &mut Screen<'_>) -> io::Result<Exit> {
         let begun = Instant::now();
-        let mut done = if self.plans.len() < 2 && self.seeds.end - self.seeds.start == 1 {
-            self.run_one(args, screen)?
+        let (mut done, unwritten) = if self.plans.len() < 2 && self.seeds.end - self.seeds.start == 1 {
+            match Outputs::make(args) {
+                Ok(outputs) => self.run_one(outputs, screen)?,
+                Err(refusal) => return screen.show(&refusal.answer()),
+            }
         } else {
-            self.run_many(args.jobs, screen)?
+            (self.run_many(args.jobs, screen)?, Vec::new())
         };
         done.took = begun.elapsed();
         let name = self.name.as_deref();
-        screen.show(&summary::of(&done, name, self.again(done.reports.first().map(|report| report.seed))))
+        let again = self.again(done.reports.first().map(|report| report.seed));
+        screen.show(&look::with_unwritten(summary::of(&done, name, again), &unwritten))
     }
 
     /// One run, before whoever looks on.
-    fn run_one(&self, args: &SimRun, screen: &mut Screen<'_>) -> io::Result<Done> {
+    fn run_one(&self, outputs: Outputs<'_>, screen: &mut Screen<'_>) -> io::Result<(Done, Vec<Unwritten>)> {
         let (_, plan) = self.plans().next().expect("one seed");
         let narrates = plan.is_scenario() && screen.format == Format::Table;
         let mut look = Look::new(&plan, narrates.then_some(&mut *screen.out));
-        if let Some(file) = &args.events {
-            look.write_events(BufWriter::new(File::create(file)?), &plan);
+        if let Some((path, file)) = outputs.events {
+            look.write_events((path, BufWriter::new(file)), &plan);
         }
-        if let Some(file) = &args.history {
-            look.write_history(BufWriter::new(File::create(file)?), &plan)?;
+        if let Some((path, file)) = outputs.history {
+            look.write_history((path, BufWriter::new(file)), &plan);
         }
         let report = run_observed(&plan, &mut look);
-        look.finish(&report)?;
+        let unwritten = look.finish(&report)?;
         let mut done = Done::default();
         done.take(String::new(), report);
-        Ok(done)
+        Ok((done, unwritten))
     }
 
     fn run_many(&self, jobs: Option<u64>, screen: &mut Screen<'_>) -> io::Result<Done> {
@@ -155,6 +158,26 @@ impl Job {
             let nodes = self.shape.nodes.map_or(String::new(), |nodes| format!(" --nodes {nodes}"));
             format!("kvctl sim replay {seed} --until {}ms{nodes}", self.shape.run_ms)
         })
+    }
+}
+
+/// The files that one run is written to.
+struct Outputs<'a> {
+    events: Option<(&'a Path, File)>,
+    history: Option<(&'a Path, File)>,
+}
+
+impl Outputs<'_> {
+    fn make(args: &SimRun) -> Result<Outputs<'_>, Refusal> {
+        let wanted: Vec<(&str, &Path)> =
+            [("--events", args.events.as_deref()), ("--history", args.history.as_deref())]
+                .into_iter()
+                .filter_map(|(flag, path)| Some((flag, path?)))
+                .collect();
+        let mut made = files::make(&wanted)?.into_iter();
+        let events = args.events.as_deref().and_then(|path| Some((path, made.next()?)));
+        let history = args.history.as_deref().and_then(|path| Some((path, made.next()?)));
+        Ok(Outputs { events, history })
     }
 }
 
@@ -214,32 +237,50 @@ fn gather(
     Ok(done)
 }
 
-fn shape_of(shape: SimShape) -> Shape {
-    Shape { run_ms: shape.until.as_millis() as u64, nodes: shape.nodes.map(|nodes| nodes as usize) }
+/// How long random plans are, virtual time, if nothing is said.
+const UNTIL: Duration = Duration::from_secs(20);
+
+fn shape_of(shape: SimShape) -> Result<Shape, Refusal> {
+    let run_ms = shape.until.unwrap_or(UNTIL).as_millis();
+    match u64::try_from(run_ms) {
+        Ok(run_ms) if (1..=RUN_MS_MAX).contains(&run_ms) => {
+            Ok(Shape { run_ms, nodes: shape.nodes.map(|nodes| nodes as usize) })
+        }
+        _ => Err(Refusal::new(format!("--until is {run_ms} ms"))
+            .try_this(format!("1ms to {}h; more seeds find more than longer runs", RUN_MS_MAX / 3_600_000))),
+    }
 }
 
-/// A scenario, or the plan in a file.
-fn named(name: &str) -> Result<Plan, String> {
-    if let Some(scenario) = Scenario::named(name) {
-        return scenario.plan().map_err(|error| format!("{name}: {error}"));
+/// A scenario, or the plan in a file, which have a shape of their own.
+fn named(name: &str, shape: SimShape) -> Result<Plan, Refusal> {
+    let given = [("--until", shape.until.is_some()), ("--nodes", shape.nodes.is_some())];
+    if let Some((flag, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(Refusal::new(format!("{flag} is of random plans, and {name} is a plan of its own"))
+            .try_this(format!(
+                "without {flag}; or the plan in a file, with another `run_ms` or `cluster.nodes`"
+            )));
     }
-    let text = std::fs::read_to_string(Path::new(name))
-        .map_err(|error| format!("{name} is no scenario, and as a file: {error}"))?;
-    Plan::parse(&text).map_err(|error| format!("{name}: {error}"))
+    let wrong = |error: PlanInvalid| {
+        Refusal::new(format!("{name}: {error}")).try_this("docs/simulation.md says what a plan may hold")
+    };
+    match Scenario::named(name) {
+        Some(scenario) => scenario.plan().map_err(wrong),
+        None => Plan::parse(&files::plan_text(name)?).map_err(wrong),
+    }
 }
 
 /// The plan of a seed, a scenario or a file.
-fn plan_of(what: &str, shape: SimShape) -> Result<Plan, String> {
+fn plan_of(what: &str, shape: SimShape) -> Result<Plan, Refusal> {
     match what.parse() {
-        Ok(seed) => Ok(Plan::draw(seed, shape_of(shape))),
-        Err(_) => named(what),
+        Ok(seed) => Ok(Plan::draw(seed, shape_of(shape)?)),
+        Err(_) => named(what, shape),
     }
 }
 
 fn replay(args: &SimReplay, screen: &mut Screen<'_>) -> io::Result<Exit> {
     let plan = match plan_of(&args.what, args.shape) {
         Ok(plan) => plan,
-        Err(why) => return screen.show(&refused(&why)),
+        Err(refusal) => return screen.show(&refusal.answer()),
     };
     let report = if args.trace {
         let mut trace = look::PrintTrace::new(&mut *screen.out);
@@ -257,11 +298,20 @@ fn replay(args: &SimReplay, screen: &mut Screen<'_>) -> io::Result<Exit> {
 fn shrink_one(args: &SimShrink, screen: &mut Screen<'_>) -> io::Result<Exit> {
     let plan = match plan_of(&args.what, args.shape) {
         Ok(plan) => plan.with_loads_drawn(),
-        Err(why) => return screen.show(&refused(&why)),
+        Err(refusal) => return screen.show(&refusal.answer()),
+    };
+    let into: Vec<(&str, &Path)> = args.into.iter().map(|path| ("--into", path.as_path())).collect();
+    let mut into = match files::make(&into) {
+        Ok(made) => args.into.as_deref().zip(made.into_iter().next()),
+        Err(refusal) => return screen.show(&refusal.answer()),
     };
     let first = run_plan(&plan);
     let Some(about) = first.violations.first().map(|violation| violation.about) else {
-        return screen.show(&refused(&format!("{} ends well: there is nothing to shrink", args.what)));
+        into.iter().for_each(|(path, _)| drop(std::fs::remove_file(path)));
+        let nothing = Refusal::new(format!("{} breaks no promise: there is nothing to shrink", args.what))
+            .state("it was run once, and nothing is written")
+            .try_this("a seed that `kvctl sim run --seeds COUNT` prints as VIOLATED");
+        return screen.show(&nothing.answer());
     };
     // It must stay the same kind of fault, or it would become another one on the way.
     let same = |plan: &Plan| run_plan(plan).violations.iter().any(|violation| violation.about == about);
@@ -277,10 +327,15 @@ fn shrink_one(args: &SimShrink, screen: &mut Screen<'_>) -> io::Result<Exit> {
         "verb": "sim shrink", "about": about, "steps_before": before, "steps_after": after,
         "runs": shrunk.runs, "gave_up": shrunk.gave_up, "plan": text,
     });
-    let shown = match &args.into {
-        Some(file) => {
-            std::fs::write(file, &text)?;
-            format!("the plan is in {0}; again: kvctl sim replay {0}\n", file.display())
+    let shown = match &mut into {
+        Some((path, file)) => {
+            if let Err(error) = file.write_all(text.as_bytes()) {
+                let lost = Refusal::new(format!("--into {}: {error}", path.display()))
+                    .state("it was shrunk, and the file is not whole")
+                    .try_this("another file: its disk must have room");
+                return screen.show(&lost.answer());
+            }
+            format!("the plan is in {0}; again: kvctl sim replay {0}\n", path.display())
         }
         None => text,
     };

@@ -33,8 +33,9 @@ fn a_seed_runs_twice_alike_and_its_history_is_what_check_judges() {
     let first = kvctl(dir.path(), &[&args[..], &files].concat(), "");
     assert_eq!(first.code, 0, "{}{}", first.out, first.err);
     let events = std::fs::read_to_string(dir.path().join("e.jsonl")).unwrap();
-    let again = kvctl(dir.path(), &[&args[..], &files].concat(), "");
-    assert_eq!(std::fs::read_to_string(dir.path().join("e.jsonl")).unwrap(), events);
+    let other = ["--history", "h2.jsonl", "--events", "e2.jsonl"];
+    let again = kvctl(dir.path(), &[&args[..], &other].concat(), "");
+    assert_eq!(std::fs::read_to_string(dir.path().join("e2.jsonl")).unwrap(), events);
     let (mut first, mut again) = (json(&first.out), json(&again.out));
     for ran in [&mut first, &mut again] {
         ran["took_s"].take();
@@ -86,7 +87,7 @@ fn what_does_not_end_as_it_says_exits_with_13_names_the_command_and_shrinks_to_w
         kvctl(dir.path(), &["sim", "shrink", "wrong.toml", "--into", "small.toml", "-o", "json"], "");
     let fields =
         json(&shrunk.out.lines().skip_while(|line| !line.starts_with('{')).collect::<Vec<_>>().join("\n"));
-    assert_eq!((shrunk.code, &fields["steps_before"], &fields["steps_after"]), (0, &3.into(), &1.into()));
+    assert_eq!((shrunk.code, &fields["steps_before"], &fields["steps_after"]), (0, &3.into(), &2.into()));
     assert_eq!(kvctl(dir.path(), &["sim", "replay", "small.toml"], "").code, 13);
 }
 
@@ -103,4 +104,63 @@ fn what_is_no_scenario_and_no_plan_is_refused_with_the_place() {
     }
     let ran = kvctl(dir.path(), &["sim", "run", "rwn-grid", "--events", "e.jsonl"], "");
     assert_eq!(ran.code, 2, "{}", ran.err);
+}
+
+#[test]
+fn a_file_that_can_not_be_made_is_refused_before_anything_is_run_with_its_path_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("there.jsonl"), "precious").unwrap();
+    std::fs::write(dir.path().join("wrong.toml"), WRONG).unwrap();
+    let run = ["sim", "run", "--seed", "5", "--until", "1s"];
+    let cases: [(&[&str], &str); 6] = [
+        (&["--events", "no/e.jsonl"], "error: --events no/e.jsonl: No such file or directory"),
+        (&["--history", "no/h.jsonl"], "error: --history no/h.jsonl: No such file or directory"),
+        (&["--events", "there.jsonl"], "error: --events there.jsonl: File exists"),
+        (&["--history", "there.jsonl", "--events", "new"], "error: --history there.jsonl: File exists"),
+        (&["--events", "one", "--history", "one"], "error: --history and --events are one file, one"),
+        (&["--events", "/dev/full"], "error: --events /dev/full: File exists"),
+    ];
+    for (flags, words) in cases {
+        let ran = kvctl(dir.path(), &[&run[..], flags].concat(), "");
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{flags:?}");
+        assert!(ran.err.starts_with(words), "{}", ran.err);
+        assert!(ran.err.contains("  state: nothing was run\n  try:   "), "{}", ran.err);
+    }
+    let shrunk = kvctl(dir.path(), &["sim", "shrink", "wrong.toml", "--into", "there.jsonl"], "");
+    assert_eq!(shrunk.code, 2);
+    assert!(shrunk.err.starts_with("error: --into there.jsonl: File exists"), "{}", shrunk.err);
+    assert_eq!(std::fs::read_to_string(dir.path().join("there.jsonl")).unwrap(), "precious");
+    assert!(["new", "one"].iter().all(|name| !dir.path().join(name).exists()));
+    let checked = kvctl(dir.path(), &["check", "missing.jsonl"], "");
+    assert_eq!(checked.code, 2);
+    assert!(checked.err.starts_with("error: missing.jsonl: No such file"), "{}", checked.err);
+}
+
+#[test]
+fn what_a_scenario_would_ignore_is_refused_and_so_are_runs_without_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["run", "tour", "--nodes", "5"],
+            "error: --nodes is of random plans, and tour is a plan of its own",
+        ),
+        (&["run", "tour", "--until", "5s"], "error: --until is of random plans"),
+        (&["replay", "tour", "--until", "5s"], "error: --until is of random plans"),
+        (&["run", "--until", "0s"], "error: --until is 0 ms"),
+        (&["run", "--until", "7h"], "error: --until is 25200000 ms"),
+    ];
+    for (args, words) in cases {
+        let ran = kvctl(dir.path(), &[&["sim"], args].concat(), "");
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}");
+        assert!(ran.err.starts_with(words), "{}", ran.err);
+    }
+}
+
+#[test]
+fn what_breaks_no_promise_is_not_shrunk_and_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = kvctl(dir.path(), &["sim", "shrink", "1", "--until", "200ms", "--into", "small.toml"], "");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("state: it was run once, and nothing is written"), "{}", ran.err);
+    assert!(!dir.path().join("small.toml").exists());
 }

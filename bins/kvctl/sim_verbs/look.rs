@@ -1,8 +1,10 @@
 //! Looking on: telling a scenario as it goes, writing its events, its history, its trace.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as FmtWrite;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use quorate_sim::events::EventWriter;
 use quorate_sim::history::{Ask, Event, Outcome, What, Writer};
@@ -10,12 +12,38 @@ use quorate_sim::observe::{Observer, Sight};
 use quorate_sim::plan::Plan;
 use quorate_sim::run::{Report, history_header};
 
+use crate::answer::Answer;
+use crate::exit::Exit;
+
 /// Whoever wants to see a run.
 pub struct Look<'a> {
     narrator: Option<Narrator<'a>>,
-    events: Option<EventWriter<BufWriter<File>>>,
-    history: Option<Writer<BufWriter<File>>>,
-    failed: Option<io::Error>,
+    events: Option<(&'a Path, EventWriter<BufWriter<File>>)>,
+    history: Option<(&'a Path, io::Result<Writer<BufWriter<File>>>)>,
+}
+
+/// A file that is not whole.
+#[derive(Debug)]
+pub struct Unwritten {
+    flag: &'static str,
+    file: String,
+    error: io::Error,
+}
+
+/// `answer`, and that these files are not whole; a run that ended well has then not done what it was asked for.
+pub fn with_unwritten(mut answer: Answer, unwritten: &[Unwritten]) -> Answer {
+    for Unwritten { flag, file, error } in unwritten {
+        let state = "the run went to its end, the file is not whole";
+        let advice = "another file: its disk must have room";
+        let _ = FmtWrite::write_fmt(
+            &mut answer.note,
+            format_args!("error: {flag} {file}: {error}\n  state: {state}\n  try:   {advice}\n"),
+        );
+        if answer.exit == Exit::Ok {
+            answer.exit = Exit::Usage;
+        }
+    }
+    answer
 }
 
 impl<'a> Look<'a> {
@@ -23,28 +51,33 @@ impl<'a> Look<'a> {
     pub fn new(plan: &Plan, out: Option<&'a mut dyn Write>) -> Look<'a> {
         let narrator =
             out.map(|out| Narrator { out, asked: BTreeMap::new(), failed: None, about: plan.about.clone() });
-        Look { narrator, events: None, history: None, failed: None }
+        Look { narrator, events: None, history: None }
     }
 
-    pub fn write_events(&mut self, to: BufWriter<File>, plan: &Plan) {
-        self.events = Some(EventWriter::new(to, plan));
+    pub fn write_events(&mut self, (path, to): (&'a Path, BufWriter<File>), plan: &Plan) {
+        self.events = Some((path, EventWriter::new(to, plan)));
     }
 
-    pub fn write_history(&mut self, to: BufWriter<File>, plan: &Plan) -> io::Result<()> {
-        self.history = Some(Writer::new(to, &history_header(plan))?);
-        Ok(())
+    pub fn write_history(&mut self, (path, to): (&'a Path, BufWriter<File>), plan: &Plan) {
+        self.history = Some((path, Writer::new(to, &history_header(plan))));
     }
 
-    /// Ends what is written; what could not be.
-    pub fn finish(self, report: &Report) -> io::Result<()> {
-        if let Some(events) = self.events {
-            events.finish(report)?;
+    /// Ends what is written: the files that are not whole.
+    ///
+    /// # Errors
+    /// If the narration can't be told.
+    pub fn finish(self, report: &Report) -> io::Result<Vec<Unwritten>> {
+        let events = self.events.map(|(path, events)| ("--events", path, events.finish(report)));
+        let history = self
+            .history
+            .map(|(path, history)| ("--history", path, history.and_then(|mut history| history.flush())));
+        let unwritten = |(flag, path, ended): (&'static str, &Path, io::Result<()>)| {
+            ended.err().map(|error| Unwritten { flag, file: path.display().to_string(), error })
+        };
+        match self.narrator.and_then(|narrator| narrator.failed) {
+            Some(error) => Err(error),
+            None => Ok(events.into_iter().chain(history).filter_map(unwritten).collect()),
         }
-        if let Some(mut history) = self.history {
-            history.flush()?;
-        }
-        let told = self.narrator.and_then(|narrator| narrator.failed);
-        self.failed.or(told).map_or(Ok(()), Err)
     }
 }
 
@@ -53,13 +86,14 @@ impl Observer for Look<'_> {
         if let Some(narrator) = &mut self.narrator {
             narrator.see(at_ns, sight);
         }
-        if let Some(events) = &mut self.events {
+        if let Some((_, events)) = &mut self.events {
             events.see(at_ns, sight);
         }
-        if let (Some(history), Sight::Event(event)) = (&mut self.history, sight)
-            && self.failed.is_none()
+        if let (Some((_, history)), Sight::Event(event)) = (&mut self.history, sight)
+            && let Ok(writer) = history
+            && let Err(error) = writer.write(event)
         {
-            self.failed = history.write(event).err();
+            *history = Err(error);
         }
     }
 }
@@ -192,6 +226,31 @@ impl Observer for PrintTrace<'_> {
             && self.failed.is_none()
         {
             self.failed = writeln!(self.out, "{happening}").err();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_sim::plan::Shape;
+    use quorate_sim::run::run_observed;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_whose_files_have_no_room_goes_to_its_end_and_says_which_are_not_whole() {
+        let plan = Plan::draw(1, Shape { run_ms: 50, nodes: None });
+        let full = || BufWriter::new(File::options().write(true).open("/dev/full").unwrap());
+        let mut look = Look::new(&plan, None);
+        look.write_events((Path::new("e.jsonl"), full()), &plan);
+        look.write_history((Path::new("h.jsonl"), full()), &plan);
+        let report = run_observed(&plan, &mut look);
+        assert!(report.is_well(), "{}", report.text);
+        let answer = with_unwritten(Answer::new(Exit::Ok, "", json!({})), &look.finish(&report).unwrap());
+        assert_eq!(answer.exit, Exit::Usage);
+        for words in ["error: --events e.jsonl: No space left", "error: --history h.jsonl: No space left"] {
+            assert!(answer.note.contains(words), "{}", answer.note);
         }
     }
 }
