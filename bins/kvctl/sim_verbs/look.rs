@@ -11,6 +11,7 @@ use quorate_sim::history::{Ask, Event, Outcome, What, Writer};
 use quorate_sim::observe::{Observer, Sight};
 use quorate_sim::plan::Plan;
 use quorate_sim::run::{Report, history_header};
+use quorate_types::Mono;
 
 use crate::answer::Answer;
 use crate::exit::Exit;
@@ -221,11 +222,12 @@ impl<'a> PrintTrace<'a> {
 }
 
 impl Observer for PrintTrace<'_> {
-    fn see(&mut self, _at_ns: u64, sight: Sight<'_>) {
+    fn see(&mut self, at_ns: u64, sight: Sight<'_>) {
         if let Sight::Happening(happening) = sight
             && self.failed.is_none()
         {
-            self.failed = writeln!(self.out, "{happening}").err();
+            let begin = Mono(happening.at.0 - at_ns);
+            self.failed = writeln!(self.out, "{}", happening.since(begin)).err();
         }
     }
 }

@@ -26,8 +26,9 @@ use quorate_types::Mono;
 use quorate_wire::Request;
 
 use crate::cluster::Cluster;
+use crate::kernel::Happening;
 use crate::observe::{Observer, Sight};
-use crate::plan::{Act, Plan, Return};
+use crate::plan::{Act, Expect, Plan, Return};
 use record::Recorder;
 pub use record::{Key, history_header};
 pub use report::{Report, Tally, Violation};
@@ -40,6 +41,8 @@ struct Run<'a> {
     observer: Option<&'a mut dyn Observer>,
     tally: Tally,
     wrong: Vec<Violation>,
+    /// The last events before the first violation, or before the restarts at the end.
+    last: Vec<Happening>,
     /// What the checker said, once it was asked.
     checked: Option<crate::check::Report>,
     begin: Mono,
@@ -58,6 +61,8 @@ struct Run<'a> {
     /// What is over when.
     ends: Vec<(Mono, faults::End)>,
     op_of_ask: BTreeMap<u64, usize>,
+    /// What the plan says of the answer to an operation.
+    expected: BTreeMap<usize, Expect>,
     numbers: u64,
     /// Requests as sent, by ask, for duplicates.
     requests: BTreeMap<u64, Sent>,
@@ -144,6 +149,7 @@ impl<'a> Run<'a> {
             observer,
             tally: Tally::new(),
             wrong: Vec::new(),
+            last: Vec::new(),
             checked: None,
             back: vec![None; nodes + 1],
             pending: BTreeMap::new(),
@@ -152,6 +158,7 @@ impl<'a> Run<'a> {
             rotten: BTreeSet::new(),
             ends: Vec::new(),
             op_of_ask: BTreeMap::new(),
+            expected: BTreeMap::new(),
             numbers: 0,
             requests: BTreeMap::new(),
             retries: BTreeMap::new(),
@@ -204,8 +211,16 @@ impl<'a> Run<'a> {
         *self.tally.entry(what).or_default() += 1;
     }
 
+    /// Keeps the last events, unless older ones were kept.
+    fn keep_last(&mut self) {
+        if self.last.is_empty() {
+            self.last = self.cluster.trace().last().copied().collect();
+        }
+    }
+
     fn complain(&mut self, key: Option<&Key>, what: String) {
         self.show(Sight::Wrong(&what));
+        self.keep_last();
         self.wrong.push(Violation { about: "the run", key: key.map(Key::to_string), what });
     }
 }

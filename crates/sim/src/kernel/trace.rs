@@ -28,10 +28,20 @@ pub struct Happening {
     pub detail: [u64; 2],
 }
 
-impl fmt::Display for Happening {
+impl Happening {
+    /// It in words, with its time counted from `begin`: as in the plan, if that is when the cluster was up.
+    pub fn since(self, begin: Mono) -> impl fmt::Display {
+        Told(self, begin)
+    }
+}
+
+struct Told(Happening, Mono);
+
+impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Happening { at, node, shard, what, detail: [a, b] } = self;
-        let (ms, ns) = (at.0 / 1_000_000, at.0 % 1_000_000);
+        let Told(Happening { at, node, shard, what, detail: [a, b] }, begin) = self;
+        let ns = at.0.saturating_sub(begin.0);
+        let (ms, ns) = (ns / 1_000_000, ns % 1_000_000);
         write!(f, "{ms:>8}.{ns:06} ms  n{node}/{shard}  {what:<16} {a:x} {b:x}")
     }
 }

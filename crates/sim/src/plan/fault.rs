@@ -269,6 +269,12 @@ impl Fault {
         }
     }
 
+    /// It as one line of TOML, as in a plan.
+    pub fn to_toml(&self) -> String {
+        let value = toml::Value::try_from(self).expect("numbers, words and tables");
+        value.to_string()
+    }
+
     /// Whether a replica may lose what was not on its disk, or stop taking writes.
     pub fn loses_memory(&self) -> bool {
         matches!(

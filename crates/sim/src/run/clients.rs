@@ -38,6 +38,7 @@ impl Run<'_> {
             self.retries.insert(op, by);
         }
         self.op_of_ask.insert(ask.id, op);
+        self.expected.extend(ask.expect.map(|expect| (op, expect)));
         self.requests.insert(ask.id, sent);
     }
 
@@ -91,6 +92,9 @@ impl Run<'_> {
     pub(super) fn hear(&mut self) {
         for heard in self.cluster.take_heard() {
             let Some(op) = self.recorder.hear(&heard) else { continue };
+            if self.expected.get(&op).is_some_and(|expect| !self.is_as(*expect, self.recorder.outcome(op))) {
+                self.keep_last(); // the plan's expectations are judged at the end, when this is long past
+            }
             let Op { key, retry_of, .. } = &self.recorder.ops()[op];
             let is_written = matches!(self.recorder.outcome(op), Some(Outcome::Written { .. }));
             let key = key.clone();

@@ -149,7 +149,7 @@ impl Run<'_> {
         }
     }
 
-    fn is_as(&self, expect: Expect, outcome: Option<&Outcome>) -> bool {
+    pub(super) fn is_as(&self, expect: Expect, outcome: Option<&Outcome>) -> bool {
         let Some(outcome) = outcome else { return false };
         match (expect, outcome) {
             (Expect::Written, Outcome::Written { .. })

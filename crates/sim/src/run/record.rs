@@ -328,7 +328,8 @@ pub(super) fn to_send_again(heard: &Heard) -> Option<(Version, Option<u64>)> {
 
 /// The header of the history that a run of `plan` writes down.
 pub fn history_header(plan: &Plan) -> Header {
-    let faults: Vec<String> = plan.faults().map(|(at_ms, fault)| format!("{at_ms} ms {fault:?}")).collect();
+    let faults: Vec<String> =
+        plan.faults().map(|(at_ms, fault)| format!("{at_ms} ms {}", fault.to_toml())).collect();
     Header {
         version: FORMAT_VERSION,
         made_by: "the simulator".to_owned(),

@@ -8,8 +8,13 @@ use std::time::Duration;
 use super::Run;
 use crate::check;
 use crate::kernel::Trace;
-use crate::plan::{Fault, Plan};
+use crate::plan::{Act, Fault, Plan};
 use quorate_transport::memory::NetworkStatistics;
+
+/// Plans of at most so many steps are shown whole.
+const STEPS_SHOWN: usize = 60;
+/// Of the last events, so many are shown.
+const LAST_SHOWN: usize = 20;
 
 /// How often everything happened, by name.
 pub type Tally = BTreeMap<&'static str, u64>;
@@ -95,14 +100,12 @@ pub(super) fn words_of(panic: &(dyn Any + Send)) -> String {
 
 fn describe(run: &Run<'_>) -> String {
     let seed = run.plan.seed;
-    let mut text = format!("seed {seed}: {} violations, of {:?}\n", run.wrong.len(), run.plan.cluster);
+    let mut text = format!("seed {seed}: {} violations\n", run.wrong.len());
     for Violation { about, key, what } in run.wrong.iter().take(8) {
         let key = key.as_deref().unwrap_or("the cluster");
         let _ = writeln!(text, "- {about}, {key}: {what}");
     }
-    for (at_ms, fault) in run.plan.faults().filter(|(_, fault)| !matches!(fault, Fault::Checkpoint { .. })) {
-        let _ = writeln!(text, "{at_ms:>10} ms {fault:?}");
-    }
+    tell_plan(&run.plan, &mut text);
     let history = run.recorder.history();
     let ruled = run.checked.as_ref().filter(|checked| checked.ruling() == check::Ruling::Violated);
     if let Some(checked) = ruled {
@@ -112,11 +115,30 @@ fn describe(run: &Run<'_>) -> String {
     {
         let _ = writeln!(text, "the history of {key}:\n{table}");
     }
-    let _ = writeln!(text, "the last events:");
-    for happening in run.cluster.trace().last().skip(44) {
-        let _ = writeln!(text, "{happening}");
+    let shown = run.last.len().saturating_sub(LAST_SHOWN);
+    let _ = writeln!(
+        text,
+        "the last events before the first violation was noticed, or before the restarts at the end:"
+    );
+    for happening in &run.last[shown..] {
+        let _ = writeln!(text, "{}", happening.since(run.begin));
     }
     text
+}
+
+/// The plan as a file that runs it again, if it is short; else its cluster and its faults.
+fn tell_plan(plan: &Plan, text: &mut String) {
+    if plan.steps.len() <= STEPS_SHOWN {
+        let _ = writeln!(text, "the plan:\n{}", plan.to_toml());
+        return;
+    }
+    let cluster = Plan { steps: Vec::new(), ..plan.clone() };
+    let _ = writeln!(text, "the plan, without its requests and checkpoints:\n{}", cluster.to_toml());
+    for (at_ms, fault) in plan.faults().filter(|(_, fault)| !matches!(fault, Fault::Checkpoint { .. })) {
+        let _ = writeln!(text, "{at_ms:>10} ms  {}", fault.to_toml());
+    }
+    let requests = plan.steps.iter().filter(|step| matches!(step.act, Act::Ask(_))).count();
+    let _ = writeln!(text, "{requests} requests; `kvctl sim shrink` makes a file of what matters");
 }
 
 fn operations(run: &Run<'_>) -> Tally {
@@ -125,4 +147,55 @@ fn operations(run: &Run<'_>) -> Tally {
         *tally.entry(outcome.kind()).or_default() += 1;
     }
     tally
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Plan, Shape};
+    use crate::run::run;
+
+    const WRONG: &str = r#"
+about = "a missing key is found"
+seed = 1
+run_ms = 400
+[[step]]
+at_ms = 10
+do = { fault = { kill = { node = 3, back = { after_ms = 50 } } } }
+[[step]]
+at_ms = 100
+do = { ask = { id = 1, by = 1, key = "k", level = "QUORUM", what = "get", expect = "written" } }
+"#;
+
+    /// The times of the last events that a text shows, milliseconds.
+    fn times(text: &str) -> Vec<f64> {
+        let lines = text.lines().skip_while(|line| !line.starts_with("the last events")).skip(1);
+        lines.filter_map(|line| line.split_once(" ms  n")?.0.trim().parse().ok()).collect()
+    }
+
+    #[test]
+    fn a_violation_shows_the_plan_as_a_file_and_the_events_around_it_at_the_plans_times() {
+        let plan = Plan::parse(WRONG).unwrap();
+        let text = run(&plan).text;
+        assert!(!text.contains("ClusterSpec"), "{text}");
+        let file = text.split_once("the plan:\n").unwrap().1;
+        let file = file.split_once("\nthe history of").map_or(file, |(file, _)| file);
+        assert_eq!(Plan::parse(file).unwrap(), plan);
+        let times = times(&text);
+        assert_eq!(times.len(), 20, "{text}");
+        assert!((100.0..102.0).contains(times.last().unwrap()), "{times:?}");
+    }
+
+    #[test]
+    fn of_a_long_plan_the_cluster_and_the_faults_are_shown_and_how_to_make_it_small() {
+        let mut plan = Plan::draw(3, Shape { run_ms: 3_000, ..Shape::default() });
+        plan.steps.extend(Plan::parse(WRONG).unwrap().steps);
+        plan.steps.sort_by_key(|step| step.at_ms);
+        plan.steps.retain_mut(|step| match &mut step.act {
+            super::Act::Ask(ask) if ask.expect.is_none() => ask.id != 1,
+            _ => true,
+        });
+        let text = run(&plan).text;
+        assert!(text.contains("        10 ms  { kill = { back = {"), "{text}");
+        assert!(text.contains("`kvctl sim shrink` makes a file of what matters"), "{text}");
+    }
 }
