@@ -43,7 +43,7 @@ fn a_seed_runs_twice_alike_and_its_history_is_what_check_judges() {
     assert_eq!(first, again);
 
     let lines: Vec<Value> = events.lines().map(json).collect();
-    assert_eq!((&lines[0]["sim"]["version"], &lines[0]["sim"]["seed"]), (&1.into(), &5.into()));
+    assert_eq!((&lines[0]["sim"]["version"], &lines[0]["sim"]["seed"]), (&2.into(), &5.into()));
     assert!(lines.last().unwrap()["end"]["violations"].as_array().unwrap().is_empty());
     let kinds: BTreeSet<&str> =
         lines.iter().flat_map(|line| line.as_object().unwrap().keys().map(String::as_str)).collect();

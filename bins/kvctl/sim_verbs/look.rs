@@ -161,7 +161,8 @@ impl Narrator<'_> {
             Sight::Met(wanted) => self.line(at_ns, &format!("now: {wanted}")),
             Sight::Wrong(what) => self.line(at_ns, &format!("WRONG: {what}")),
             Sight::Event(event) => self.event(event),
-            Sight::Message(_) | Sight::Happening(_) => {}
+            Sight::Peace => self.line(at_ns, "peace: nothing fails any more"),
+            Sight::Ways { .. } | Sight::Message(_) | Sight::Happening(_) => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::run::Report;
 
 /// The version of the format.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Writes what it sees; the first error stops it, and is told at the end.
 pub struct EventWriter<W> {
@@ -70,6 +70,8 @@ impl<W: Write> Observer for EventWriter<W> {
                 json!({ "at_ns": at_ns, "fault": { "name": fault.name(), "plan": fault } })
             }
             Sight::Over(name, nodes) => json!({ "at_ns": at_ns, "over": { "name": name, "nodes": nodes } }),
+            Sight::Ways { ways, cut } => json!({ "at_ns": at_ns, "ways": { "cut": cut, "ways": ways } }),
+            Sight::Peace => json!({ "at_ns": at_ns, "peace": true }),
             Sight::Event(event) => json!(event),
             Sight::Message(Passing { from, to, kind, bytes, arrived, .. }) => {
                 json!({ "at_ns": at_ns, "message": {
@@ -83,5 +85,70 @@ impl<W: Write> Observer for EventWriter<W> {
             Sight::Happening(_) => return,
         };
         self.line(&value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::run_observed;
+
+    /// The lines of a run with these faults, that say something of faults: their one field beside the time.
+    fn told(faults: &str) -> Vec<String> {
+        let plan = Plan::parse(&format!("seed = 1\nrun_ms = 1000\n{faults}")).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = EventWriter::new(&mut bytes, &plan);
+        let report = run_observed(&plan, &mut writer);
+        assert!(report.is_well(), "{}", report.text);
+        writer.finish(&report).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of_faults = lines.filter_map(|line| {
+            let ms = line.get("at_ns")?.as_u64()? / 1_000_000;
+            let fields = line.as_object()?;
+            let (name, value) =
+                fields.iter().find(|(name, _)| ["over", "ways", "peace"].contains(&name.as_str()))?;
+            Some(format!("{ms} {name} {value}"))
+        });
+        of_faults.collect()
+    }
+
+    #[test]
+    fn whatever_lasts_has_an_end_and_peace_a_beginning() {
+        let faults = [
+            "{ cut = { ways = { one_way = { from = 1, to = 2 } }, ms = 100 } }",
+            "{ clog = { from = 2, to = 3, ms = 200 } }",
+            "{ full = { node = 1, room_bytes = 10000000, ms = 300 } }",
+            "{ stall = { node = 2, ms = 400 } }",
+            "{ short_writes = { node = 3, one_in = 9, ms = 500 } }",
+            "{ pause = { node = 4, ms = 600 } }",
+            "{ clog = { from = 1, to = 4, ms = 60000 } }",
+        ];
+        let steps =
+            faults.map(|fault| format!("[[step]]\nat_ms = 10\ndo = {{ fault = {fault} }}\n")).concat();
+        assert_eq!(
+            told(&steps),
+            [
+                r#"10 ways {"cut":true,"ways":[[1,2]]}"#,
+                r#"110 ways {"cut":false,"ways":[[1,2]]}"#,
+                r#"110 over {"name":"cut one way","nodes":[1,2]}"#,
+                r#"210 over {"name":"clogged","nodes":[2,3]}"#,
+                r#"310 over {"name":"disk full","nodes":[1]}"#,
+                r#"410 over {"name":"disk stalled","nodes":[2]}"#,
+                r#"510 over {"name":"short writes","nodes":[3]}"#,
+                r#"610 over {"name":"paused","nodes":[4]}"#,
+                "1000 peace true",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cut_that_flaps_says_each_time_which_ways_are_cut_and_which_healed() {
+        let flap = "{ cut = { ways = { one_way = { from = 1, to = 2 } }, ms = 250, flap_ms = 100 } }";
+        let (cut, healed) = (r#"ways {"cut":true,"ways":[[1,2]]}"#, r#"ways {"cut":false,"ways":[[1,2]]}"#);
+        let lines = told(&format!("[[step]]\nat_ms = 0\ndo = {{ fault = {flap} }}\n"));
+        let over = r#"over {"name":"flapping cut","nodes":[1,2]}"#;
+        let all = [(0, cut), (100, healed), (200, cut), (300, healed), (300, over), (1000, "peace true")];
+        assert_eq!(lines, all.map(|(ms, what)| format!("{ms} {what}")));
     }
 }

@@ -21,6 +21,15 @@ pub enum Sight<'a> {
     Fault(&'a Fault),
     /// A fault of this name, of these nodes, is over.
     Over(&'static str, &'a [usize]),
+    /// Directed ways are cut, or healed once as often as they were cut.
+    Ways {
+        /// Which, from one node to another.
+        ways: &'a [(usize, usize)],
+        /// They are cut.
+        cut: bool,
+    },
+    /// Nothing fails from here on, and every fault that lasted is over.
+    Peace,
     /// What the checker will see: requests, answers, nodes, copies.
     Event(&'a history::Event),
     /// A message between two nodes.

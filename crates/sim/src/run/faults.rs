@@ -24,9 +24,10 @@ pub(super) struct Died {
 pub(super) enum End {
     /// Of a pause, in this life of the node.
     Pause(usize, u64),
-    Cuts(Vec<(usize, usize)>),
+    Cuts(&'static str, Vec<(usize, usize)>),
     /// Ways that are cut and healed by turns: whether they are cut now, the rhythm, and the end of it all.
     Flap {
+        name: &'static str,
         ways: Vec<(usize, usize)>,
         cut: bool,
         every: Duration,
@@ -35,6 +36,8 @@ pub(super) enum End {
     Clog(usize, usize),
     ShortWrites(usize),
     Full(usize),
+    /// Of a stall, which ends by itself.
+    Stall(usize),
 }
 
 impl Run<'_> {
@@ -87,12 +90,14 @@ impl Run<'_> {
                 for (a, b) in &ways {
                     self.cluster.cut(*a, *b);
                 }
+                self.show(Sight::Ways { ways: &ways, cut: true });
+                let name = fault.name();
                 match flap_ms {
-                    0 => self.ends.push((until, End::Cuts(ways))),
+                    0 => self.ends.push((until, End::Cuts(name, ways))),
                     every => {
                         let every = Duration::from_millis(*every);
                         let next = self.cluster.now().mono + every;
-                        self.ends.push((next, End::Flap { ways, cut: true, every, until }));
+                        self.ends.push((next, End::Flap { name, ways, cut: true, every, until }));
                     }
                 }
             }
@@ -132,7 +137,10 @@ impl Run<'_> {
                 self.cluster.set_room(*node, Some(*room_bytes));
                 self.ends.push((self.after(*ms), End::Full(*node)));
             }
-            Fault::Stall { node, ms } => self.cluster.stall_disk(*node, Duration::from_millis(*ms)),
+            Fault::Stall { node, ms } => {
+                self.cluster.stall_disk(*node, Duration::from_millis(*ms));
+                self.ends.push((self.after(*ms), End::Stall(*node)));
+            }
             _ => {}
         }
     }
@@ -247,13 +255,14 @@ impl Run<'_> {
                     self.show(Sight::Over("paused", &[k]));
                 }
             }
-            End::Cuts(ways) => {
+            End::Cuts(name, ways) => {
                 for (a, b) in &ways {
                     self.cluster.heal(*a, *b);
                 }
-                self.show(Sight::Over("cut", &[]));
+                self.show(Sight::Ways { ways: &ways, cut: false });
+                self.show(Sight::Over(name, &ends_of(&ways)));
             }
-            End::Flap { ways, cut, every, until } => {
+            End::Flap { name, ways, cut, every, until } => {
                 let (now, over) = (self.cluster.now().mono, self.peace || self.cluster.now().mono >= until);
                 let change = |(a, b): &(usize, usize)| match (cut, over) {
                     (true, _) => self.cluster.heal(*a, *b),
@@ -261,13 +270,28 @@ impl Run<'_> {
                     (false, true) => {}
                 };
                 ways.iter().for_each(change);
-                if !over {
-                    self.ends.push((now + every, End::Flap { ways, cut: !cut, every, until }));
+                if cut || !over {
+                    self.show(Sight::Ways { ways: &ways, cut: !cut });
+                }
+                if over {
+                    self.show(Sight::Over(name, &ends_of(&ways)));
+                } else {
+                    self.ends.push((now + every, End::Flap { name, ways, cut: !cut, every, until }));
                 }
             }
-            End::Clog(from, to) => self.cluster.unclog(from, to),
-            End::ShortWrites(k) => self.cluster.short_writes(k, 0),
-            End::Full(k) => self.cluster.set_room(k, None),
+            End::Clog(from, to) => {
+                self.cluster.unclog(from, to);
+                self.show(Sight::Over("clogged", &[from, to]));
+            }
+            End::ShortWrites(k) => {
+                self.cluster.short_writes(k, 0);
+                self.show(Sight::Over("short writes", &[k]));
+            }
+            End::Full(k) => {
+                self.cluster.set_room(k, None);
+                self.show(Sight::Over("disk full", &[k]));
+            }
+            End::Stall(k) => self.show(Sight::Over("disk stalled", &[k])),
         }
     }
 
@@ -388,6 +412,12 @@ impl Run<'_> {
     fn died(&mut self, k: usize, back: Return) {
         self.back[k] = Some((self.after(back.after_ms), back));
     }
+}
+
+/// The nodes at the ends of these ways.
+fn ends_of(ways: &[(usize, usize)]) -> Vec<usize> {
+    let ends: std::collections::BTreeSet<usize> = ways.iter().flat_map(|(a, b)| [*a, *b]).collect();
+    ends.into_iter().collect()
 }
 
 /// The node that must run for the fault to mean anything.

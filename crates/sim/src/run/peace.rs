@@ -12,6 +12,7 @@ use super::record::{Intent, Key, Op};
 use super::{Run, faults::End};
 use crate::clocks::ClockError;
 use crate::cluster::Repair;
+use crate::observe::Sight;
 
 /// Longest virtual time that hints may take after the last fault: a swarm's smallest limits take three hints of a page,
 /// and four pages a second.
@@ -21,6 +22,7 @@ impl Run<'_> {
     /// No fault any more: everything is healed and comes back, and all hints are delivered.
     pub(super) fn make_peace(&mut self) {
         self.peace = true;
+        self.show(Sight::Peace);
         self.cluster.set_weather(LinkFaults::default());
         for (_, end) in std::mem::take(&mut self.ends) {
             if matches!(end, End::Pause(..)) {
