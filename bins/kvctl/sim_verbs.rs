@@ -307,7 +307,7 @@ fn shrink_one(args: &SimShrink, screen: &mut Screen<'_>) -> io::Result<Exit> {
     };
     let first = run_plan(&plan);
     let Some(about) = first.violations.first().map(|violation| violation.about) else {
-        into.iter().for_each(|(path, _)| drop(std::fs::remove_file(path)));
+        drop(into.map(|(path, _)| std::fs::remove_file(path)));
         let nothing = Refusal::new(format!("{} breaks no promise: there is nothing to shrink", args.what))
             .state("it was run once, and nothing is written")
             .try_this("a seed that `kvctl sim run --seeds COUNT` prints as VIOLATED");

@@ -108,12 +108,10 @@ impl Wanted {
     /// The name that nothing has, with those that are like it.
     pub(super) fn unknown_name(&self) -> Option<String> {
         match self {
-            Wanted::Counter { name, .. } => unknown("counter", name, counter_names().collect()),
-            Wanted::Happened { name, .. } => unknown(
-                "thing that happens",
-                name,
-                Fault::NAMES.iter().chain(CAME_OF_FAULTS).copied().collect(),
-            ),
+            Wanted::Counter { name, .. } => unknown("counter", name, &counter_names().collect::<Vec<_>>()),
+            Wanted::Happened { name, .. } => {
+                unknown("thing that happens", name, &[Fault::NAMES, CAME_OF_FAULTS].concat())
+            }
             _ => None,
         }
     }
@@ -133,7 +131,7 @@ const CAME_OF_FAULTS: &[&str] = &[
     "torn tail cut",
 ];
 
-fn unknown(kind: &str, name: &str, known: Vec<&'static str>) -> Option<String> {
+fn unknown(kind: &str, name: &str, known: &[&str]) -> Option<String> {
     /// Below this, names have nothing to do with each other.
     const ALIKE: f64 = 0.8;
     if known.contains(&name) {

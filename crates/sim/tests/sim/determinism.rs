@@ -62,15 +62,24 @@ fn prints_its_hashes_if_it_is_told_a_seed() {
     }
 }
 
+/// How many processes [`a_run_in_another_process_is_the_same`] starts, unless `PROCESSES` says another number.
+const PROCESSES: u64 = 12;
+/// Their seeds.
+const SEEDS: std::ops::Range<u64> = 5..9;
+
 #[test]
 fn a_run_in_another_process_is_the_same() {
-    for seed in 5..9 {
+    let asked = std::env::var("PROCESSES").map(|number| number.parse().expect("PROCESSES is a number"));
+    let processes: u64 = asked.unwrap_or(PROCESSES);
+    let here: Vec<(u64, String)> = SEEDS.map(|seed| (seed, hashes(seed))).collect();
+    for process in 0..processes {
+        let (seed, hashes) = &here[process as usize % here.len()];
         let output = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "determinism::prints_its_hashes_if_it_is_told_a_seed", "--nocapture"])
             .env("HASHES_OF_SEED", seed.to_string())
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains(&format!("hashes {}", hashes(seed))), "{text}");
+        assert!(text.contains(&format!("hashes {hashes}")), "process {process}, seed {seed}: {text}");
     }
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod chaos;
+#[cfg(feature = "mutants")]
+mod convicted;
 mod determinism;
 mod linearizable;
 mod points;
