@@ -164,6 +164,7 @@ impl Error {
      `verify` of the log shows what is readable",
     path = path.display()
 )]
+#[non_exhaustive]
 pub struct Corruption {
     /// The damaged file.
     pub path: PathBuf,

@@ -38,6 +38,7 @@ pub use pins::PinStats;
 
 /// How far the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Marks {
     /// The last record taken.
     pub staged: Lsn,
@@ -143,6 +144,7 @@ pub struct Machine {
 }
 
 /// A log just opened, without a shell.
+#[non_exhaustive]
 pub struct Opened {
     /// To go on with.
     pub machine: Machine,
