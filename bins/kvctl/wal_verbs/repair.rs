@@ -112,11 +112,11 @@ fn copy(found: &mut Salvage, into: &Path, mut count: impl FnMut(&Salvaged<'_>)) 
         StdIo::shared(),
     )?;
     while let Some(item) = found.next_item() {
-        if let Salvaged::Record(record) = &item {
-            if let Err(Error::Full { .. }) = wal.stage(record.kind, &[record.payload]) {
-                wal.commit_to(wal.last_lsn())?;
-                wal.stage(record.kind, &[record.payload])?;
-            }
+        if let Salvaged::Record(record) = &item
+            && let Err(Error::Full { .. }) = wal.stage(record.kind, &[record.payload])
+        {
+            wal.commit_to(wal.last_lsn())?;
+            wal.stage(record.kind, &[record.payload])?;
         }
         count(&item);
     }

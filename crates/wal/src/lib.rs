@@ -34,6 +34,14 @@
 //!   await, and drive nobody. [`Wal::retain`] keeps what a reader has yet to read.
 //! - [`Machine`]: no threads and no waiting at all; you carry out batches and chores. For simulators.
 //!
+//! # Features
+//! None is on unless you ask for it.
+//! - `metrics`: `MetricsHooks`, and `tracing`: `TracingHooks`, tell what the log does; both, and your own [`Hooks`], go
+//!   together as pairs. [`Wal::stats`] counts without any.
+//! - `mmap`: sealed segments are replayed through memory maps. The only unsafe code of the crate.
+//! - `typed`: values of Rust types instead of bytes, with `serde` and `postcard`.
+//! - `mutants`, `shuttle`: for this crate's own tests, never for use.
+//!
 //! # Damage
 //! Opening is strict: it refuses, and says where and why. What then is left, without a backup or replicas, is in
 //! [`repair`]: read what is intact, or end the log where *you* say. Nothing of it ever happens by itself.
@@ -130,6 +138,10 @@ pub use batch::Batch;
 pub use chore::{Chore, ChoreDone};
 pub use error::{Corruption, CorruptionProof, Error, Foreign, MissingProof};
 pub use frame::{FrameHeader, FrameKind, Record};
+#[cfg(feature = "metrics")]
+pub use hooks::MetricsHooks;
+#[cfg(feature = "tracing")]
+pub use hooks::TracingHooks;
 pub use hooks::{BatchReport, Hooks, RecoveryReport};
 pub use io::{Io, IoFile, StdIo};
 pub use lsn::{LogId, Lsn};

@@ -13,6 +13,8 @@ mod inspection;
 #[cfg(feature = "mmap")]
 mod mapped;
 mod matrix;
+#[cfg(feature = "metrics")]
+mod measured;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod oracle;
@@ -29,6 +31,8 @@ mod strange_bytes;
 mod tailing;
 mod tally;
 mod timers;
+#[cfg(feature = "tracing")]
+mod traced;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;
