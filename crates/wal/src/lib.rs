@@ -30,6 +30,8 @@
 //! - [`Wal::stage`], [`Wal::try_lead`], [`Wal::on_durable`]: for event loops. Stage everything that is ready, sync in
 //!   your own thread if nobody else does, be told otherwise. Above some [`Wal::recent_sync`] a thread hop is cheaper
 //!   than a stalled loop: then [`Wal::request_sync`].
+//! - A log that cannot keep up answers [`Error::Full`] instead of taking more than
+//!   [`Options::staged_bytes_max`]: wait for what it has, by any of these ways, then go on.
 //! - [`Wal::tail`] reads on through what becomes durable, [`Wal::subscribe`] only says how far that is; both wait, block or
 //!   await, and drive nobody. [`Wal::retain`] keeps what a reader has yet to read.
 //! - [`Machine`]: no threads and no waiting at all; you carry out batches and chores. For simulators.
@@ -97,9 +99,12 @@
 //! logs (what silent truncation costs).
 
 #![cfg_attr(not(feature = "mmap"), forbid(unsafe_code))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
 
 mod batch;
 mod chore;
+mod debug;
 mod error;
 /// What this crate's README shows, compiled and run.
 #[cfg(doctest)]

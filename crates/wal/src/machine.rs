@@ -59,6 +59,7 @@ impl Marks {
 }
 
 /// What there is to do for the disk.
+#[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one per write to the disk: not worth an allocation")]
 pub enum Take {
     /// This.

@@ -25,6 +25,7 @@ mod repairing;
 mod retention;
 mod rotation;
 mod rotten;
+mod shown;
 mod stepped;
 mod stopping;
 mod strange_bytes;
