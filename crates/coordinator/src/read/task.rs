@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{
-    KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, Record, Refusal, Token, Version, crash_point, rarely,
+    KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, Record, Refusal, Token, Version, crash_point,
+    rarely,
 };
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 

@@ -157,10 +157,7 @@ fn a_batch_is_acknowledged_when_it_is_durable_and_applied_and_not_before() {
     let token = bench.ring.token(&write.key);
     assert_eq!(bench.shard.store().read(keyspace(), token, &write.key).ready(), Some(None));
     assert_eq!(ranges(&bench.sync()), [BatchRange { first: 1, last: 1 }]);
-    assert_eq!(
-        bench.shard.store().read(keyspace(), token, &write.key).ready(),
-        Some(Some(write.record()))
-    );
+    assert_eq!(bench.shard.store().read(keyspace(), token, &write.key).ready(), Some(Some(write.record())));
 }
 
 #[test]

@@ -143,7 +143,13 @@ impl Connection {
 
     pub(super) fn kv_explain(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let (key, terms) = (args.bytes(1), self.terms());
-        self.begin(Shape::Explain, key, terms, |key| RequestBody::Explain { keyspace: terms.keyspace, key }, effects);
+        self.begin(
+            Shape::Explain,
+            key,
+            terms,
+            |key| RequestBody::Explain { keyspace: terms.keyspace, key },
+            effects,
+        );
     }
 
     pub(super) fn wait(&mut self, args: &Args<'_>, effects: &mut Effects) {

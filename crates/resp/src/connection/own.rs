@@ -70,7 +70,13 @@ impl Connection {
         let (key, mut terms) = (args.bytes(1), self.terms());
         terms.write = options.level.or(terms.write);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };
-        self.begin(shape, key, terms, |key| terms.put(key, args.bytes(2), options.expiry.unwrap_or_default()), effects);
+        self.begin(
+            shape,
+            key,
+            terms,
+            |key| terms.put(key, args.bytes(2), options.expiry.unwrap_or_default()),
+            effects,
+        );
     }
 
     pub(super) fn kv_del(&mut self, args: &Args<'_>, effects: &mut Effects) {

@@ -41,7 +41,6 @@ struct Replies<'a> {
 }
 
 impl Replies<'_> {
-
     /// What later commands may ask for.
     fn remember(&mut self, work: &Work, counts: &mut Counts) {
         match work {
