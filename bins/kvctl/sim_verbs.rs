@@ -180,7 +180,7 @@ impl Done {
         self.hash = report.trace.hash();
         if !report.is_well() {
             self.reports.push(report);
-            self.reports.sort_by_key(|report| report.seed);
+            self.reports.sort_by_key(|report| (std::cmp::Reverse(report.ending()), report.seed));
             self.reports.truncate(TOLD_MAX);
         }
     }
@@ -201,7 +201,8 @@ fn gather(
         if took >= next {
             next = took + Duration::from_secs(1);
             let (runs, seconds) = (finished.load(Ordering::Relaxed), took.as_secs_f64());
-            let bad: usize = done.sweeps.iter().map(|(_, sweep)| sweep.bad.len()).sum();
+            let bad: usize =
+                done.sweeps.iter().map(|(_, sweep)| sweep.bad.len() + sweep.undecided.len()).sum();
             writeln!(
                 screen.err,
                 "{runs} of {total} runs, {:.1}/s, {:.1} simulated hours, {:.0} simulated s/s, {bad} ended badly",
@@ -261,7 +262,7 @@ fn shrink_one(args: &SimShrink, screen: &mut Screen<'_>) -> io::Result<Exit> {
     };
     let first = run_plan(&plan);
     let Some(about) = first.violations.first().map(|violation| violation.about) else {
-        return screen.show(&refused(&format!("{} ends well: there is nothing to shrink", args.what)));
+        return screen.show(&refused(&format!("{} breaks no promise: there is nothing to shrink", args.what)));
     };
     // It must stay the same kind of fault, or it would become another one on the way.
     let same = |plan: &Plan| run_plan(plan).violations.iter().any(|violation| violation.about == about);

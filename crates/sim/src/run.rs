@@ -30,7 +30,7 @@ use crate::observe::{Observer, Sight};
 use crate::plan::{Act, Plan, Return};
 use record::Recorder;
 pub use record::{Key, history_header};
-pub use report::{Report, Tally, Violation};
+pub use report::{Ending, Report, Tally, Violation};
 
 /// A run under way.
 struct Run<'a> {

@@ -39,6 +39,7 @@ fn whatever_fails_nothing_acknowledged_is_lost_and_every_promise_of_the_levels_h
         eprintln!("{sweep:#?}");
     }
     assert!(sweep.bad.is_empty(), "{} of {count} seeds: {:?}", sweep.bad.len(), sweep.bad);
+    assert!(sweep.undecided.is_empty(), "undecided: {:?}", sweep.undecided);
     if one.is_none() && count >= SEEDS {
         let missing: BTreeSet<_> = must_happen().filter(|name| sweep.count(name) == 0).collect();
         assert!(missing.is_empty(), "never happened: {missing:?}");
