@@ -3,6 +3,7 @@
 //! Invariants: nothing in a plan depends on what the run does; a step that is taken out changes no other step; a plan
 //! in a file is all that is needed to run it again.
 
+mod disks;
 mod draw;
 mod expect;
 mod fault;

@@ -5,6 +5,7 @@
 
 mod again;
 mod clients;
+mod disks;
 mod expect;
 mod faults;
 mod idle;
@@ -53,8 +54,10 @@ struct Run<'a> {
     died: Vec<Option<faults::Died>>,
     /// Disks as they were once.
     images: BTreeMap<usize, crate::cluster::DiskImage>,
-    /// Replicas that are down and whose disk is rotten.
-    rotten: BTreeSet<usize>,
+    /// Disks that are rotten, or on which a write landed elsewhere.
+    rotten: BTreeMap<usize, disks::Rot>,
+    /// What was seen of each disk so far.
+    seen: Vec<disks::Seen>,
     /// What is over when.
     ends: Vec<(Mono, faults::End)>,
     op_of_ask: BTreeMap<u64, usize>,
@@ -149,7 +152,8 @@ impl<'a> Run<'a> {
             pending: BTreeMap::new(),
             died: vec![None; nodes + 1],
             images: BTreeMap::new(),
-            rotten: BTreeSet::new(),
+            rotten: BTreeMap::new(),
+            seen: vec![disks::Seen::default(); nodes + 1],
             ends: Vec::new(),
             op_of_ask: BTreeMap::new(),
             numbers: 0,

@@ -47,15 +47,17 @@ impl Accounts {
 }
 
 impl Cluster {
-    /// The hints of the life of replica `k`, which runs, up to now; `None`: a hint log failed, or its power is going, and
-    /// what it holds nobody knows.
+    /// The hints of the life of replica `k`, which runs, up to now; `None`: a hint log failed, or its power is going, or its
+    /// disk showed or put something wrong, and what it holds nobody knows.
     pub fn hint_ledger(&self, k: usize, at_ns: u64) -> Option<HintLedger> {
         let running = self.running(k);
         let Accounts { hints_found: found, hints_taken: taken, hint_log_failed, .. } = running.accounts;
         let counters = self.counters(k);
         let count = |name| counters.get(name).copied().unwrap_or(0);
         let (left, durable) = kept(&running.hints);
-        let is_known = !hint_log_failed && !self.replicas[k - 1].disk.is_dark();
+        let disk = &self.replicas[k - 1].disk;
+        let is_true = disk.fired().reads_stale == 0 && disk.fired().writes_misdirected == 0;
+        let is_known = !hint_log_failed && !disk.is_dark() && is_true;
         is_known.then(|| HintLedger {
             at_ns,
             node: node_id(k),

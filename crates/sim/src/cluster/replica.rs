@@ -35,6 +35,8 @@ pub(super) struct SimReplica {
     pub disk: SimIo,
     /// No sync ends before this.
     pub stalled_until: Mono,
+    /// Up to where its log was durable when it last stopped.
+    pub durable_at_stop: Lsn,
     pub points: Points,
     /// What the last start found.
     pub report: Option<RecoveryReport>,
@@ -102,6 +104,7 @@ impl SimReplica {
             wall: WallClock::default(),
             disk: SimIo::new(streams.number("disk", &[k as u64])),
             stalled_until: Mono(0),
+            durable_at_stop: Lsn::ZERO,
             points: Points::new(k, streams, spec),
             report: None,
             paused: false,
@@ -326,7 +329,9 @@ impl Cluster {
         let replica = self.replica(k);
         // The disk first: what is torn down with the process reaches it no more.
         how(&replica.disk);
-        replica.running = None;
+        if let Some(running) = replica.running.take() {
+            replica.durable_at_stop = running.wal.durable_lsn();
+        }
         replica.paused = false;
         replica.inboxes.clear();
         self.reset_links(k);

@@ -32,6 +32,7 @@ impl Run<'_> {
         self.recorder.note(self.cluster.now().mono, |at_ns| Event::Drained { at_ns });
         self.recorder.balance(&self.cluster);
         self.count_the_living();
+        self.count_disk_faults();
         self.restart_all();
         self.count_points();
         self.show_what_happened();
