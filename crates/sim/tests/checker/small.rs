@@ -2,8 +2,8 @@
 
 use quorate_sim::check::{Invariant, Report, Ruling, Sweep, check};
 use quorate_sim::history::{
-    BucketSeen, Event, Fired, Header, HintLedger, History, Limits, Moment, NetworkCounts, NodeEvent,
-    QueueDepth, RequestCounts, StateSeen, What, read,
+    Ask, BucketSeen, Event, Fired, Header, HintLedger, History, Invoke, Limits, Moment, NetworkCounts,
+    NodeEvent, QueueDepth, RequestCounts, StateSeen, What, read,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -159,6 +159,27 @@ fn hints_that_a_restart_forgot_are_found_unless_the_disk_was_lost() {
         wiped.insert(1, Event::Node(NodeEvent { at_ns: 5, node: node(0), what: What::Wipe }));
         assert_eq!(ruling(Invariant::Hints, &wiped), Ruling::Holds);
     }
+}
+
+#[test]
+fn a_request_without_an_answer_is_found_though_its_node_stops_right_behind_the_drain() {
+    let key = quorate_types::Key::new(&b"k"[..]).unwrap();
+    let asked = Event::Invoke(Invoke {
+        at_ns: 1,
+        id: 1,
+        client: 1,
+        session: None,
+        keyspace: None,
+        level: quorate_types::Level::One,
+        coordinator: Some(node(0)),
+        retry_of: None,
+        ask: Ask::Get { key },
+    });
+    let happens = |at_ns, what| Event::Node(NodeEvent { at_ns, node: node(0), what });
+    let drained = Event::Drained { at_ns: 5 };
+    let stopped = [asked.clone(), drained.clone(), happens(5, What::Stop)];
+    assert_eq!(ruling(Invariant::Replies, &stopped), Ruling::Violated);
+    assert_eq!(ruling(Invariant::Replies, &[asked, happens(3, What::Crash), drained]), Ruling::Holds);
 }
 
 #[test]
