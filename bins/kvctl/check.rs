@@ -64,7 +64,13 @@ fn told(file: &Path, history: &History, report: &Report) -> Answer {
     if let (Some(fields), Some(more)) = (fields.as_object_mut(), report.fields(history).as_object()) {
         fields.extend(more.clone());
     }
-    Answer::new(exit, format!("{}\n{verdict}\n", report.text(history)), fields)
+    let weakness = match report.weakness() {
+        // What was broken needs no doubt.
+        _ if exit == Exit::Violated => String::new(),
+        weak if weak.is_empty() => weak,
+        weak => format!("; {weak}"),
+    };
+    Answer::new(exit, format!("{}\n{verdict}{weakness}\n", report.text(history)), fields)
 }
 
 fn refused(file: &Path, error: &HistoryError) -> Answer {

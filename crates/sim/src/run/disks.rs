@@ -19,6 +19,19 @@ pub(super) enum Rot {
     Hidden,
 }
 
+/// Why a replica did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The power went.
+    ByDarkness,
+    /// Its disk fails, and may not the next time.
+    ForNow,
+    /// What is on its disk is not what it wrote there.
+    ForGood,
+    /// Nothing is wrong with its disk.
+    Wrongly,
+}
+
 /// What was seen of a disk so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
@@ -145,6 +158,17 @@ impl Run<'_> {
     /// Whether whoever starts node `k` may find rot, and refuse.
     pub(super) fn shows_rot(&self, k: usize) -> bool {
         self.rotten.get(&k) == Some(&Rot::Shows)
+    }
+
+    /// Why node `k`, which has power, did not start. In peace no disk fails any more, and what one that showed the past
+    /// made a recovery write stays.
+    pub(super) fn refused(&self, k: usize) -> Refused {
+        match (self.shows_rot(k), self.peace) {
+            (true, _) => Refused::ForGood,
+            (false, true) if self.is_untrue(k) => Refused::ForGood,
+            (false, false) if self.may_fail_to_start(k) => Refused::ForNow,
+            (false, _) => Refused::Wrongly,
+        }
     }
 
     /// Whether the disk of node `k` ever showed something else than what was written to it: its hints can't be counted.

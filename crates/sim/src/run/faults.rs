@@ -6,6 +6,7 @@ use quorate_types::Mono;
 use quorate_wal::TailState;
 
 use super::Run;
+use super::disks::Refused;
 use crate::history::What;
 use crate::observe::Sight;
 use crate::plan::{Fault, Return};
@@ -262,15 +263,16 @@ impl Run<'_> {
                 if dark {
                     self.power_went(k);
                 }
-                if !dark && self.shows_rot(k) {
+                let refused = if dark { Refused::ByDarkness } else { self.refused(k) };
+                if refused == Refused::Wrongly {
+                    self.complain(None, format!("n{k} does not start again: {error}"));
+                }
+                if matches!(refused, Refused::Wrongly | Refused::ForGood) {
                     self.count("rot refused, disk wiped");
                     self.wipe(k);
                     self.back[k] =
                         Some((now + Duration::from_millis(100), Return { dark_after: None, ..back }));
                     return;
-                }
-                if !dark && !self.may_fail_to_start(k) {
-                    self.complain(None, format!("n{k} does not start again: {error}"));
                 }
                 let again = Return { dark_after: None, ..back };
                 self.back[k] = Some((now + Duration::from_millis(100), again));

@@ -206,7 +206,7 @@ impl Disk {
         let count = (last.offset + last.bytes.len() as u64).div_ceil(SECTOR_BYTES) - from;
         let elsewhere = self.names.values().filter_map(|other| {
             let sectors = self.inodes.get(other)?.shown.len() as u64 / SECTOR_BYTES;
-            (sectors >= count).then_some((*other, sectors + 1 - count))
+            (sectors >= count).then(|| (*other, sectors + 1 - count))
         });
         let places: Vec<(u64, u64)> = elsewhere
             .flat_map(|(other, starts)| (0..starts).map(move |start| (other, start)))
