@@ -26,6 +26,11 @@ pub fn of(done: &Done, name: Option<&str>, again: Option<String>) -> Answer {
     if let Some(hash) = &hash {
         let _ = writeln!(text, "trace: {hash}: the same for this plan wherever it is run with this version");
     }
+    // Of one run, or of a scenario, nobody expects everything.
+    let never: Vec<&str> = if all.runs > 1 && name.is_none() { all.never_fired().collect() } else { Vec::new() };
+    if !never.is_empty() {
+        let _ = writeln!(text, "never:       {}: more seeds, or longer runs, may show it", never.join(", "));
+    }
     if done.sweeps.len() > 1 {
         tell_variants(&done.sweeps, &mut text);
     }
@@ -137,6 +142,6 @@ fn fields(done: &Done, (all, hash): (&Sweep, Option<String>), name: Option<&str>
         "undecided": undecided,
         "trace_hash": hash, "simulated_s": all.simulated.as_secs_f64(), "events": all.events, "took_s": done.took.as_secs_f64(),
         "faults": all.faults, "operations": all.operations, "network": all.network, "judged": all.judged,
-        "happened": all.sometimes, "reads": reads,
+        "never_fired": all.never_fired().collect::<Vec<_>>(), "happened": all.sometimes, "reads": reads,
     })
 }

@@ -8,6 +8,7 @@ mod draw;
 mod expect;
 mod fault;
 mod load;
+mod looks;
 mod points;
 mod traps;
 
@@ -160,6 +161,14 @@ pub enum What {
     Delete,
     /// Read it.
     Get,
+    /// Read a page of what its partition holds, from the beginning.
+    Page {
+        /// Most entries.
+        #[serde(default = "a_few")]
+        limit: u32,
+    },
+    /// Ask what each replica holds of it.
+    Explain,
 }
 
 /// Why a plan can't be run.
@@ -271,6 +280,10 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn a_few() -> u32 {
+    8
 }
 
 fn two_seconds() -> u32 {

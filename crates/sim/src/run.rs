@@ -66,6 +66,8 @@ struct Run<'a> {
     requests: BTreeMap<u64, Sent>,
     /// Through whom an operation is tried again.
     retries: BTreeMap<usize, usize>,
+    /// The keys that explanations were asked for, by session and number.
+    explains: BTreeMap<(u64, u64), Key>,
     /// Operations of coordinators whose log had failed.
     mute: BTreeSet<usize>,
     /// What the keys of the plan are really called.
@@ -159,6 +161,7 @@ impl<'a> Run<'a> {
             numbers: 0,
             requests: BTreeMap::new(),
             retries: BTreeMap::new(),
+            explains: BTreeMap::new(),
             mute: BTreeSet::new(),
             plan,
         }

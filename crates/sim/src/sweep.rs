@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::plan::Fault;
 use crate::run::{Ending, Report};
+use crate::sometimes;
 
 /// What many runs came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +86,11 @@ impl Sweep {
     pub fn count(&self, name: &str) -> u64 {
         let kinds = [&self.faults, &self.sometimes, &self.operations, &self.network];
         kinds.iter().filter_map(|kind| kind.get(name)).sum()
+    }
+
+    /// What must happen now and then ([`sometimes`]), and never did in these runs.
+    pub fn never_fired(&self) -> impl Iterator<Item = &'static str> + '_ {
+        sometimes::names().filter(|name| self.count(name) == 0)
     }
 
     /// Takes in what somebody else added up.

@@ -132,8 +132,9 @@ impl Report {
             let _ = write!(text, " (for up to {:.3} ms)", *stale_for_max_ns as f64 / 1e6);
         }
         let _ = writeln!(text, ", {never_read} never read at a level that must show them");
-        for (name, times) in sometimes {
-            let _ = writeln!(text, "sometimes: {name}: {times}");
+        if !sometimes.is_empty() {
+            let fired: Vec<String> = sometimes.iter().map(|(name, times)| format!("{name} {times}")).collect();
+            let _ = writeln!(text, "sometimes: {}", fired.join(", "));
         }
         if let Some(line) = torn_line {
             let _ = writeln!(
