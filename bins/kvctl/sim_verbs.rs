@@ -262,7 +262,8 @@ fn shrink_one(args: &SimShrink, screen: &mut Screen<'_>) -> io::Result<Exit> {
     };
     let first = run_plan(&plan);
     let Some(about) = first.violations.first().map(|violation| violation.about) else {
-        return screen.show(&refused(&format!("{} breaks no promise: there is nothing to shrink", args.what)));
+        return screen
+            .show(&refused(&format!("{} breaks no promise: there is nothing to shrink", args.what)));
     };
     // It must stay the same kind of fault, or it would become another one on the way.
     let same = |plan: &Plan| run_plan(plan).violations.iter().any(|violation| violation.about == about);

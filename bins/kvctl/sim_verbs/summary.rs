@@ -27,7 +27,8 @@ pub fn of(done: &Done, name: Option<&str>, again: Option<String>) -> Answer {
         let _ = writeln!(text, "trace: {hash}: the same for this plan wherever it is run with this version");
     }
     // Of one run, or of a scenario, nobody expects everything.
-    let never: Vec<&str> = if all.runs > 1 && name.is_none() { all.never_fired().collect() } else { Vec::new() };
+    let never: Vec<&str> =
+        if all.runs > 1 && name.is_none() { all.never_fired().collect() } else { Vec::new() };
     if !never.is_empty() {
         let _ = writeln!(text, "never:       {}: more seeds, or longer runs, may show it", never.join(", "));
     }

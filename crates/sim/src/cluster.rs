@@ -186,9 +186,8 @@ impl Cluster {
 
     fn agrees(&self, (keyspace, n): (KeyspaceId, usize), partition: PartitionId) -> bool {
         let owners = self.ring.replicas(partition, n);
-        let mut digests = owners
-            .iter()
-            .flat_map(|id| self.replicas[self.number_of(*id) - 1].digests(keyspace, partition));
+        let mut digests =
+            owners.iter().flat_map(|id| self.replicas[self.number_of(*id) - 1].digests(keyspace, partition));
         let first = digests.next();
         digests.all(|digest| Some(digest) == first)
     }

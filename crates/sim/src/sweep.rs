@@ -131,7 +131,8 @@ mod tests {
         let plan = Plan::draw(1, Shape { run_ms: 50, nodes: None });
         let well = run(&plan);
         assert_eq!(well.ending(), Ending::Well, "{}", well.text);
-        let open = Report { seed: 8, undecided: vec!["linearizability: no steps left".into()], ..well.clone() };
+        let open =
+            Report { seed: 8, undecided: vec!["linearizability: no steps left".into()], ..well.clone() };
         let broken = Violation { about: "durability", key: None, what: "a write is gone".into() };
         let bad = Report { seed: 5, violations: vec![broken], ..open.clone() };
         let mut sweep = Sweep::default();

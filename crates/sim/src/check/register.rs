@@ -161,7 +161,9 @@ impl<'a> Register<'a> {
                 Place::Copy(at) => register.copies.push(&history.copies()[at as usize]),
             }
         }
-        if !all_losses.is_empty() && let Some(replicas) = register.replicas() {
+        if !all_losses.is_empty()
+            && let Some(replicas) = register.replicas()
+        {
             register.losses = all_losses.of_nodes(&replicas);
         }
         register

@@ -133,7 +133,8 @@ impl Report {
         }
         let _ = writeln!(text, ", {never_read} never read at a level that must show them");
         if !sometimes.is_empty() {
-            let fired: Vec<String> = sometimes.iter().map(|(name, times)| format!("{name} {times}")).collect();
+            let fired: Vec<String> =
+                sometimes.iter().map(|(name, times)| format!("{name} {times}")).collect();
             let _ = writeln!(text, "sometimes: {}", fired.join(", "));
         }
         if let Some(line) = torn_line {

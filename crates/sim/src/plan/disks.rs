@@ -33,7 +33,8 @@ pub(super) fn lies(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u64), st
         if !draw.one_in(3) {
             let (after_ms, shards) = (20 + draw.below(1_500), 1 + draw.below(2) as usize);
             let back = Return { after_ms, shards, ..Return::default() };
-            let fault = if draw.one_in(2) { Fault::Kill { node, back } } else { Fault::CutPower { node, back } };
+            let fault =
+                if draw.one_in(2) { Fault::Kill { node, back } } else { Fault::CutPower { node, back } };
             steps.push(Step { at_ms: at_ms + 1 + draw.below(800), act: Act::Fault(fault) });
         }
     }

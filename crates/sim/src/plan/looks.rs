@@ -20,7 +20,8 @@ pub(super) fn looks(
     }
     for id in IDS..=IDS + run_ms / 500 {
         let by = 1 + draw.below(cluster.nodes as u64) as usize;
-        let what = if draw.one_in(3) { What::Explain } else { What::Page { limit: pick(draw, &[1, 4, 100]) } };
+        let what =
+            if draw.one_in(3) { What::Explain } else { What::Page { limit: pick(draw, &[1, 4, 100]) } };
         let level = pick(draw, &[Level::One, Level::Quorum, Level::Quorum, Level::All]);
         let space = draw.below(cluster.keyspaces.len() as u64) as usize;
         let ask = Ask::new(id, by, format!("hot-{}", draw.below(hot_keys)), level, what);

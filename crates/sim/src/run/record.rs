@@ -43,9 +43,14 @@ impl fmt::Display for Key {
 pub(crate) enum Intent {
     Get,
     Delete,
-    Put { value: String, expires: bool },
+    Put {
+        value: String,
+        expires: bool,
+    },
     /// A page of the key's partition.
-    Page { limit: u32 },
+    Page {
+        limit: u32,
+    },
 }
 
 /// One request to one coordinator, with its duplicates.

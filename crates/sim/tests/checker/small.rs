@@ -2,8 +2,8 @@
 
 use quorate_sim::check::{Invariant, Report, Ruling, check};
 use quorate_sim::history::{
-    Ask, BucketSeen, Event, Header, HintLedger, History, Invoke, Limits, Moment, NetworkCounts,
-    NodeEvent, QueueDepth, RequestCounts, StateSeen, What, read,
+    Ask, BucketSeen, Event, Header, HintLedger, History, Invoke, Limits, Moment, NetworkCounts, NodeEvent,
+    QueueDepth, RequestCounts, StateSeen, What, read,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

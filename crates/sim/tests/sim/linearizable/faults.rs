@@ -155,7 +155,8 @@ impl FaultPlan {
         (1..=NODES).for_each(|k| cluster.forget_disk_faults(k));
         cluster.heal_all();
         for k in (1..=NODES).filter(|k| cluster.refuses_writes(*k)) {
-            self.steps.extend([Fault::CutPower(k), Fault::Return(k)].map(|fault| (cluster.now().mono, fault)));
+            self.steps
+                .extend([Fault::CutPower(k), Fault::Return(k)].map(|fault| (cluster.now().mono, fault)));
         }
         let nodes = 1..=NODES;
         let pairs = nodes.clone().flat_map(|a| (1..=NODES).map(move |b| (a, b)));
@@ -182,10 +183,7 @@ fn more(seed: u64, begin: Mono) -> Vec<(Mono, Fault)> {
             0 => steps.push((at, Fault::FailSync(k, 1 + draw.below(30)))),
             1 => steps.push((at, Fault::FailWrite(k, 1 + draw.below(60)))),
             2 => steps.push((at, Fault::Stall(k, lasts))),
-            3 => steps.extend([
-                (at, Fault::Full(k, draw.below(30_000))),
-                (at + lasts, Fault::Room(k)),
-            ]),
+            3 => steps.extend([(at, Fault::Full(k, draw.below(30_000))), (at + lasts, Fault::Room(k))]),
             4 if k != other => {
                 steps.extend([(at, Fault::Clog(k, other)), (at + lasts, Fault::Unclog(k, other))]);
             }
