@@ -131,6 +131,7 @@ fn sound(dir: &Path, verdict: &Verdict) -> Answer {
         TailState::Open => "open: the process that wrote it did not close it".to_owned(),
         TailState::Closed => "closed in good order".to_owned(),
         TailState::Created => "just made".to_owned(),
+        other => format!("{other:?}: this kvctl has no words for it"),
     };
     let text = format!(
         "ok  {} records in {} frames, segments: {}, LSN {} to {}; proved durable up to {}; the end is {tail}\n",

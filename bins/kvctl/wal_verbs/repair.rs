@@ -40,21 +40,29 @@ fn has_log(dir: &Path) -> bool {
     segments(&StdIo, dir).is_ok_and(|files| !files.is_empty())
 }
 
-/// Whether a gap is damage: what a log in use gave back while it was read is none.
-fn is_damage(gap: &Error) -> bool {
-    !matches!(gap, Error::Recycled { .. })
+/// Whether what is no record is damage: what a log in use gave back while it was read is none.
+fn is_damage(gap: &Salvaged<'_>) -> bool {
+    !matches!(gap, Salvaged::Gap(Error::Recycled { .. }))
+}
+
+fn told(gap: &Salvaged<'_>) -> String {
+    match gap {
+        Salvaged::Gap(error) => error.to_string(),
+        // Not passed over: a salvage that is silent about something is no salvage.
+        other => format!("found what this kvctl does not know: {other:?}"),
+    }
 }
 
 fn printed(mut found: Salvage, payloads: Payloads, screen: &mut Screen<'_>) -> io::Result<Exit> {
     let mut exit = Exit::Ok;
     while let Some(item) = found.next_item() {
-        match item {
-            Salvaged::Record(record) => print_record(&record, payloads, screen)?,
-            Salvaged::Gap(gap) => {
-                if is_damage(&gap) {
+        match &item {
+            Salvaged::Record(record) => print_record(record, payloads, screen)?,
+            gap => {
+                if is_damage(gap) {
                     exit = Exit::Corrupt;
                 }
-                writeln!(screen.err, "gap: {gap}")?;
+                writeln!(screen.err, "gap: {}", told(gap))?;
             }
         }
     }
@@ -74,14 +82,14 @@ fn written(mut found: Salvage, into: &Path, screen: &mut Screen<'_>) -> io::Resu
     }
     let (mut records, mut gaps, mut exit) = (0_u64, 0_u64, Exit::Ok);
     let outcome = copy(&mut found, into, |item| match item {
-        Ok(()) => records += 1,
-        Err(gap) => {
+        Salvaged::Record(_) => records += 1,
+        gap => {
             gaps += 1;
-            if is_damage(&gap) {
+            if is_damage(gap) {
                 exit = Exit::Corrupt;
             }
             // A note that cannot be written must not end the salvage.
-            writeln!(screen.err, "gap: {gap}").unwrap_or_default();
+            writeln!(screen.err, "gap: {}", told(gap)).unwrap_or_default();
         }
     });
     if let Err(error) = outcome {
@@ -98,22 +106,19 @@ fn written(mut found: Salvage, into: &Path, screen: &mut Screen<'_>) -> io::Resu
     screen.show(&Answer::new(exit, text, fields))
 }
 
-fn copy(found: &mut Salvage, into: &Path, mut count: impl FnMut(Result<(), Error>)) -> Result<(), Error> {
+fn copy(found: &mut Salvage, into: &Path, mut count: impl FnMut(&Salvaged<'_>)) -> Result<(), Error> {
     let (wal, _) = Wal::open(
         &Options::new(into).sync(SyncPolicy::Os).record_bytes_max(STAGED_BYTES_MAX),
         StdIo::shared(),
     )?;
     while let Some(item) = found.next_item() {
-        match item {
-            Salvaged::Gap(gap) => count(Err(gap)),
-            Salvaged::Record(record) => {
-                if let Err(Error::Full { .. }) = wal.stage(record.kind, &[record.payload]) {
-                    wal.commit_to(wal.last_lsn())?;
-                    wal.stage(record.kind, &[record.payload])?;
-                }
-                count(Ok(()));
-            }
+        if let Salvaged::Record(record) = &item
+            && let Err(Error::Full { .. }) = wal.stage(record.kind, &[record.payload])
+        {
+            wal.commit_to(wal.last_lsn())?;
+            wal.stage(record.kind, &[record.payload])?;
         }
+        count(&item);
     }
     wal.close()
 }

@@ -97,6 +97,7 @@ fn report(dir: &Path, error: Error) -> Error {
                 println!("{:>6}  {}", record.lsn, String::from_utf8_lossy(record.payload));
             }
             Salvaged::Gap(gap) => eprintln!("gap: {gap}"),
+            other => eprintln!("not known to this program: {other:?}"),
         }
     }
     error

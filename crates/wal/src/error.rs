@@ -69,9 +69,11 @@ pub enum Error {
         /// The log's directory.
         dir: PathBuf,
     },
-    /// Too many bytes wait to be written. The record was not taken; try again once the log has caught up.
+    /// Too many bytes wait to be written. The record was not taken; [`commit_to`](crate::Wal::commit_to) what was, or
+    /// await it ([`when_durable`](crate::Wal::when_durable)), then try again.
     #[error(
-        "the log has {staged_bytes} bytes waiting to be written, its bound is {staged_bytes_max}: the record was not taken"
+        "the log has {staged_bytes} bytes waiting to be written, its bound is {staged_bytes_max}: the record \
+         was not taken. Wait for what is there, then try again"
     )]
     Full {
         /// Bytes staged or being written.
@@ -81,7 +83,8 @@ pub enum Error {
     },
     /// The record, or the atomic batch, is larger than the log was opened for. It was not taken.
     #[error(
-        "a record or batch of {bytes} bytes is larger than this log takes ({bytes_max}): it was not taken"
+        "a record or batch of {bytes} bytes is larger than this log takes ({bytes_max}): it was not taken. Split it, or \
+         open the log with larger records (at most half a segment)"
     )]
     TooLarge {
         /// Its size on disk.
@@ -164,6 +167,7 @@ impl Error {
      `verify` of the log shows what is readable",
     path = path.display()
 )]
+#[non_exhaustive]
 pub struct Corruption {
     /// The damaged file.
     pub path: PathBuf,

@@ -13,6 +13,17 @@ use std::time::Duration;
 
 use crate::{Error, LogId, Lsn, TailState};
 
+mod both;
+#[cfg(feature = "metrics")]
+mod to_metrics;
+#[cfg(feature = "tracing")]
+mod to_tracing;
+
+#[cfg(feature = "metrics")]
+pub use to_metrics::MetricsHooks;
+#[cfg(feature = "tracing")]
+pub use to_tracing::TracingHooks;
+
 /// Told what the log does. Every method does nothing unless it is written anew.
 ///
 /// Called in the thread that does the work, without any lock but for [`Hooks::on_append`]. They must not block. A panic
@@ -20,7 +31,11 @@ use crate::{Error, LogId, Lsn, TailState};
 /// durable by then is acknowledged, nobody hangs. Two are called before there is anything to stop, or with the lock
 /// held, and always in the caller's own thread, to which a panic goes through: [`Hooks::on_recover`], after which the
 /// log is not open, and [`Hooks::on_append`], after which it goes on.
+///
+/// A pair of hooks is hooks, and so is an [`Arc`] of hooks. Ready-made, as features: `metrics` (`MetricsHooks`) and
+/// `tracing` (`TracingHooks`).
 pub trait Hooks: Send + Sync {
+    // Whatever is added here is to be passed on by pairs and `Arc`s.
     /// Records were taken, the last of them `last`; they are, even if this panics. Called *with* the staging lock: count,
     /// and return; any call to the log from here deadlocks.
     fn on_append(&self, last: Lsn, records: u64, payload_bytes: u64) {

@@ -21,6 +21,7 @@ const LOOKS: usize = 4;
 
 /// A file of the log's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SegmentFile {
     /// The file.
     pub path: PathBuf,
@@ -93,6 +94,7 @@ pub(crate) fn is_gone(error: &Error) -> bool {
 
 /// What [`verify`] found in a log without fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verdict {
     /// Which log it is.
     pub log_id: LogId,
@@ -111,6 +113,7 @@ pub struct Verdict {
 
 /// A segment without fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SegmentVerdict {
     /// The file.
     pub path: PathBuf,
@@ -257,6 +260,7 @@ pub fn frames(io: &dyn Io, dir: &Path, index: u64) -> Result<Frames, Error> {
 
 /// A frame and where it lies.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Frame<'a> {
     /// Its first byte in the file.
     pub offset: u64,

@@ -30,9 +30,19 @@
 //! - [`Wal::stage`], [`Wal::try_lead`], [`Wal::on_durable`]: for event loops. Stage everything that is ready, sync in
 //!   your own thread if nobody else does, be told otherwise. Above some [`Wal::recent_sync`] a thread hop is cheaper
 //!   than a stalled loop: then [`Wal::request_sync`].
+//! - A log that cannot keep up answers [`Error::Full`] instead of taking more than
+//!   [`Options::staged_bytes_max`]: wait for what it has, by any of these ways, then go on.
 //! - [`Wal::tail`] reads on through what becomes durable, [`Wal::subscribe`] only says how far that is; both wait, block or
 //!   await, and drive nobody. [`Wal::retain`] keeps what a reader has yet to read.
 //! - [`Machine`]: no threads and no waiting at all; you carry out batches and chores. For simulators.
+//!
+//! # Features
+//! None is on unless you ask for it.
+//! - `metrics`: `MetricsHooks`, and `tracing`: `TracingHooks`, tell what the log does; both, and your own [`Hooks`], go
+//!   together as pairs. [`Wal::stats`] counts without any.
+//! - `mmap`: sealed segments are replayed through memory maps. The only unsafe code of the crate.
+//! - `typed`: values of Rust types instead of bytes, with `serde` and `postcard`.
+//! - `mutants`, `shuttle`: for this crate's own tests, never for use.
 //!
 //! # Damage
 //! Opening is strict: it refuses, and says where and why. What then is left, without a backup or replicas, is in
@@ -89,9 +99,12 @@
 //! logs (what silent truncation costs).
 
 #![cfg_attr(not(feature = "mmap"), forbid(unsafe_code))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
 
 mod batch;
 mod chore;
+mod debug;
 mod error;
 /// What this crate's README shows, compiled and run.
 #[cfg(doctest)]
@@ -130,6 +143,10 @@ pub use batch::Batch;
 pub use chore::{Chore, ChoreDone};
 pub use error::{Corruption, CorruptionProof, Error, Foreign, MissingProof};
 pub use frame::{FrameHeader, FrameKind, Record};
+#[cfg(feature = "metrics")]
+pub use hooks::MetricsHooks;
+#[cfg(feature = "tracing")]
+pub use hooks::TracingHooks;
 pub use hooks::{BatchReport, Hooks, RecoveryReport};
 pub use io::{Io, IoFile, StdIo};
 pub use lsn::{LogId, Lsn};

@@ -38,6 +38,7 @@ pub use pins::PinStats;
 
 /// How far the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Marks {
     /// The last record taken.
     pub staged: Lsn,
@@ -58,6 +59,7 @@ impl Marks {
 }
 
 /// What there is to do for the disk.
+#[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one per write to the disk: not worth an allocation")]
 pub enum Take {
     /// This.
@@ -143,6 +145,7 @@ pub struct Machine {
 }
 
 /// A log just opened, without a shell.
+#[non_exhaustive]
 pub struct Opened {
     /// To go on with.
     pub machine: Machine,

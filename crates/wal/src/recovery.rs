@@ -32,6 +32,7 @@ use crate::{Error, LogId, Lsn};
 
 /// How the log had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TailState {
     /// There was no log: it was made.
     Created,

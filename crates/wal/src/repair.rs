@@ -26,6 +26,7 @@
 //!     match found {
 //!         Salvaged::Record(record) => kinds.push(record.kind),
 //!         Salvaged::Gap(error) => println!("{error}"),
+//!         other => println!("not known yet: {other:?}"),
 //!     }
 //! }
 //! assert_eq!(kinds, [1, 3]);

@@ -31,6 +31,7 @@ const FLAG_RECOVERED: u32 = 1;
 
 /// How a segment came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Begun {
     /// The one before it was full, and its seal names this one's epoch.
     Rotation,

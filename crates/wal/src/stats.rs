@@ -7,6 +7,7 @@ use crate::Lsn;
 /// Counters since the log was opened, and how it stands now. Counting never decides anything (Pebble issue 6031: a
 /// watermark that moved only while a histogram was set).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Records taken.
     pub appends: u64,

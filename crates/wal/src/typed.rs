@@ -40,6 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Serialize;
@@ -112,6 +113,12 @@ pub struct TypedWal<T> {
 impl<T> Clone for TypedWal<T> {
     fn clone(&self) -> Self {
         Self { wal: self.wal.clone(), entries: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for TypedWal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypedWal").field(&self.wal).finish()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{Error, Lsn};
 
 /// Who holds back what.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PinStats {
     /// The owner's name, as it gave it.
     pub name: String,

@@ -21,6 +21,7 @@ use crate::{Error, LogId, Lsn};
 
 /// Something found in a damaged log.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Salvaged<'a> {
     /// An intact record.
     Record(Record<'a>),

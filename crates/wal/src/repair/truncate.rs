@@ -23,6 +23,7 @@ use crate::{Error, Foreign, Lsn};
 
 /// What ending a log takes, or took.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cut {
     /// The last record that stays.
     pub last_lsn: Lsn,

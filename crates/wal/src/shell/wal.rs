@@ -72,6 +72,9 @@ impl Wal {
     }
 
     /// As [`Wal::append`], but durable whatever the policy; the batch it is in syncs.
+    ///
+    /// # Errors
+    /// As [`Wal::append`].
     pub fn append_durable(&self, kind: u8, parts: &[&[u8]]) -> Result<Append, Error> {
         self.append_with(Durability::Durable, kind, parts)
     }
@@ -208,7 +211,8 @@ impl Wal {
     }
 
     /// Everything up to `lsn` is safe elsewhere: whole segments below are recycled or removed, soon (with
-    /// [`Chores::Inline`](crate::Chores::Inline): before this returns).
+    /// [`Chores::Inline`](crate::Chores::Inline): before this returns). If the disk refuses that, the log stops
+    /// ([`Error::Poisoned`]): [`Wal::stopped`] says so, and every later call.
     pub fn checkpoint(&self, lsn: Lsn) {
         let mut state = self.shared().state();
         state.machine.checkpoint(lsn);

@@ -1,5 +1,6 @@
 //! Who listens hears what happened, and changes nothing by it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,6 +75,53 @@ fn each_hook_is_told_what_happened_in_order() {
     assert!(wal.append(1, &[b"x"]).unwrap().wait().is_err());
     assert!(wal.append(1, &[b"x"]).is_err());
     assert_eq!(heard.take()[1..], ["poison true"], "once, and no batch is told that failed");
+}
+
+/// A life in which each hook is told something: opened, filled, given back, stopped by a failed sync.
+pub fn live(hooks: Arc<dyn Hooks>) {
+    let disk = SimIo::new(1);
+    let (wal, _) = Wal::open(&options().hooks(hooks), shared(&disk)).unwrap();
+    while wal.stats().segments < 3 {
+        append(&wal, &[1; 900]);
+    }
+    wal.checkpoint(wal.last_lsn());
+    disk.fail_sync_after(1);
+    assert!(wal.append(1, &[b"x"]).unwrap().wait().is_err());
+}
+
+#[test]
+fn several_listeners_hear_what_one_hears() {
+    let alone = Arc::new(Heard::default());
+    live(alone.clone());
+    let alone = alone.take();
+    for what in ["recover", "append", "sync", "batch", "rotate", "recycle", "poison"] {
+        assert!(alone.iter().any(|line| line.starts_with(what)), "nothing of {what}");
+    }
+    let each: [Arc<Heard>; 3] = Default::default();
+    let [one, another, third] = each.clone();
+    live(Arc::new((one, (another as Arc<dyn Hooks>, third))));
+    for heard in each {
+        assert_eq!(heard.take(), alone);
+    }
+}
+
+/// Fails at everything.
+struct Panics;
+
+impl Hooks for Panics {
+    fn on_rotate(&self, _index: u64) {
+        panic!("out of order");
+    }
+}
+
+#[test]
+fn a_panic_of_the_first_listener_does_not_keep_the_second_from_hearing() {
+    let heard = Arc::new(Heard::default());
+    for both in [&(Panics, heard.clone()) as &dyn Hooks, &(heard.clone(), Panics)] {
+        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| both.on_rotate(7))).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"out of order"));
+        assert_eq!(heard.take(), ["rotate 7"]);
+    }
 }
 
 /// Everything a run leaves: files, marks, errors.

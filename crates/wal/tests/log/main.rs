@@ -13,6 +13,8 @@ mod inspection;
 #[cfg(feature = "mmap")]
 mod mapped;
 mod matrix;
+#[cfg(feature = "metrics")]
+mod measured;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod oracle;
@@ -23,12 +25,15 @@ mod repairing;
 mod retention;
 mod rotation;
 mod rotten;
+mod shown;
 mod stepped;
 mod stopping;
 mod strange_bytes;
 mod tailing;
 mod tally;
 mod timers;
+#[cfg(feature = "tracing")]
+mod traced;
 #[cfg(feature = "typed")]
 mod typed;
 mod waiting;

@@ -36,6 +36,7 @@ fn salvaged(disk: &SimIo) -> (Vec<u64>, Vec<(u64, Error)>) {
                 lsns.push(record.lsn.get());
             }
             Salvaged::Gap(error) => gaps.push((lsns.last().copied().unwrap_or(0), error)),
+            other => panic!("nobody judges {other:?} yet"),
         }
     }
     (lsns, gaps)
@@ -206,6 +207,7 @@ fn salvaged_live(disk: &SimIo, mut meanwhile: impl FnMut(usize)) -> (Vec<u64>, V
         match item {
             Salvaged::Record(record) => lsns.push(record.lsn.get()),
             Salvaged::Gap(gap) => gaps.push(gap),
+            other => panic!("nobody judges {other:?} yet"),
         }
         items += 1;
         meanwhile(items);

@@ -1,7 +1,7 @@
 //! Pins: what somebody still needs is not given back.
 
 use quorate_wal::testkit::SimIo;
-use quorate_wal::{Error, Lsn, PinStats};
+use quorate_wal::{Error, Lsn};
 
 use crate::{append, open, segment};
 
@@ -12,8 +12,8 @@ fn a_checkpoint_respects_the_least_pin_and_goes_on_when_it_is_dropped() {
     (0..100).for_each(|_| _ = append(&wal, &[5; 100]));
     let mut backup = wal.retain("backup", Lsn::new(60)).unwrap();
     let cdc = wal.retain("cdc", Lsn::new(10)).unwrap();
-    let pin = |name: &str, lsn| PinStats { name: name.to_owned(), lsn: Lsn::new(lsn) };
-    assert_eq!(wal.pins(), [pin("backup", 60), pin("cdc", 10)]);
+    let pins: Vec<_> = wal.pins().into_iter().map(|pin| (pin.name, pin.lsn.get())).collect();
+    assert_eq!(pins, [("backup".to_owned(), 60), ("cdc".to_owned(), 10)]);
     assert_eq!((wal.stats().pins, wal.stats().pinned_lsn), (2, Some(Lsn::new(10))));
 
     wal.checkpoint(Lsn::new(100));
