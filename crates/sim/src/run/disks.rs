@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use quorate_wal::TailState;
+
 use super::Run;
 use super::faults::End;
 use crate::history::What;
@@ -177,15 +179,15 @@ impl Run<'_> {
         fired.reads_stale > 0 || fired.writes_misdirected > 0
     }
 
-    /// Node `k` has started, with a torn tail or without: does its log hold all that was durable?
-    pub(super) fn judge_tail(&mut self, k: usize, is_torn: bool) {
+    /// Node `k` has started: does its log, which had ended so, hold all that was durable?
+    pub(super) fn judge_tail(&mut self, k: usize, tail: TailState) {
         let was_stale = self.cluster.fired(k).reads_stale > self.seen[k].stale;
         let was_rotten = self.shows_rot(k);
         if was_rotten {
             self.rotten.remove(&k);
         }
         let is_short = self.cluster.lost_its_tail(k);
-        if (was_rotten || was_stale) && (is_torn || is_short) {
+        if (was_rotten || was_stale) && (matches!(tail, TailState::Torn { .. }) || is_short) {
             // What is wrong with the very last batch passes for a torn one: the hole that the log's documents name.
             self.count("tail lost with a bad disk");
             self.disk_lost(k, What::OldDisk);

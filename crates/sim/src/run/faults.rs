@@ -249,7 +249,7 @@ impl Run<'_> {
                 if report.checkpoint > 0 {
                     self.count("checkpoint recovered");
                 }
-                self.judge_tail(k, matches!(report.tail, TailState::Torn { .. }));
+                self.judge_tail(k, report.tail);
                 self.tell_of(k, What::Start);
                 self.recorder.look_at_node(&self.cluster, k);
                 self.compare_hints(k);

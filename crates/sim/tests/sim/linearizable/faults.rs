@@ -217,6 +217,14 @@ fn network(draw: &mut SplitMix) -> LinkFaults {
     }
 }
 
+/// Starts it, if its disk lets it.
+fn try_to_return(cluster: &mut Cluster, k: usize) {
+    if cluster.try_restart(k).is_err() {
+        let _ = cluster.take_fall(k);
+        cluster.lose_power_if_dark(k);
+    }
+}
+
 /// Does it, as far as it makes sense now.
 pub fn apply(cluster: &mut Cluster, fault: Fault) {
     let sides = |mask: u32| (1..=NODES).partition(|k| mask >> (k - 1) & 1 == 1);
@@ -225,12 +233,7 @@ pub fn apply(cluster: &mut Cluster, fault: Fault) {
         Fault::CutPower(k) if cluster.is_up(k) => cluster.cut_power(k),
         Fault::CutPowerAfter(k, operations) if cluster.is_up(k) => cluster.cut_power_after(k, operations),
         Fault::CutPowerOfAll => (1..=NODES).for_each(|k| apply(cluster, Fault::CutPower(k))),
-        Fault::Return(k) if !cluster.is_up(k) => {
-            if cluster.try_restart(k).is_err() {
-                let _ = cluster.take_fall(k);
-                cluster.lose_power_if_dark(k);
-            }
-        }
+        Fault::Return(k) if !cluster.is_up(k) => try_to_return(cluster, k),
         Fault::Pause(k) if cluster.is_up(k) => cluster.pause(k),
         Fault::Resume(k) if cluster.is_paused(k) => cluster.resume(k),
         Fault::Cut(a, b) => cluster.cut(a, b),
