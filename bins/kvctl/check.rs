@@ -65,10 +65,11 @@ fn told(file: &Path, history: &History, report: &Report) -> Answer {
         fields.extend(more.clone());
     }
     let weakness = match report.weakness() {
-        // What was broken needs no doubt.
-        _ if exit == Exit::Violated => String::new(),
-        weak if weak.is_empty() => weak,
-        weak => format!("; {weak}"),
+        weak if !weak.is_empty() && matches!(report.ruling(), Ruling::Holds | Ruling::Undecided) => {
+            format!("; {weak}")
+        }
+        // What was broken needs no doubt, and where nothing was judged that is the verdict.
+        _ => String::new(),
     };
     Answer::new(exit, format!("{}\n{verdict}{weakness}\n", report.text(history)), fields)
 }
