@@ -1,7 +1,7 @@
 //! What goes out: the only way in which a coordinator acts.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Mono, NodeId, PageStart, PartitionId, Record, Version};
+use quorate_types::{KeyspaceId, Mono, NodeId, PageStart, PartitionId, Record, Token, Version};
 use quorate_wire::{FullIf, ReplicaWrite, Response};
 
 use crate::{Origin, PageHandle, ReadHandle, SlowRequest, StampHandle, WriteHandle};
@@ -39,6 +39,8 @@ pub enum Effect {
         keyspace: KeyspaceId,
         /// The key.
         key: Bytes,
+        /// Its token.
+        token: Token,
         /// When to return the value itself.
         full: FullIf,
         /// Nobody waits any more after this.

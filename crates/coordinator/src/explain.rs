@@ -58,6 +58,7 @@ impl Explains {
                 handle: ReadHandle::from(slot),
                 keyspace: task.asked.keyspace,
                 key: task.asked.key.clone(),
+                token: task.asked.token,
                 full: FullIf::UpTo(0),
                 deadline,
             });

@@ -202,6 +202,7 @@ impl QueryTask {
                 handle: ReadHandle::from(slot),
                 keyspace: self.write.keyspace,
                 key: self.write.key.clone(),
+                token: self.write.token,
                 full: FullIf::UpTo(0),
                 deadline: self.write.deadline,
             });

@@ -99,7 +99,7 @@ impl Reads {
         task.proceed(turn, slot);
         if task.is_over() {
             task.release(turn);
-            self.tasks.remove(slot);
+            self.tasks.end(slot);
         }
     }
 }

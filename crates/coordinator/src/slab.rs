@@ -98,6 +98,16 @@ impl<T> Slab<T> {
         stay.value.take()
     }
 
+    /// [`Slab::remove`] for those who don't need the value: it ends where it lies, and is not moved.
+    pub(crate) fn end(&mut self, slot: Slot) {
+        if self.at(slot).is_some() {
+            let stay = &mut self.stays[slot.index()];
+            stay.value = None;
+            stay.guard = stay.guard.wrapping_add(1);
+            self.free.push(slot.index() as u32);
+        }
+    }
+
     /// The slots in use for which `wanted` holds, in index order.
     pub(crate) fn slots_where(&self, wanted: impl Fn(&T) -> bool) -> Vec<Slot> {
         let used = self.stays.iter().enumerate().filter(|(_, s)| s.value.as_ref().is_some_and(&wanted));

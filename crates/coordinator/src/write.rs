@@ -144,7 +144,7 @@ impl Writes {
         }
         turn.shared.load.bytes -= task.bytes();
         self.straggling -= usize::from(task.straggles());
-        self.tasks.remove(slot);
+        self.tasks.end(slot);
     }
 
     fn straggle(&mut self, slot: Slot) {

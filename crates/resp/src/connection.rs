@@ -201,10 +201,10 @@ impl Connection {
             };
             match self.input.next(&limits, self.session.who) {
                 Ok(None) => return,
-                Ok(Some(Taken::Array { frame, base })) => {
-                    let spans = self.input.spans();
+                Ok(Some(Taken::Array { base })) => {
+                    let (frame, spans) = self.input.lend();
                     self.command(&Args::new(&frame, base, &spans), effects);
-                    self.input.reuse(spans);
+                    self.input.take_back((frame, spans));
                 }
                 Ok(Some(Taken::Line(line))) => self.command(&Args::new(&line.frame, 0, &line.spans), effects),
                 Err(error) => {
@@ -270,9 +270,18 @@ impl Connection {
     }
 
     /// Begins a command of one request.
-    fn begin(&mut self, shape: Shape, key: Bytes, terms: Terms, body: RequestBody, effects: &mut Effects) {
+    fn begin(
+        &mut self,
+        shape: Shape,
+        key: Bytes,
+        terms: Terms,
+        body: impl FnOnce(Bytes) -> RequestBody,
+        effects: &mut Effects,
+    ) {
         let place = self.pending.next_place();
-        let part = Part::new(shape, self.token(&key), key, terms);
+        let kept = if shape.may_ask_again() { key.clone() } else { Bytes::new() };
+        let part = Part::new(shape, self.token(&key), kept, terms);
+        let body = body(key);
         let (token, mode) = (part.token, part.mode);
         self.push(Work::One(part));
         let ask = Ask { number: number(place, 0), want_receipt: self.session.receipts, body };

@@ -70,6 +70,13 @@ pub struct Effects {
     pub counts: Counts,
 }
 
+impl Effects {
+    /// Whether nothing is to be done but to send replies, and to count.
+    pub fn is_quiet(&self) -> bool {
+        self.asks.is_empty() && self.questions.is_empty() && !self.facts_changed
+    }
+}
+
 /// What connections count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

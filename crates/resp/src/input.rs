@@ -23,8 +23,8 @@ pub(crate) struct Input {
 /// A command, taken out of the input.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// An array; its arguments lie in `frame` from `base` on.
-    Array { frame: Bytes, base: usize },
+    /// An array; its arguments lie in the chunk ([`Input::lend`]) from `base` on.
+    Array { base: usize },
     /// A line.
     Line(InlineCommand),
 }
@@ -55,7 +55,7 @@ impl Input {
             match self.parser.step(&self.chunk[base..], limits, who)? {
                 Step::Command { bytes } => {
                     self.at += bytes;
-                    return Ok(Some(Taken::Array { frame: self.chunk.clone(), base }));
+                    return Ok(Some(Taken::Array { base }));
                 }
                 Step::Inline { command, bytes } => {
                     self.at += bytes;
@@ -76,13 +76,17 @@ impl Input {
         Ok(None)
     }
 
-    /// Where the arguments of the last array lie.
-    pub(crate) fn spans(&mut self) -> Vec<Span> {
-        self.parser.take_spans()
+    /// The bytes of the last array, and where its arguments lie; both are to be given back before the next call.
+    ///
+    /// Out of the input, so that they may be looked at while its owner changes, without a share of the bytes for each
+    /// command.
+    pub(crate) fn lend(&mut self) -> (Bytes, Vec<Span>) {
+        (std::mem::take(&mut self.chunk), self.parser.take_spans())
     }
 
-    /// Gives the buffer of [`Input::spans`] back.
-    pub(crate) fn reuse(&mut self, spans: Vec<Span>) {
+    /// Takes back what [`Input::lend`] gave.
+    pub(crate) fn take_back(&mut self, (chunk, spans): (Bytes, Vec<Span>)) {
+        self.chunk = chunk;
         self.parser.reuse(spans);
     }
 }

@@ -43,7 +43,7 @@ pub(crate) enum Shape {
     /// A read, then a change of the expiry.
     GetEx {
         expiry: ExpiryRequest,
-        found: Option<Record>,
+        found: Option<Box<Record>>,
     },
     /// A read, then, if it expires, a change of the expiry.
     Persist {
@@ -51,6 +51,13 @@ pub(crate) enum Shape {
     },
     GetMeta,
     Explain,
+}
+
+impl Shape {
+    /// Whether a second request on the key may follow from the answer.
+    pub(crate) fn may_ask_again(&self) -> bool {
+        matches!(self, Shape::Del { .. } | Shape::GetEx { .. } | Shape::Persist { .. })
+    }
 }
 
 /// Where requests go and what they need.
@@ -87,6 +94,7 @@ pub(crate) struct Part {
     pub(crate) shape: Shape,
     pub(crate) token: u64,
     pub(crate) mode: Mode,
+    /// Empty if nobody needs it any more: no second request, and no error that names it.
     key: Bytes,
     terms: Terms,
     answer: Option<ResponseBody>,
@@ -134,7 +142,7 @@ impl Part {
                     return Some(self.terms.delete(self.key.clone()));
                 }
                 (Shape::GetEx { expiry, found: found @ None }, ReadOutcome::Found { record }) => {
-                    *found = Some(record.clone());
+                    *found = Some(Box::new(record.clone()));
                     return Some(self.terms.expire(self.key.clone(), *expiry));
                 }
                 (Shape::Persist { expires }, ReadOutcome::Found { record })
@@ -184,7 +192,7 @@ impl Part {
 
     /// The value that was read.
     pub(crate) fn value(&self) -> Option<&Bytes> {
-        let kept = if let Shape::GetEx { found, .. } = &self.shape { found.as_ref() } else { None };
+        let kept = if let Shape::GetEx { found, .. } = &self.shape { found.as_deref() } else { None };
         kept.or(self.record()).and_then(|record| record.value.as_ref())
     }
 

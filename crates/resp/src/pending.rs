@@ -167,15 +167,15 @@ impl Pending {
     }
 
     /// The oldest command, if all that it waited for is there.
-    pub(crate) fn pop_done(&mut self) -> Option<Entry> {
-        if !self.entries.front()?.work.is_done() {
-            return None;
-        }
-        self.first += 1;
-        let entry = self.entries.pop_front();
+    pub(crate) fn oldest_done(&self) -> Option<&Entry> {
+        self.entries.front().filter(|entry| entry.work.is_done())
+    }
+
+    /// Lets the oldest command go.
+    pub(crate) fn pop(&mut self) {
+        self.first += u64::from(self.entries.pop_front().is_some());
         if self.entries.is_empty() && self.entries.capacity() > 4 * IDLE_ROOM {
             self.entries.shrink_to(IDLE_ROOM);
         }
-        entry
     }
 }

@@ -96,9 +96,9 @@ impl ReplicaWrite {
         ReplicaWrite { keyspace, key, version, value, expiry, purpose: Purpose::Write, time_left_ms: 0 }
     }
 
-    /// The record, moved out. Key and keyspace are lost: take them before, or use [`Self::record`].
-    pub fn into_record(self) -> Record {
-        Record { version: self.version, value: self.value, expiry: self.expiry }
+    /// Key and record, moved out.
+    pub fn into_keyed(self) -> (Bytes, Record) {
+        (self.key, Record { version: self.version, value: self.value, expiry: self.expiry })
     }
 
     /// The record; the value is shared, not copied.

@@ -33,6 +33,11 @@ impl Copies {
         self.newest.as_ref()
     }
 
+    /// `newest`, for good: nothing is repaired any more.
+    pub(super) fn take_newest(&mut self) -> Option<Record> {
+        self.newest.take()
+    }
+
     /// What a repair writes.
     pub(super) fn winner(&self) -> Option<&Record> {
         #[cfg(feature = "mutants")]
@@ -49,15 +54,22 @@ impl Copies {
 
     /// `member` holds `record`, or nothing.
     pub(super) fn record(&mut self, member: u8, record: Option<Record>) {
-        if let Some(record) = record {
-            #[cfg(feature = "mutants")]
-            self.first.get_or_insert_with(|| record.clone());
-            self.merge(&record);
-            if self.newest.as_ref() == Some(&record) {
-                self.level.insert(member);
+        match (record, self.newest.is_some()) {
+            (Some(record), true) => {
+                self.merge(&record);
+                if self.newest.as_ref() == Some(&record) {
+                    self.level.insert(member);
+                }
             }
-        } else if self.newest.is_none() {
-            self.level.insert(member);
+            (first @ Some(_), false) => {
+                #[cfg(feature = "mutants")]
+                self.first.clone_from(&first);
+                self.newest = first;
+                self.digest = None;
+                self.level = [member].into_iter().collect();
+            }
+            (None, false) => self.level.insert(member),
+            (None, true) => {}
         }
     }
 
@@ -72,14 +84,8 @@ impl Copies {
     }
 
     fn merge(&mut self, record: &Record) {
-        let changed = match &mut self.newest {
-            Some(newest) => newest.merge(record) == Merge::Changed,
-            none => {
-                *none = Some(record.clone());
-                true
-            }
-        };
-        if changed {
+        let Some(newest) = &mut self.newest else { return };
+        if newest.merge(record) == Merge::Changed {
             self.level = Members::NONE;
             self.digest = None;
         }

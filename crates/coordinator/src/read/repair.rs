@@ -47,7 +47,7 @@ impl ReadTask {
         let prospect = |repairs: &Repairs| repairs.holders.len() + repairs.waiting.len();
         while prospect(&self.repairs) < self.required && self.mend_another(turn, slot) {}
         if self.repairs.holders.len() >= self.required {
-            self.answer(turn);
+            self.answer_last(turn);
             self.phase = Phase::Finishing;
             self.proceed(turn, slot);
         } else if prospect(&self.repairs) < self.required {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_types::mutants::{Mutant, planted};
 use quorate_types::{
-    KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, Record, Refusal, Version, crash_point, rarely,
+    KeyspaceId, Mono, NodeId, NodeTiming, ReadOutcome, Receipt, Record, Refusal, Token, Version, crash_point,
+    rarely,
 };
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
@@ -49,6 +50,7 @@ pub(super) struct ReadTask {
     origin: Origin,
     pub(super) keyspace: KeyspaceId,
     pub(super) key: Bytes,
+    token: Token,
     pub(super) required: u8,
     policy: ReadRepairPolicy,
     pub(super) phase: Phase,
@@ -74,6 +76,7 @@ impl ReadTask {
             origin: read.origin,
             keyspace: read.keyspace,
             key: read.key,
+            token: read.token,
             required: plan.required,
             policy: plan.policy.read_repair_at(plan.level),
             phase: Phase::Asking,
@@ -118,6 +121,7 @@ impl ReadTask {
             handle: ReadHandle::from(slot),
             keyspace: self.keyspace,
             key: self.key.clone(),
+            token: self.token,
             full,
             deadline: self.timing.deadline,
         });
@@ -215,11 +219,12 @@ impl ReadTask {
         match self.policy {
             ReadRepairPolicy::Blocking if !behind.is_empty() => self.mend(turn, slot, behind),
             ReadRepairPolicy::Background => {
-                self.answer(turn);
+                let newest = self.copies.newest().cloned();
+                self.answer(turn, newest);
                 self.begin_comparing(turn, slot);
             }
             ReadRepairPolicy::Blocking | ReadRepairPolicy::Off => {
-                self.answer(turn);
+                self.answer_last(turn);
                 self.phase = Phase::Over;
             }
         }
@@ -347,18 +352,24 @@ impl ReadTask {
         self.phase = Phase::Over;
     }
 
-    /// Answers with the newest record, as it looks at this moment.
-    pub(super) fn answer(&mut self, turn: &mut Turn) {
+    /// Answers with the newest record there is, as it looks at this moment.
+    pub(super) fn answer(&mut self, turn: &mut Turn, newest: Option<Record>) {
         turn.counters().reads_answered += 1;
-        let outcome = match self.copies.newest() {
+        let outcome = match newest {
             None => ReadOutcome::NotFound { expired: None },
-            Some(Record { value: None, version, .. }) => ReadOutcome::Deleted { version: *version },
+            Some(Record { value: None, version, .. }) => ReadOutcome::Deleted { version },
             Some(record) if record.is_expired(turn.now.wall_ms) => {
                 ReadOutcome::NotFound { expired: Some(record.version) }
             }
-            Some(record) => ReadOutcome::Found { record: record.clone() },
+            Some(record) => ReadOutcome::Found { record },
         };
         self.respond(turn, outcome);
+    }
+
+    /// Answers with the newest record, which nothing else needs any more: it is not copied.
+    pub(super) fn answer_last(&mut self, turn: &mut Turn) {
+        let newest = self.copies.take_newest();
+        self.answer(turn, newest);
     }
 
     fn respond(&mut self, turn: &mut Turn, outcome: ReadOutcome) {

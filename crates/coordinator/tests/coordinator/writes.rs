@@ -236,7 +236,7 @@ fn a_write_of_one_part_carries_the_other_under_its_own_stamp_and_is_answered_by_
         let write = ClientWrite { part, expires_at_ms: at_ms, ..desk.client_write(5, Level::One) };
         let sent = Record { value: write.value.clone(), ..sent };
         desk.start_write(write);
-        assert_eq!(desk.last_write.clone().map(ReplicaWrite::into_record), Some(sent), "{part:?}");
+        assert_eq!(desk.last_write.as_ref().map(ReplicaWrite::record), Some(sent), "{part:?}");
         desk.ack(0);
         let Some(ResponseBody::Write(WriteOutcome::Written { version, expires_at_ms, .. })) =
             desk.last_answer

@@ -61,8 +61,9 @@ impl Shard {
         if self.replica.log.has_failed() {
             return self.settle(now, self.config.node, waiter, Verdict::Refused(Refusal::LogFailed));
         }
-        let (keyspace, token, key) = (write.keyspace, self.ring.token(&write.key), write.key.clone());
-        let mutation = Mutation { keyspace, token, key, record: write.into_record(), waiter };
+        let (keyspace, token) = (write.keyspace, self.ring.token(&write.key));
+        let (key, record) = write.into_keyed();
+        let mutation = Mutation { keyspace, token, key, record, waiter };
         self.replica.log.append(mutation, &mut out.log);
         crash_point!("write.queued");
     }

@@ -148,8 +148,9 @@ impl Shard {
                     self.replica.peer_writes += 1;
                     self.replica.peer_bytes += bytes;
                     let waiter = Waiter::Peer(PeerWrite { link, epoch, batch, bytes: bytes as u32 });
-                    let (keyspace, key) = (write.keyspace, write.key.clone());
-                    let mutation = Mutation { keyspace, token, key, record: write.into_record(), waiter };
+                    let keyspace = write.keyspace;
+                    let (key, record) = write.into_keyed();
+                    let mutation = Mutation { keyspace, token, key, record, waiter };
                     if planted(Mutant::MemoryBeforeLog) {
                         let Mutation { key, record, .. } = &mutation;
                         let _ = self.replica.store.apply(keyspace, token, key, record);

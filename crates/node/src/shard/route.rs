@@ -38,8 +38,7 @@ impl Shard {
                     self.write_there(now, (to, partition), write, waiter);
                 }
             }
-            Effect::Read { to, handle, keyspace, key, full, deadline } => {
-                let token = self.ring.token(&key);
+            Effect::Read { to, handle, keyspace, key, token, full, deadline } => {
                 if to == self.config.node {
                     let reply = ReplyTo::Coordinator(handle);
                     self.read_here(ReadOrder { keyspace, token, key, full, reply });

@@ -157,10 +157,7 @@ fn a_batch_is_acknowledged_when_it_is_durable_and_applied_and_not_before() {
     let token = bench.ring.token(&write.key);
     assert_eq!(bench.shard.store().read(keyspace(), token, &write.key).ready(), Some(None));
     assert_eq!(ranges(&bench.sync()), [BatchRange { first: 1, last: 1 }]);
-    assert_eq!(
-        bench.shard.store().read(keyspace(), token, &write.key).ready(),
-        Some(Some(write.into_record()))
-    );
+    assert_eq!(bench.shard.store().read(keyspace(), token, &write.key).ready(), Some(Some(write.record())));
 }
 
 #[test]
@@ -314,7 +311,7 @@ fn reads_and_pages_are_answered_from_our_copy_on_the_link_that_asked() {
         full: FullIf::Always,
         time_left_ms,
     };
-    let record: Record = write.into_record();
+    let record: Record = write.record();
     let reply = |result| vec![PeerMessage::ReadReply { id: 1, result }];
     assert_eq!(bench.ask(ask(key.clone(), 9)), reply(ReadResult::Record(Some(record.clone()))));
     assert_eq!(bench.ask(ask(key.clone(), 0)), reply(ReadResult::Refused(Refusal::DeadlinePassed)));

@@ -13,18 +13,22 @@ impl Connection {
     pub(super) fn dispatch(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let name = args.at(0);
         let Some(command) = table::offered(name) else { return self.not_offered(args, effects) };
-        let (command, named) = if command.subcommands.is_empty() || args.len() < 2 {
-            (command, command.name.to_owned())
+        let (command, of) = if command.subcommands.is_empty() || args.len() < 2 {
+            (command, None)
         } else {
             let Some(sub) = table::subcommand(command, args.at(1)) else {
                 return self.no_subcommand(command, args, effects);
             };
-            (sub, format!("{}|{}", command.name, sub.name))
+            (sub, Some(command))
         };
         if self.session.who == Who::Stranger && !command.flags().contains(&"no_auth") {
             return self.error("NOAUTH Authentication required.", effects);
         }
         if !command.takes(args.len()) {
+            let named = of.map_or_else(
+                || command.name.to_owned(),
+                |container| format!("{}|{}", container.name, command.name),
+            );
             return self.wrong_arity(&named, effects);
         }
         self.run(command, args, effects);

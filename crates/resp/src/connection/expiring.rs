@@ -96,8 +96,7 @@ impl Connection {
         };
         let expiry = if relative { ExpiryRequest::TtlMs(ms) } else { ExpiryRequest::AtMs(ms) };
         let (key, terms) = (args.bytes(1), self.terms());
-        let body = terms.expire(key.clone(), expiry);
-        self.begin(Shape::Expire, key, terms, body, effects);
+        self.begin(Shape::Expire, key, terms, |key| terms.expire(key, expiry), effects);
     }
 
     #[cold]
@@ -115,15 +114,13 @@ impl Connection {
 
     pub(super) fn persist(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let (key, terms) = (args.bytes(1), self.terms());
-        let body = terms.get(key.clone());
-        self.begin(Shape::Persist { expires: false }, key, terms, body, effects);
+        self.begin(Shape::Persist { expires: false }, key, terms, |key| terms.get(key), effects);
     }
 
     pub(super) fn get_ex(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let Ok(expiry) = self.expiry_options(args, 2, "getex", effects) else { return };
         let Some(expiry) = expiry else { return self.get(args, effects) };
         let (key, terms) = (args.bytes(1), self.terms());
-        let body = terms.get(key.clone());
-        self.begin(Shape::GetEx { expiry, found: None }, key, terms, body, effects);
+        self.begin(Shape::GetEx { expiry, found: None }, key, terms, |key| terms.get(key), effects);
     }
 }

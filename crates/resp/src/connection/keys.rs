@@ -6,7 +6,7 @@ use quorate_wire::{ExpiryRequest, RequestBody};
 use super::Connection;
 use crate::effects::Effects;
 use crate::parse::Args;
-use crate::part::{Part, Shape};
+use crate::part::{Part, Shape, Terms};
 use crate::pending::{Before, Together, Work};
 use crate::scan::{Scan, Wanted};
 use crate::table::{Command, TimeUnit, Verb};
@@ -23,8 +23,7 @@ impl Connection {
 
     fn read(&mut self, shape: Shape, key: Bytes, effects: &mut Effects) {
         let terms = self.terms();
-        let body = terms.get(key.clone());
-        self.begin(shape, key, terms, body, effects);
+        self.begin(shape, key, terms, |key| terms.get(key), effects);
     }
 
     pub(super) fn put(
@@ -35,8 +34,7 @@ impl Connection {
         effects: &mut Effects,
     ) {
         let ((key, value), terms) = (args, self.terms());
-        let body = terms.put(key.clone(), value, expiry);
-        self.begin(shape, key, terms, body, effects);
+        self.begin(shape, key, terms, |key| terms.put(key, value, expiry), effects);
     }
 
     pub(super) fn set(&mut self, args: &Args<'_>, effects: &mut Effects) {
@@ -90,20 +88,15 @@ impl Connection {
         shape: impl Fn() -> Shape,
     ) {
         let terms = self.terms();
-        let ask = |shape: &Shape, key| match shape {
-            Shape::Unlink => terms.delete(key),
-            _ => terms.get(key),
-        };
+        let ask = if matches!(shape(), Shape::Unlink) { Terms::delete } else { Terms::get };
         if args.len() == 2 && together != Together::Values {
-            let (shape, key) = (shape(), args.bytes(1));
-            let body = ask(&shape, key.clone());
-            return self.begin(shape, key, terms, body, effects);
+            return self.begin(shape(), args.bytes(1), terms, |key| ask(terms, key), effects);
         }
         let (mut parts, mut asks) = (Vec::with_capacity(args.len() - 1), Vec::with_capacity(args.len() - 1));
         for at in 1..args.len() {
-            let (shape, key) = (shape(), args.bytes(at));
-            asks.push(ask(&shape, key.clone()));
-            parts.push(Part::new(shape, self.token(&key), key, terms));
+            let key = args.bytes(at);
+            asks.push(ask(terms, key.clone()));
+            parts.push(Part::new(shape(), self.token(&key), key, terms));
         }
         self.begin_many(together, parts, asks, effects);
     }
@@ -150,8 +143,13 @@ impl Connection {
 
     pub(super) fn kv_explain(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let (key, terms) = (args.bytes(1), self.terms());
-        let body = RequestBody::Explain { keyspace: terms.keyspace, key: key.clone() };
-        self.begin(Shape::Explain, key, terms, body, effects);
+        self.begin(
+            Shape::Explain,
+            key,
+            terms,
+            |key| RequestBody::Explain { keyspace: terms.keyspace, key },
+            effects,
+        );
     }
 
     pub(super) fn wait(&mut self, args: &Args<'_>, effects: &mut Effects) {

@@ -62,8 +62,7 @@ impl Connection {
         let (key, mut terms) = (args.bytes(1), self.terms());
         terms.read = options.level.or(terms.read);
         let shape = if options.meta { Shape::GetMeta } else { Shape::Get };
-        let body = terms.get(key.clone());
-        self.begin(shape, key, terms, body, effects);
+        self.begin(shape, key, terms, |key| terms.get(key), effects);
     }
 
     pub(super) fn kv_put(&mut self, args: &Args<'_>, effects: &mut Effects) {
@@ -71,8 +70,13 @@ impl Connection {
         let (key, mut terms) = (args.bytes(1), self.terms());
         terms.write = options.level.or(terms.write);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };
-        let body = terms.put(key.clone(), args.bytes(2), options.expiry.unwrap_or_default());
-        self.begin(shape, key, terms, body, effects);
+        self.begin(
+            shape,
+            key,
+            terms,
+            |key| terms.put(key, args.bytes(2), options.expiry.unwrap_or_default()),
+            effects,
+        );
     }
 
     pub(super) fn kv_del(&mut self, args: &Args<'_>, effects: &mut Effects) {
@@ -80,8 +84,7 @@ impl Connection {
         let (key, mut terms) = (args.bytes(1), self.terms());
         terms.write = options.level.or(terms.write);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };
-        let body = terms.delete(key.clone());
-        self.begin(shape, key, terms, body, effects);
+        self.begin(shape, key, terms, |key| terms.delete(key), effects);
     }
 
     pub(super) fn kv_consistency(&mut self, args: &Args<'_>, effects: &mut Effects) {

@@ -1,5 +1,7 @@
 //! Replies of commands whose answers are there, in the order of the commands.
 
+use bytes::BytesMut;
+use quorate_types::Now;
 use quorate_wire::{NodeStatus, ResponseBody};
 
 use super::Connection;
@@ -10,20 +12,35 @@ use crate::order::Mode;
 use crate::own;
 use crate::part::Part;
 use crate::pending::{Before, Entry, Many, StatusReply, Together, Work};
+use crate::session::Past;
+use crate::settings::Settings;
 use crate::{Proto, outcome};
 
 impl Connection {
     /// Writes the replies that are due, as far as there is room for them.
     pub(super) fn settle(&mut self, effects: &mut Effects) {
-        while self.output.len() < self.settings.limits.output_pause_bytes {
-            let Some(entry) = self.pending.pop_done() else { return };
-            self.remember(&entry.work, &mut effects.counts);
+        let Connection { settings, past, pending, output, now, .. } = self;
+        let mut replies = Replies { settings, past, output, now: *now };
+        while replies.output.len() < settings.limits.output_pause_bytes {
+            let Some(entry) = pending.oldest_done() else { return };
+            replies.remember(&entry.work, &mut effects.counts);
             if !entry.muted {
-                self.write(&entry);
+                replies.write(entry);
             }
+            pending.pop();
         }
     }
+}
 
+/// What replies are made of, and where they go.
+struct Replies<'a> {
+    settings: &'a Settings,
+    past: &'a mut Past,
+    output: &'a mut BytesMut,
+    now: Now,
+}
+
+impl Replies<'_> {
     /// What later commands may ask for.
     fn remember(&mut self, work: &Work, counts: &mut Counts) {
         match work {
@@ -47,16 +64,16 @@ impl Connection {
     fn write(&mut self, entry: &Entry) {
         match &entry.work {
             Work::Ready(reply) | Work::Told(_, Some(reply)) => self.output.extend_from_slice(reply),
-            Work::One(part) => part.reply(self.now.wall_ms, &mut writer(&mut self.output, entry.proto)),
-            Work::Many(many) => write_many(many, &mut writer(&mut self.output, entry.proto)),
-            Work::Scan(scan) => scan.reply(&mut writer(&mut self.output, entry.proto)),
+            Work::One(part) => part.reply(self.now.wall_ms, &mut writer(self.output, entry.proto)),
+            Work::Many(many) => write_many(many, &mut writer(self.output, entry.proto)),
+            Work::Scan(scan) => scan.reply(&mut writer(self.output, entry.proto)),
             Work::Before(Before::Acked) => {
                 // The first copy is what Redis calls the master: it is not counted.
                 let beside = self.past.acked.map_or(0, |acked| acked.saturating_sub(1));
-                writer(&mut self.output, entry.proto).integer(i64::from(beside));
+                writer(self.output, entry.proto).integer(i64::from(beside));
             }
             Work::Before(Before::Receipt) => {
-                let mut w = writer(&mut self.output, entry.proto);
+                let mut w = writer(self.output, entry.proto);
                 match &self.past.receipt {
                     Some(receipt) => own::receipt(receipt, &mut w),
                     None => w.null(),
@@ -71,12 +88,12 @@ impl Connection {
         let ResponseBody::Status(status) = answer else {
             let error = outcome::error(answer);
             let error = error.unwrap_or_else(|| "ERR the node did not say how it is".to_owned());
-            return writer(&mut self.output, proto).error(&error);
+            return writer(self.output, proto).error(&error);
         };
         match reply {
             StatusReply::DbSize => {
                 let keys = self.estimated_keys(status);
-                writer(&mut self.output, proto).count(keys);
+                writer(self.output, proto).count(keys);
             }
             StatusReply::Info(sections) => {
                 let looked = self.past.looked.replace((info::commands(status), self.now.wall_ms));
@@ -89,7 +106,7 @@ impl Connection {
                     keys: self.estimated_keys(status),
                 };
                 let text = view.text(sections);
-                writer(&mut self.output, proto).verbatim(&text);
+                writer(self.output, proto).verbatim(&text);
             }
         }
     }
@@ -103,7 +120,7 @@ impl Connection {
     }
 }
 
-fn writer(output: &mut bytes::BytesMut, proto: Proto) -> Writer<'_> {
+fn writer(output: &mut BytesMut, proto: Proto) -> Writer<'_> {
     Writer::new(output, proto)
 }
 

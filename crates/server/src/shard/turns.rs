@@ -43,7 +43,7 @@ mod intake;
 pub(crate) use intake::home;
 
 /// Messages after which a turn ends.
-const TURN_MESSAGES_MAX: usize = 4096;
+const TURN_MESSAGES_MAX: usize = 512;
 /// Bytes of frames after which a turn ends.
 const TURN_BYTES_MAX: usize = 4 << 20;
 

@@ -122,7 +122,14 @@ impl RespDesk {
     pub(crate) fn on_response(&mut self, id: ConnectionId, response: Response) {
         let Some(open) = self.open.get_mut(&id.0) else { return };
         open.machine.on_response(self.now, response, &mut self.effects);
-        self.carry_out(id);
+        if self.effects.is_quiet() {
+            // The usual case, once per request: all the rest is done when the turn's replies leave.
+            if !std::mem::replace(&mut open.dirty, true) {
+                self.dirty.push(id);
+            }
+        } else {
+            self.carry_out(id);
+        }
     }
 
     /// The client's socket takes more.
@@ -221,6 +228,8 @@ impl RespDesk {
         if paused {
             open.machine.on_sent(self.now, &mut self.effects);
             self.carry_out(id);
+        } else {
+            open.gate.follow(&open.machine);
         }
     }
 

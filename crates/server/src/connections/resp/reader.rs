@@ -38,7 +38,7 @@ impl ReadGate {
     /// Lets the reader go on, or not, as `machine` has use for more.
     pub(super) fn follow(&self, machine: &Connection) {
         let open = machine.wants_bytes();
-        if self.open.swap(open, Ordering::Relaxed) != open && open {
+        if self.open.load(Ordering::Relaxed) != open && !self.open.swap(open, Ordering::Relaxed) && open {
             self.opened.notify_one();
         }
     }
