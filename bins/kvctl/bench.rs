@@ -23,7 +23,7 @@ use crate::bench::events::Events;
 use crate::bench::load::{Lane, Plan, Work};
 use crate::bench::pace::Pace;
 use crate::bench::record::{Recorder, UNIQUE_BYTES};
-use crate::bench::report::{Run, cpu_time};
+use crate::bench::report::{ReadBack, Run, cpu_time};
 use crate::bench::tally::Tally;
 use crate::cli::{Bench, Global, Preset};
 use crate::config_verbs::refused;
@@ -35,6 +35,8 @@ use crate::verbs::runtime;
 
 /// Time between two progress lines.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+/// Longest time for which what was written is read back.
+const READ_BACK_MAX: Duration = Duration::from_mins(1);
 
 /// Runs the bench and prints its report.
 pub fn run(args: &Bench, global: &Global, here: &Path, screen: &mut Screen<'_>) -> io::Result<Exit> {
@@ -122,12 +124,33 @@ async fn measure(setting: &Setting<'_>, found: Endpoints, mut progress: Progress
     }
     let workers = lanes.iter().map(|lane| lane.workers).sum();
     let cpu = cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    let read_back = read_back(args, &lanes, &plan, &mut progress).await;
     let history = plan.recorder().map(Recorder::finish).transpose();
     if let Some(why) = plan.events().and_then(Events::wrong) {
         return Err(report::not_an_event(&why));
     }
     let history = history.map_err(|error| report::not_recorded(args, &error))?;
-    Ok(Run { tally, elapsed, cpu, clients: lanes.len(), workers, history })
+    Ok(Run { tally, elapsed, cpu, clients: lanes.len(), workers, history, read_back })
+}
+
+/// Reads all that was written once more, so that the history says what became of it; `None`: there is no history.
+async fn read_back(
+    args: &Bench,
+    lanes: &[Lane],
+    plan: &Arc<Plan>,
+    progress: &mut Progress<'_>,
+) -> Option<ReadBack> {
+    plan.recorder()?;
+    if args.events {
+        return Some(ReadBack::LeftOut);
+    }
+    let keys = plan.written();
+    let all = keys.len() as u64;
+    let work = Work::ReadBack { keys };
+    let (tally, _) = drive(lanes, plan, work, ("reading back", Some(READ_BACK_MAX)), progress).await;
+    progress.end();
+    let why = tally.last_failure().map(str::to_owned);
+    Some(ReadBack::Done { keys: all, unread: all - tally.ops(), why })
 }
 
 /// What records the run, if that is asked for.

@@ -78,7 +78,14 @@ fn told(file: &Path, history: &History, report: &Report) -> Answer {
     if let (Some(fields), Some(more)) = (fields.as_object_mut(), report.fields(history).as_object()) {
         fields.extend(more.clone());
     }
-    Answer::new(exit, format!("{}\n{verdict}\n", report.text(history)), fields)
+    let weakness = match report.weakness() {
+        weak if !weak.is_empty() && matches!(report.ruling(), Ruling::Holds | Ruling::Undecided) => {
+            format!("; {weak}")
+        }
+        // What was broken needs no doubt, and where nothing was judged that is the verdict.
+        _ => String::new(),
+    };
+    Answer::new(exit, format!("{}\n{verdict}{weakness}\n", report.text(history)), fields)
 }
 
 fn advice(error: &HistoryError) -> &'static str {

@@ -51,7 +51,7 @@ const TABLE: [(Exit, u8, &str); 14] = [
     (
         Exit::Undecided,
         14,
-        "check: no promise is broken as far as it was judged, but not everything could be decided",
+        "check, sim: no promise is broken as far as it was judged, but not everything could be decided",
     ),
     (Exit::Bug, 70, "a defect of kvctl; please report it"),
     (Exit::Interrupted, 130, "interrupted by Ctrl-C"),

@@ -203,7 +203,7 @@ impl Done {
         self.hash = report.trace.hash();
         if !report.is_well() {
             self.reports.push(report);
-            self.reports.sort_by_key(|report| report.seed);
+            self.reports.sort_by_key(|report| (std::cmp::Reverse(report.ending()), report.seed));
             self.reports.truncate(TOLD_MAX);
         }
     }
@@ -224,7 +224,8 @@ fn gather(
         if took >= next {
             next = took + Duration::from_secs(1);
             let (runs, seconds) = (finished.load(Ordering::Relaxed), took.as_secs_f64());
-            let bad: usize = done.sweeps.iter().map(|(_, sweep)| sweep.bad.len()).sum();
+            let bad: usize =
+                done.sweeps.iter().map(|(_, sweep)| sweep.bad.len() + sweep.undecided.len()).sum();
             writeln!(
                 screen.err,
                 "{runs} of {total} runs, {:.1}/s, {:.1} simulated hours, {:.0} simulated s/s, {bad} ended badly",

@@ -128,6 +128,13 @@ fn a_history_that_can_t_be_read_is_a_usage_error_that_names_the_line_and_nothing
         "{}",
         empty.out
     );
+    let put = "{\"invoke\":{\"at_ns\":1,\"id\":1,\"client\":1,\"level\":\"QUORUM\",\"ask\":{\"put\":{\"key\":\"k\",\"value\":\"v\"}}}}\n";
+    let weak = kvctl(dir.path(), &["check", "-"], &format!("{header}{put}"));
+    let verdict = weak.out.lines().last().unwrap_or_default();
+    assert!(
+        verdict.starts_with("ok: every promise that the history shows was kept; nothing was judged for ")
+    );
+    assert!(verdict.contains("durability, freshness"), "{verdict}");
     let small = kvctl(dir.path(), &["bench", "--help"], "");
     assert!(small.out.contains("--history <FILE>"), "{}", small.out);
 }

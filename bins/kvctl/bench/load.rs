@@ -1,5 +1,6 @@
 //! The workers: each does one operation after the other.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -38,6 +39,8 @@ pub struct Plan {
     given: (Option<Level>, Option<Level>),
     recorder: Option<Arc<Recorder>>,
     events: Option<Events>,
+    /// The keys that were written, if a recorder writes down what becomes of them.
+    written: Mutex<BTreeSet<u64>>,
 }
 
 impl Plan {
@@ -57,6 +60,7 @@ impl Plan {
             given: (args.manner.read_level(), args.manner.write_level()),
             recorder,
             events,
+            written: Mutex::new(BTreeSet::new()),
         }
     }
 
@@ -68,6 +72,17 @@ impl Plan {
     /// What is told of the nodes, if anything.
     pub fn events(&self) -> Option<&Events> {
         self.events.as_ref()
+    }
+
+    /// The keys that were written so far, in order.
+    pub fn written(&self) -> Vec<u64> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn note_written(&self, key: u64) {
+        if self.recorder.is_some() {
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        }
     }
 
     fn draw_mixed(&self, chance: &mut Chance) -> Drawn {
@@ -104,6 +119,8 @@ pub enum Work {
     Load { keys: u64 },
     /// Draw operations until the time is over.
     Preset { preset: Preset, pace: Option<Pace> },
+    /// Read each of these keys once, at ALL.
+    ReadBack { keys: Vec<u64> },
 }
 
 /// What the workers write down.
@@ -163,6 +180,7 @@ impl Worker {
         match &*work {
             Work::Load { keys } => self.load(*keys).await,
             Work::Preset { preset, pace } => self.operate(*preset, pace.as_ref()).await,
+            Work::ReadBack { keys } => self.read_back(keys).await,
         }
     }
 
@@ -171,9 +189,24 @@ impl Worker {
         let (mut number, step) = self.place;
         while number < keys && !self.shared.is_stopped() {
             let started = Instant::now();
+            self.plan.note_written(number);
             let outcome = self.put(self.plan.key(number), How::default()).await;
             self.note(Op::Put, started, outcome);
             number += step;
+        }
+    }
+
+    /// Every so-manieth of `keys` is this worker's.
+    async fn read_back(&mut self, keys: &[u64]) {
+        let (number, step) = self.place;
+        let at_all = How { level: Some(Level::All), ttl: None };
+        for key in keys.iter().skip(number as usize).step_by(step as usize) {
+            if self.shared.is_stopped() {
+                return;
+            }
+            let started = Instant::now();
+            let outcome = self.get(self.plan.key(*key), at_all).await;
+            self.note(Op::Get, started, outcome);
         }
     }
 
@@ -231,6 +264,9 @@ impl Worker {
     }
 
     async fn perform(&mut self, Drawn { op, key, how }: Drawn) -> Result<&'static str, ClientError> {
+        if op != Op::Get {
+            self.plan.note_written(key);
+        }
         let key = self.plan.key(key);
         match op {
             Op::Get => self.get(key, how).await,

@@ -28,6 +28,47 @@ pub struct Run {
     pub workers: usize,
     /// The file with its history, and how many operations are in it.
     pub history: Option<(PathBuf, u64)>,
+    /// What it says of the end, if there is a history.
+    pub read_back: Option<ReadBack>,
+}
+
+/// Whether all that was written was read once more in the end.
+pub enum ReadBack {
+    /// Not by kvctl: whoever tells of the nodes heals them, and knows when it is time to read.
+    LeftOut,
+    Done {
+        /// Keys that were written.
+        keys: u64,
+        /// Of those, the ones that could not be read.
+        unread: u64,
+        /// The last failure.
+        why: Option<String>,
+    },
+}
+
+impl ReadBack {
+    fn line(&self) -> String {
+        match self {
+            ReadBack::LeftOut => {
+                "read back: no, as with --events whoever tells of the nodes heals them and reads; what nobody reads is not judged".to_owned()
+            }
+            ReadBack::Done { keys, unread: 0, .. } => {
+                format!("read back: all {} keys that were written, at ALL", count(*keys))
+            }
+            ReadBack::Done { keys, unread, why } => {
+                let why = why.as_deref().unwrap_or("the time was over");
+                let (unread, keys) = (count(*unread), count(*keys));
+                format!("read back: {unread} of {keys} keys that were written could not be read at ALL ({why}); what nobody reads is not judged")
+            }
+        }
+    }
+
+    fn fields(&self) -> Value {
+        match self {
+            ReadBack::LeftOut => json!({ "keys": null, "unread": null }),
+            ReadBack::Done { keys, unread, why } => json!({ "keys": keys, "unread": unread, "why": why }),
+        }
+    }
 }
 
 /// The report.
@@ -109,7 +150,8 @@ fn foot(args: &Bench, run: &Run) -> String {
             count(*operations)
         )
     });
-    format!("outcomes: {}\n{failure}{how}{cpu}\n{history}", outcomes.join(", "))
+    let read_back = run.read_back.as_ref().map_or_else(String::new, |back| format!("{}\n", back.line()));
+    format!("outcomes: {}\n{failure}{how}{cpu}\n{history}{read_back}", outcomes.join(", "))
 }
 
 fn cpu_us_per_op(run: &Run) -> Option<f64> {
@@ -160,6 +202,7 @@ fn fields(args: &Bench, run: &Run, ops: &[Value]) -> Value {
         "history": run.history.as_ref().map(|(file, operations)| {
             json!({ "file": file.display().to_string(), "operations": operations })
         }),
+        "read_back": run.read_back.as_ref().map(ReadBack::fields),
     })
 }
 
@@ -247,6 +290,7 @@ mod tests {
             clients: 16,
             workers: 1024,
             history: None,
+            read_back: None,
         };
         let answer = told(&bench(&["--preset", "a", "-w", "quorum", "--rate", "100"]), &run);
         assert_eq!(

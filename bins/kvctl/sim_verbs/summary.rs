@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use quorate_sim::run::Ending;
 use quorate_sim::sweep::Sweep;
 use serde_json::{Value, json};
 
@@ -25,6 +26,12 @@ pub fn of(done: &Done, name: Option<&str>, again: Option<String>) -> Answer {
     if let Some(hash) = &hash {
         let _ = writeln!(text, "trace: {hash}: the same for this plan wherever it is run with this version");
     }
+    // Of one run, or of a scenario, nobody expects everything.
+    let never: Vec<&str> =
+        if all.runs > 1 && name.is_none() { all.never_fired().collect() } else { Vec::new() };
+    if !never.is_empty() {
+        let _ = writeln!(text, "never:       {}: more seeds, or longer runs, may show it", never.join(", "));
+    }
     if done.sweeps.len() > 1 {
         tell_variants(&done.sweeps, &mut text);
     }
@@ -38,25 +45,32 @@ pub fn of(done: &Done, name: Option<&str>, again: Option<String>) -> Answer {
             all.events as f64 / seconds / 1e3
         );
     }
-    let exit = if all.bad.is_empty() { Exit::Ok } else { Exit::Violated };
-    match again.filter(|_| exit == Exit::Violated) {
-        Some(again) => {
-            let first: Vec<String> = all.bad.iter().take(20).map(u64::to_string).collect();
-            let _ = writeln!(
-                text,
-                "VIOLATED in {} of {} runs: seeds {}",
-                all.bad.len(),
-                all.runs,
-                first.join(", ")
-            );
-            let _ = writeln!(text, "again: {again}");
-        }
-        None if exit == Exit::Violated => text.push_str("VIOLATED\n"),
-        None => {
-            let _ = writeln!(text, "ok: every promise was kept in {} runs", all.runs);
-        }
-    }
+    let exit = match all.ending() {
+        Ending::Well => Exit::Ok,
+        Ending::Undecided => Exit::Undecided,
+        Ending::Violated => Exit::Violated,
+    };
+    tell_ending(&all, again, &mut text);
     Answer::new(exit, text, fields(done, (&all, hash), name))
+}
+
+fn tell_ending(all: &Sweep, again: Option<String>, text: &mut String) {
+    let what = match all.ending() {
+        Ending::Well => {
+            let _ = writeln!(text, "ok: every promise was kept in {} runs", all.runs);
+            return;
+        }
+        Ending::Undecided => "undecided: no promise is broken, but not everything could be decided",
+        Ending::Violated => "VIOLATED",
+    };
+    let Some(again) = again else {
+        let _ = writeln!(text, "{what}");
+        return;
+    };
+    let seeds = if all.bad.is_empty() { &all.undecided } else { &all.bad };
+    let first: Vec<String> = seeds.iter().take(20).map(u64::to_string).collect();
+    let _ = writeln!(text, "{what} in {} of {} runs: seeds {}", seeds.len(), all.runs, first.join(", "));
+    let _ = writeln!(text, "again: {again}");
 }
 
 fn tell(all: &Sweep, text: &mut String) {
@@ -114,15 +128,21 @@ fn fields(done: &Done, (all, hash): (&Sweep, Option<String>), name: Option<&str>
             })
         })
         .collect();
+    let undecided: Vec<Value> = done
+        .reports
+        .iter()
+        .flat_map(|report| report.undecided.iter().map(|what| json!({ "seed": report.seed, "what": what })))
+        .collect();
     let reads: BTreeMap<&String, Value> = all
         .reads
         .iter()
         .map(|(level, (answered, stale))| (level, json!({ "answered": answered, "stale": stale })))
         .collect();
     json!({
-        "verb": "sim", "scenario": name, "runs": all.runs, "bad_seeds": all.bad, "violations": violations,
+        "verb": "sim", "scenario": name, "runs": all.runs, "bad_seeds": all.bad, "undecided_seeds": all.undecided, "violations": violations,
+        "undecided": undecided,
         "trace_hash": hash, "simulated_s": all.simulated.as_secs_f64(), "events": all.events, "took_s": done.took.as_secs_f64(),
         "faults": all.faults, "operations": all.operations, "network": all.network, "judged": all.judged,
-        "happened": all.sometimes, "reads": reads,
+        "never_fired": all.never_fired().collect::<Vec<_>>(), "happened": all.sometimes, "reads": reads,
     })
 }

@@ -239,6 +239,11 @@ impl Shard {
             && self.hints.pending == 0
     }
 
+    /// Writes that wait for the clock's ceiling.
+    pub fn parked(&self) -> usize {
+        self.clients.parked.len()
+    }
+
     /// How it is.
     pub fn status(&self) -> ShardStatus {
         let peers = self.peers.views().map(|mut view| {

@@ -39,7 +39,6 @@ pub use judge::{Invariant, Ruling, Verdict, Violation};
 pub use linearizability::Effort;
 pub use report::Report;
 pub use search::{Decision, search};
-pub use sometimes::Sweep;
 pub use zones::{Action, RegisterOp, zones};
 
 use crate::history::History;

@@ -170,6 +170,11 @@ impl Cluster {
         self.ring.replicas(partition, n).iter().map(|id| self.number_of(*id)).collect()
     }
 
+    /// The partition of `key`.
+    pub fn partition_of(&self, key: &[u8]) -> PartitionId {
+        self.ring.token(key).partition()
+    }
+
     /// The same in the first keyspace.
     pub fn replicas_of(&self, key: &[u8]) -> Vec<usize> {
         self.replicas_in(0, key)
@@ -186,7 +191,7 @@ impl Cluster {
     fn agrees(&self, (keyspace, n): (KeyspaceId, usize), partition: PartitionId) -> bool {
         let owners = self.ring.replicas(partition, n);
         let mut digests =
-            owners.iter().map(|id| self.replicas[self.number_of(*id) - 1].digest(keyspace, partition));
+            owners.iter().flat_map(|id| self.replicas[self.number_of(*id) - 1].digests(keyspace, partition));
         let first = digests.next();
         digests.all(|digest| Some(digest) == first)
     }

@@ -72,4 +72,5 @@ pub mod random;
 pub mod run;
 pub mod scenarios;
 pub mod shrink;
+pub mod sometimes;
 pub mod sweep;

@@ -98,7 +98,7 @@ pub fn look(mutant: Mutant, range: u64, seeds_max: u64) -> Search {
         let seed = (range + 1) * RANGE + i;
         let plan = Plan::draw(seed, Shape::default());
         let report = mutant.run(&plan);
-        if report.is_well() {
+        if report.violations.is_empty() {
             continue;
         }
         if !run(&plan).is_well() {

@@ -3,11 +3,13 @@
 //! Invariants: nothing in a plan depends on what the run does; a step that is taken out changes no other step; a plan
 //! in a file is all that is needed to run it again.
 
+mod disks;
 mod draw;
 mod expect;
 mod fault;
 mod limits;
 mod load;
+mod looks;
 mod names;
 mod points;
 mod traps;
@@ -162,6 +164,14 @@ pub enum What {
     Delete,
     /// Read it.
     Get,
+    /// Read a page of what its partition holds, from the beginning.
+    Page {
+        /// Most entries.
+        #[serde(default = "a_few")]
+        limit: u32,
+    },
+    /// Ask what each replica holds of it.
+    Explain,
 }
 
 /// Why a plan can't be run.
@@ -255,6 +265,10 @@ impl Plan {
     pub fn run_time(&self) -> Duration {
         Duration::from_millis(self.run_ms)
     }
+}
+
+fn a_few() -> u32 {
+    8
 }
 
 fn two_seconds() -> u32 {

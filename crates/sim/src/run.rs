@@ -5,6 +5,7 @@
 
 mod again;
 mod clients;
+mod disks;
 mod expect;
 mod faults;
 mod idle;
@@ -31,7 +32,7 @@ use crate::observe::{Observer, Sight};
 use crate::plan::{Act, Expect, Plan, Return};
 use record::Recorder;
 pub use record::{Key, history_header};
-pub use report::{Report, Tally, Violation};
+pub use report::{Ending, Report, Tally, Violation};
 
 /// A run under way.
 struct Run<'a> {
@@ -56,8 +57,10 @@ struct Run<'a> {
     died: Vec<Option<faults::Died>>,
     /// Disks as they were once.
     images: BTreeMap<usize, crate::cluster::DiskImage>,
-    /// Replicas that are down and whose disk is rotten.
-    rotten: BTreeSet<usize>,
+    /// Disks that are rotten, or on which a write landed elsewhere.
+    rotten: BTreeMap<usize, disks::Rot>,
+    /// What was seen of each disk so far.
+    seen: Vec<disks::Seen>,
     /// What is over when.
     ends: Vec<(Mono, faults::End)>,
     op_of_ask: BTreeMap<u64, usize>,
@@ -68,6 +71,8 @@ struct Run<'a> {
     requests: BTreeMap<u64, Sent>,
     /// Through whom an operation is tried again.
     retries: BTreeMap<usize, usize>,
+    /// The keys that explanations were asked for, by session and number.
+    explains: BTreeMap<(u64, u64), Key>,
     /// Operations of coordinators whose log had failed.
     mute: BTreeSet<usize>,
     /// What the keys of the plan are really called.
@@ -155,13 +160,15 @@ impl<'a> Run<'a> {
             pending: BTreeMap::new(),
             died: vec![None; nodes + 1],
             images: BTreeMap::new(),
-            rotten: BTreeSet::new(),
+            rotten: BTreeMap::new(),
+            seen: vec![disks::Seen::default(); nodes + 1],
             ends: Vec::new(),
             op_of_ask: BTreeMap::new(),
             expected: BTreeMap::new(),
             numbers: 0,
             requests: BTreeMap::new(),
             retries: BTreeMap::new(),
+            explains: BTreeMap::new(),
             mute: BTreeSet::new(),
             plan,
         }

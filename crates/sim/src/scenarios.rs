@@ -88,6 +88,7 @@ pub const REGRESSIONS: &[Scenario] = &files!("../../../tests/regressions/", true
     "ours-duplicated-put",
     "ours-expiry-without-its-value",
     "ours-hints-behind-a-failed-page",
+    "ours-parked-while-ahead",
     "overload-and-retries",
     "pause-of-30-s",
     "redis-raft-21",

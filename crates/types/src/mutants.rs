@@ -71,6 +71,7 @@ mutants! {
     TombstonesNotInCheckpoint: "recovery leaves tombstones of the checkpoint out",
     PartNotSynced: "a checkpoint is published before its parts are synced",
     PartNameNotSynced: "a checkpoint is published before its parts' names are synced",
+    DigestSkipsTombstones: "the digest that a bucket keeps leaves tombstones out",
     LogCutTooEarly: "a checkpoint cuts the log up to what was durable when it ended, not applied when it began",
     WalkSkipsRecords: "a checkpoint's walk leaves out the record at which a slice begins",
     PendingLeaks: "a write whose deadline has passed is answered and never forgotten",

@@ -41,7 +41,7 @@
 //! | files vanish, or come from elsewhere | [`SimIo::vanish`], [`SimIo::set_contents`] |
 //! | a sync stalls | [`SimIo::stall_sync_after`] |
 //!
-//! [`SimIo::end_faults`] calls off what is still to come.
+//! [`SimIo::end_faults`] calls off what is still to come; [`SimIo::fired`] says what has come about.
 //!
 //! Time is simulated too: a write takes 2 µs, a name 5 µs, a sync 80 µs, on a clock that only [`SimIo::advance`] and the
 //! disk's own work move ([`SimIo::busy_time`] is the latter's part).
@@ -119,6 +119,6 @@ mod random;
 mod sim;
 
 pub use crash_states::{CRASH_OPERATIONS_MAX, CrashStates};
-pub use faults::RottenBit;
+pub use faults::{Fired, RottenBit};
 pub use random::SplitMix;
 pub use sim::SimIo;

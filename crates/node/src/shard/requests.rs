@@ -321,7 +321,8 @@ impl Shard {
     /// The clock's ceiling has risen: what waited for it goes on; if too late, its coordinator says so.
     pub(super) fn unpark(&mut self, now: Now) {
         while let Some(parked) = self.clients.parked.pop_front() {
-            let then = Now { wall_ms: parked.since_wall_ms, ..now };
+            // Not as of a clock that was ahead and is right by now: no ceiling would be asked for that lies above it.
+            let then = Now { wall_ms: parked.since_wall_ms.min(now.wall_ms), ..now };
             let Ok(stamp) = self.stamps.issue(then) else { return self.clients.parked.push_front(parked) };
             let version = Version::new(stamp, self.config.node);
             match parked.what {

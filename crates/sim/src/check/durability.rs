@@ -4,7 +4,8 @@
 //! whole cluster too, and the loss of W − 1 disks. It may be overshadowed by a larger version, never vanish:
 //! - at the end as many replicas as its level needed hold its version or a larger one (those that were not looked at
 //!   count as holding it, a lost disk as one less);
-//! - of the reads that must overlap it, the last ones show it or something newer.
+//! - of the reads that must overlap it, the last ones show it or something newer: a read is judged by the disks that were
+//!   lost before it ended, and not by those that came after.
 //!
 //! Each acknowledged write is *kept*, *lost* (the last read that began after the acknowledgement misses it),
 //! *overshadowed* (missed like a newer one that is lost), *stale* (a read missed it, a later one has it: freshness judges
@@ -41,12 +42,13 @@ impl KeyCheck for Durability {
             let (Some(version), Some(acked)) = (write.version(), write.acked()) else { continue };
             let kept = acked.required.saturating_sub(register.losses.since(write.begun));
             let fate = reads.fate(register, write);
-            if kept == 0 || fate == Fate::Unread && finals.is_empty() {
+            let is_at_the_end = kept > 0 && !finals.is_empty();
+            if fate == Fate::Unread && !is_at_the_end {
                 continue;
             }
             self.judge.looked(1);
             let held = newest.len() - newest.partition_point(|copy| *copy < Some(version));
-            if !finals.is_empty() && held + unseen < kept {
+            if is_at_the_end && held + unseen < kept {
                 self.judge.violated(Some(register.key), &[write.op], || {
                     let (id, required) = (register.id(write.op), acked.required);
                     format!(
@@ -97,10 +99,12 @@ pub(super) enum Fate {
     Unread,
 }
 
-/// The reads of a key by what they show, for each number of replicas that they ask.
+/// The reads of a key by what they show, for each number of disks that were lost before they ended, and of replicas that
+/// they ask.
 pub(super) struct Shown {
-    /// By `required`: sights sorted by version, with the latest beginning among those up to each, and from each on.
-    by_required: Vec<Sorted>,
+    /// By lost disks, by `required`: sights sorted by version, with the latest beginning among those up to each, and from
+    /// each on.
+    by_lost: Vec<Vec<Sorted>>,
 }
 
 #[derive(Default)]
@@ -115,23 +119,32 @@ struct Sorted {
 impl Shown {
     pub(super) fn of(register: &Register<'_>) -> Shown {
         let n = usize::from(register.promise.n);
-        let at_least = |required: usize| {
-            Sorted::of(register.sights.iter().filter(move |sight| sight.required >= required))
+        let mut sights: Vec<Vec<&Sight<'_>>> = vec![Vec::new(); register.losses.count() + 1];
+        for sight in &register.sights {
+            sights[register.losses.before(Mono(sight.at.0.saturating_add(1)))].push(sight);
+        }
+        let at_least = |sights: &[&Sight<'_>], required: usize| {
+            Sorted::of(sights.iter().copied().filter(|sight| sight.required >= required))
         };
-        Shown { by_required: (0..=n).map(at_least).collect() }
+        let by_required = |sights: Vec<&Sight<'_>>| (0..=n).map(|least| at_least(&sights, least)).collect();
+        Shown { by_lost: sights.into_iter().map(by_required).collect() }
     }
 
     pub(super) fn fate(&self, register: &Register<'_>, write: &Write<'_>) -> Fate {
         let (Some(version), Some(Acked { at, required })) = (write.version(), write.acked()) else {
             return Fate::Unread;
         };
-        let kept = required.saturating_sub(register.losses.since(write.begun));
-        let needed = usize::from(register.promise.n) + 1 - kept;
-        let Some(sorted) = self.by_required.get(needed) else { return Fate::Unread };
-        let place = sorted.versions.partition_point(|seen| *seen < Some(version));
         let after = |latest: Option<(Mono, usize)>| latest.filter(|(begun, _)| *begun > at);
-        let missed = after(sorted.latest_before[place]);
-        let showed = after(sorted.latest_from[place]);
+        let (mut missed, mut showed) = (None, None);
+        // Each disk that was lost since it began leaves one replica less to overlap with.
+        let since = self.by_lost.iter().skip(register.losses.before(write.begun));
+        for (by_required, kept) in since.zip((1..=required).rev()) {
+            let needed = usize::from(register.promise.n) + 1 - kept;
+            let Some(sorted) = by_required.get(needed) else { continue };
+            let place = sorted.versions.partition_point(|seen| *seen < Some(version));
+            missed = missed.max(after(sorted.latest_before[place]));
+            showed = showed.max(after(sorted.latest_from[place]));
+        }
         match (missed, showed) {
             (None, None) => Fate::Unread,
             (None, Some(_)) => Fate::Kept,

@@ -6,13 +6,14 @@
 //! decides as well, and the two must agree. Where several writes without an answer could be the one that was seen,
 //! zones see only what is certain, and the search judges by values.
 //!
-//! Not judged once a disk was lost: a replica without memory is not what the two phases count on.
+//! Judged up to the first loss of a disk of the key's replicas, as a beginning of a linearizable history is one: a replica
+//! without memory is not what the two phases count on.
 //!
 //! Source: invariant A4; Herlihy and Wing 1990. Zones: Gibbons and Korach 1997. Search: Wing and Gong 1993.
 
 use std::collections::BTreeMap;
 
-use quorate_types::Version;
+use quorate_types::{Mono, Version};
 
 use super::KeyCheck;
 use super::judge::{Invariant, Judge, Verdict};
@@ -52,23 +53,23 @@ impl Linearizability {
 impl KeyCheck for Linearizability {
     fn look(&mut self, register: &Register<'_>) {
         let levels = &register.promise.linearizable;
-        let sights = || register.sights.iter().filter(|s| s.by != By::Scan && levels.contains(&s.level));
-        let exists = |write: &&Write<'_>| write.may_exist;
+        let until = register.losses.first().unwrap_or(Mono(u64::MAX));
+        let sights = || sights_until(register, until);
+        let exists = |write: &&Write<'_>| write.may_exist && write.begun < until;
         let written = register.writes.iter().filter(exists).any(|write| levels.contains(&write.level));
         if !written && sights().next().is_none() {
             return;
         }
         if !register.losses.is_empty() {
-            self.judge.note("a disk was lost");
-            return;
+            self.judge.note("keys of whose replicas one lost its disk are judged up to then");
         }
         if !register.writes.iter().filter(exists).all(|write| levels.contains(&write.level)) {
             self.judge.note("keys that are also written at levels that don't promise it are not judged");
             return;
         }
-        let ops = Ops::of(register, sights());
+        let ops = Ops::of(register, until);
         self.judge.looked(ops.all.len());
-        self.decide(register, &ops);
+        self.decide(register, (&ops, until));
     }
 
     fn verdict(self: Box<Self>) -> Verdict {
@@ -77,7 +78,7 @@ impl KeyCheck for Linearizability {
 }
 
 impl Linearizability {
-    fn decide(&mut self, register: &Register<'_>, ops: &Ops) {
+    fn decide(&mut self, register: &Register<'_>, (ops, until): (&Ops, Mono)) {
         let found = zones(&ops.all);
         if let Some((a, b)) = found {
             let (a, b) = (ops.places[a], ops.places[b]);
@@ -90,7 +91,7 @@ impl Linearizability {
         }
         let foreign = register.history.header().initial == Initial::Unknown;
         if ops.ambiguous && found.is_none() && !foreign {
-            self.search_values(register);
+            self.search_values(register, until);
         } else if ops.all.len() <= self.effort.cross_check_ops_max {
             let searched = self.search(&ops.all);
             let agrees = match searched {
@@ -106,8 +107,8 @@ impl Linearizability {
         }
     }
 
-    fn search_values(&mut self, register: &Register<'_>) {
-        match self.search(&values(register)) {
+    fn search_values(&mut self, register: &Register<'_>, until: Mono) {
+        match self.search(&values(register, until)) {
             Decision::Linearizable => {}
             Decision::NotLinearizable => self.judge.violated(Some(register.key), &[], || {
                 "no order of the operations explains the values that were read".to_owned()
@@ -135,18 +136,19 @@ struct Ops {
 }
 
 impl Ops {
-    fn of<'a, 'b: 'a>(register: &'b Register<'a>, sights: impl Iterator<Item = &'b Sight<'a>>) -> Ops {
+    fn of(register: &Register<'_>, until: Mono) -> Ops {
         let mut numbers = Numbers::default();
+        let begun = || register.writes.iter().filter(|write| write.begun < until);
         let untold: Vec<&Write<'_>> =
-            register.writes.iter().filter(|write| write.version.is_none() && write.may_exist).collect();
+            begun().filter(|write| write.version.is_none() && write.may_exist).collect();
         let mut ops = Ops { all: Vec::new(), places: Vec::new(), ambiguous: false };
-        for write in &register.writes {
+        for write in begun() {
             let Some(version) = write.version() else { continue };
-            let ended = write.acked().map(|acked| acked.at.0);
+            let ended = ended(write, until);
             let value = numbers.of(Some(version));
             ops.push(write.op, RegisterOp { begun: write.begun.0, ended, action: Action::Write(value) });
         }
-        for sight in sights {
+        for sight in sights_until(register, until) {
             let known = numbers.knows(sight.version);
             let value = numbers.of(sight.version);
             if !known {
@@ -201,24 +203,33 @@ impl Numbers {
     }
 }
 
+/// The reads of `register` that are judged: those that ended before `until`.
+fn sights_until<'a, 'b>(register: &'b Register<'a>, until: Mono) -> impl Iterator<Item = &'b Sight<'a>> {
+    let levels = &register.promise.linearizable;
+    let is_judged = move |s: &&Sight<'_>| s.by != By::Scan && levels.contains(&s.level) && s.at < until;
+    register.sights.iter().filter(is_judged)
+}
+
+/// When a write ended, if that was before `until`.
+fn ended(write: &Write<'_>, until: Mono) -> Option<u64> {
+    write.acked().map(|acked| acked.at).filter(|at| *at < until).map(|at| at.0)
+}
+
 /// The same key's operations over values: what was deleted or never there is 0, and so is what has expired.
-fn values(register: &Register<'_>) -> Vec<RegisterOp> {
+fn values(register: &Register<'_>, until: Mono) -> Vec<RegisterOp> {
     let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
     let mut number = |value: Option<&Value>| {
         let next = numbers.len() as u32 + 1;
         value.map_or(0, |value| *numbers.entry(value.hash()).or_insert(next))
     };
-    let levels = &register.promise.linearizable;
     let mut ops = Vec::new();
-    for write in register.writes.iter().filter(|write| write.may_exist) {
-        let (begun, ended) = (write.begun.0, write.acked().map(|acked| acked.at.0));
+    for write in register.writes.iter().filter(|write| write.may_exist && write.begun < until) {
+        let (begun, ended) = (write.begun.0, ended(write, until));
         ops.push(RegisterOp { begun, ended, action: Action::Write(number(write.value)) });
     }
     let expired =
         |sight: &Sight<'_>| sight.held.is_none() && sight.by != By::Tombstone && sight.version.is_some();
-    let gets =
-        register.sights.iter().filter(|s| s.by != By::Scan && levels.contains(&s.level) && !expired(s));
-    for sight in gets {
+    for sight in sights_until(register, until).filter(|sight| !expired(sight)) {
         let value = sight.held.and_then(|held| held.value.as_ref());
         let (begun, ended) = (sight.begun.0, Some(sight.at.0));
         ops.push(RegisterOp { begun, ended, action: Action::Read(number(value)) });

@@ -1,15 +1,15 @@
 //! Disks that were lost: each takes one copy of everything with it.
 //!
 //! A wiped disk, an older state of a disk, and, where acknowledged writes are synced later, a power cut. Every write
-//! that began before counts as held by one replica less from then on: too generous where the node was no replica of
-//! the key or got its copy back, and so never a false alarm.
+//! that began before counts as held by one replica less from then on: too generous where the node got its copy back, or
+//! was no replica of the key and the history does not tell whose replicas are whose, and so never a false alarm.
 
 use quorate_types::{Mono, NodeId};
 
 use crate::history::{History, Sync, What};
 
 /// When which node lost its disk, in the order of time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Losses(Vec<(Mono, NodeId)>);
 
 impl Losses {
@@ -24,14 +24,33 @@ impl Losses {
         Losses(lost.map(|event| (Mono(event.at_ns), event.node)).collect())
     }
 
+    /// Those of these nodes.
+    pub(super) fn of_nodes(&self, nodes: &[NodeId]) -> Losses {
+        Losses(self.0.iter().filter(|(_, lost)| nodes.contains(lost)).copied().collect())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The first of them.
+    pub(super) fn first(&self) -> Option<Mono> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// How many there are in all.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many there were before `time`.
+    pub(super) fn before(&self, time: Mono) -> usize {
+        self.0.partition_point(|(at, _)| *at < time)
+    }
+
     /// How many disks were lost from `begun` on, up to `end`.
     pub(super) fn between(&self, begun: Mono, end: Mono) -> usize {
-        let before = |time: Mono| self.0.partition_point(|(at, _)| *at < time);
-        before(Mono(end.0.saturating_add(1))).saturating_sub(before(begun))
+        self.before(Mono(end.0.saturating_add(1))).saturating_sub(self.before(begun))
     }
 
     /// How many disks were lost from `begun` on.

@@ -43,7 +43,7 @@ pub(super) fn each_behind<'a, 'b>(
         loop {
             let lost = losses.peek().copied().filter(|lost| *lost < sight.begun);
             match facts.next_if(|fact| fact.from < sight.begun && lost.is_none_or(|lost| fact.from < lost)) {
-                Some(fact) => keep(&mut newest, fact, register.losses),
+                Some(fact) => keep(&mut newest, fact, &register.losses),
                 None if lost.is_some() => {
                     losses.next();
                     lose(&mut newest);

@@ -1,6 +1,6 @@
 //! One key as the checkers see it: its writes, each with all its attempts, what reads saw of it, and its copies.
 
-use quorate_types::{Level, Mono, Version};
+use quorate_types::{Level, Mono, NodeId, Version};
 
 use super::losses::Losses;
 use crate::history::{Answer, Copy, Held, History, KeyNumber, Op, OpKind, Outcome, Promise, Value};
@@ -10,7 +10,10 @@ pub(super) struct Register<'a> {
     pub(super) key: KeyNumber,
     pub(super) history: &'a History,
     pub(super) promise: &'a Promise,
-    pub(super) losses: &'a Losses,
+    /// Of its replicas, if the history tells which these are; else all.
+    pub(super) losses: Losses,
+    /// Of all nodes.
+    pub(super) all_losses: &'a Losses,
     /// In the order in which they began.
     pub(super) writes: Vec<Write<'a>>,
     /// In the order in which they began.
@@ -146,7 +149,8 @@ impl<'a> Register<'a> {
     ) -> Register<'a> {
         let promise = history.promise_of(key);
         let (writes, sights, copies) = (Vec::new(), Vec::new(), Vec::new());
-        let mut register = Register { key, history, promise, losses, writes, sights, copies };
+        let (all_losses, losses) = (losses, losses.clone());
+        let mut register = Register { key, history, promise, losses, all_losses, writes, sights, copies };
         for (_, place) in places {
             match *place {
                 Place::Op(at) => register.take(at as usize, &history.ops()[at as usize]),
@@ -157,7 +161,18 @@ impl<'a> Register<'a> {
                 Place::Copy(at) => register.copies.push(&history.copies()[at as usize]),
             }
         }
+        if !all_losses.is_empty()
+            && let Some(replicas) = register.replicas()
+        {
+            register.losses = all_losses.of_nodes(&replicas);
+        }
         register
+    }
+
+    /// Its replicas, if all of them were looked at in the end; `None`: the history does not tell.
+    fn replicas(&self) -> Option<Vec<NodeId>> {
+        let nodes: Vec<NodeId> = self.finals().iter().map(|copy| copy.node).collect();
+        (nodes.len() == usize::from(self.promise.n)).then_some(nodes)
     }
 
     fn take(&mut self, at: usize, op: &'a Op) {

@@ -70,8 +70,9 @@ fn must_be_answered(history: &History, op: &Op) -> bool {
     op.begun < drained && !fell_silent(history, asked, (op.begun, drained))
 }
 
+/// Not what happens at `to`: nodes are stopped behind the drain, at the same virtual time.
 fn fell_silent(history: &History, node: NodeId, (from, to): (Mono, Mono)) -> bool {
-    let during = |at: u64| (from..=to).contains(&Mono(at));
+    let during = |at: u64| (from..to).contains(&Mono(at));
     history
         .seen()
         .nodes

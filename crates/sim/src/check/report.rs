@@ -45,6 +45,23 @@ impl Report {
         self.verdicts.iter().map(|verdict| verdict.ruling).max().unwrap_or(Ruling::NotJudged)
     }
 
+    /// What the history is too weak to show, in words: silence is no verdict. Empty if it shows something of everything.
+    pub fn weakness(&self) -> String {
+        let open = self.verdicts.iter().filter(|verdict| verdict.ruling == Ruling::NotJudged);
+        let open: Vec<&str> = open.map(|verdict| verdict.invariant.name()).collect();
+        let mut weak = Vec::new();
+        if !open.is_empty() {
+            weak.push(format!("nothing was judged for {}", open.join(", ")));
+        }
+        let super::Writes { acknowledged, never_read, .. } = self.figures.writes;
+        if never_read > 0 {
+            weak.push(format!(
+                "of {acknowledged} acknowledged writes {never_read} were never read at a level that must show them"
+            ));
+        }
+        weak.join("; ")
+    }
+
     /// The violations that are told, of all invariants.
     pub fn violations(&self) -> impl Iterator<Item = (&Verdict, &Violation)> {
         self.verdicts.iter().flat_map(|verdict| verdict.violations.iter().map(move |what| (verdict, what)))
@@ -57,6 +74,7 @@ impl Report {
         let Header { made_by, seed, plan, replay, keyspaces, .. } = history.header();
         serde_json::json!({
             "ruling": self.ruling(),
+            "weakness": self.weakness(),
             "verdicts": verdicts,
             "figures": self.figures,
             "recorded": { "made_by": made_by, "seed": seed, "plan": plan, "replay": replay, "keyspaces": keyspaces },
@@ -114,8 +132,10 @@ impl Report {
             let _ = write!(text, " (for up to {:.3} ms)", *stale_for_max_ns as f64 / 1e6);
         }
         let _ = writeln!(text, ", {never_read} never read at a level that must show them");
-        for (name, times) in sometimes {
-            let _ = writeln!(text, "sometimes: {name}: {times}");
+        if !sometimes.is_empty() {
+            let fired: Vec<String> =
+                sometimes.iter().map(|(name, times)| format!("{name} {times}")).collect();
+            let _ = writeln!(text, "sometimes: {}", fired.join(", "));
         }
         if let Some(line) = torn_line {
             let _ = writeln!(

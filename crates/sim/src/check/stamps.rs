@@ -44,7 +44,7 @@ impl KeyCheck for Stamps {
             by_node.entry(version.node).or_default().push((write.begun, told, version, write.op));
         }
         for (node, stamps) in by_node {
-            if register.losses.of_node(node, (Mono(0), Mono(u64::MAX))) {
+            if register.all_losses.of_node(node, (Mono(0), Mono(u64::MAX))) {
                 self.judge.note("stamps of nodes that lost their disk are not judged");
             } else {
                 self.look_at(register, &stamps);

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::replica::Running;
 use super::{Cluster, node_id};
-use crate::history::{HintLedger, Moment, NetworkCounts, QueueDepth, RequestCounts, StateSeen};
+use crate::history::{BucketSeen, HintLedger, Moment, NetworkCounts, QueueDepth, RequestCounts, StateSeen};
 
 /// The books of one life.
 #[derive(Clone, Debug, Default)]
@@ -47,15 +47,17 @@ impl Accounts {
 }
 
 impl Cluster {
-    /// The hints of the life of replica `k`, which runs, up to now; `None`: a hint log failed, or its power is going, and
-    /// what it holds nobody knows.
+    /// The hints of the life of replica `k`, which runs, up to now; `None`: a hint log failed, or its power is going, or its
+    /// disk showed or put something wrong, and what it holds nobody knows.
     pub fn hint_ledger(&self, k: usize, at_ns: u64) -> Option<HintLedger> {
         let running = self.running(k);
         let Accounts { hints_found: found, hints_taken: taken, hint_log_failed, .. } = running.accounts;
         let counters = self.counters(k);
         let count = |name| counters.get(name).copied().unwrap_or(0);
         let (left, durable) = kept(&running.hints);
-        let is_known = !hint_log_failed && !self.replicas[k - 1].disk.is_dark();
+        let disk = &self.replicas[k - 1].disk;
+        let is_true = disk.fired().reads_stale == 0 && disk.fired().writes_misdirected == 0;
+        let is_known = !hint_log_failed && !disk.is_dark() && is_true;
         is_known.then(|| HintLedger {
             at_ns,
             node: node_id(k),
@@ -119,6 +121,32 @@ impl Cluster {
         }
         let hash = format!("{:016x}", xxh3_64(&digests));
         StateSeen { at_ns, node: node_id(k), moment, records: records.sum(), hash }
+    }
+
+    /// The digests of all buckets that any of their replicas holds something of, on each of these; all must run.
+    pub fn buckets(&self, at_ns: u64) -> Vec<BucketSeen> {
+        let mut seen = Vec::new();
+        for (place, space) in self.spec.keyspaces.iter().enumerate() {
+            for partition in PartitionId::all() {
+                let owners = self.ring.replicas(partition, space.n);
+                let digests = owners.iter().map(|node| {
+                    (*node, self.replicas[self.number_of(*node) - 1].digests(space.id(), partition))
+                });
+                let digests: Vec<_> = digests.collect();
+                if digests.iter().all(|(_, digests)| *digests == [0, 0]) {
+                    continue;
+                }
+                seen.extend(digests.into_iter().map(|(node, [kept, recomputed])| BucketSeen {
+                    at_ns,
+                    node,
+                    keyspace: (place > 0).then(|| space.name.clone()),
+                    partition: partition.0,
+                    kept: format!("{kept:032x}"),
+                    recomputed: format!("{recomputed:032x}"),
+                }));
+            }
+        }
+        seen
     }
 
     fn running(&self, k: usize) -> &Running {

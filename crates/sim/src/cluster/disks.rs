@@ -10,9 +10,12 @@ use std::time::Duration;
 use quorate_node::{Effects, Event};
 use quorate_types::NodeId;
 use quorate_wal::Lsn;
+use quorate_wal::testkit::{Fired, SimIo};
 
 use super::replica::{Appended, HintAppend, Running};
 use super::{Action, Cluster};
+
+const SECTOR_BYTES: u64 = 512;
 
 /// What was on a disk.
 #[derive(Clone, Debug)]
@@ -86,6 +89,55 @@ impl Cluster {
         self.replica(k).disk.fail_write_after(writes);
     }
 
+    /// The `syncs`-th sync of a directory from now fails at replica `k`.
+    pub fn fail_dir_sync_after(&mut self, k: usize, syncs: u64) {
+        self.replica(k).disk.fail_dir_sync_after(syncs);
+    }
+
+    /// The `writes`-th write from now of replica `k` lands elsewhere on its disk.
+    pub fn misdirect_write_after(&mut self, k: usize, writes: u64) {
+        self.replica(k).disk.misdirect_write_after(writes);
+    }
+
+    /// A sector of the disk of replica `k` can't be read: that of this number among those that hold something, counted
+    /// round.
+    pub fn fail_reads(&mut self, k: usize, sector: u64) {
+        let disk = &self.replica(k).disk;
+        if let Some((path, offset)) = sector_of(disk, sector) {
+            disk.fail_reads_at(path, offset);
+        }
+    }
+
+    /// From that sector on, `sectors` of one file of the disk of replica `k` read as they were before their last write, in
+    /// the next `reads` reads.
+    pub fn stale_reads(&mut self, k: usize, (sector, sectors): (u64, u64), reads: u64) {
+        let disk = &self.replica(k).disk;
+        if let Some((path, offset)) = sector_of(disk, sector) {
+            disk.stale_reads(path, offset..offset + sectors * SECTOR_BYTES, reads);
+        }
+    }
+
+    /// The disk of replica `k` can be read again, and as it is.
+    pub fn end_read_faults(&mut self, k: usize) {
+        self.replica(k).disk.end_read_faults();
+    }
+
+    /// Which faults of the disk of replica `k` came about so far.
+    pub fn fired(&self, k: usize) -> Fired {
+        self.replicas[k - 1].disk.fired()
+    }
+
+    /// Whether the log of replica `k`, which has started, ends before what was durable when it stopped.
+    pub fn lost_its_tail(&self, k: usize) -> bool {
+        let replica = &self.replicas[k - 1];
+        replica.report.is_some_and(|report| report.last_lsn < replica.durable_at_stop)
+    }
+
+    /// When the last stall of a disk ends.
+    pub fn stalled_until(&self) -> quorate_types::Mono {
+        self.replicas.iter().map(|replica| replica.stalled_until).max().unwrap_or(quorate_types::Mono(0))
+    }
+
     /// One write in `one_in` of replica `k` is short, one in `one_in` interrupted; 0: none.
     pub fn short_writes(&mut self, k: usize, one_in: u64) {
         self.replica(k).disk.short_writes(one_in);
@@ -107,6 +159,7 @@ impl Cluster {
 
     /// Replica `k`, which is down, gets an empty disk.
     pub fn wipe_disk(&mut self, k: usize) {
+        self.replica(k).durable_at_stop = Lsn::ZERO;
         let disk = &self.replica(k).disk;
         // Names that are gone and not yet for good would come back with the next power cut.
         disk.cut_power();
@@ -154,12 +207,7 @@ impl Cluster {
         let replica = self.replica(k);
         replica.forget_points();
         replica.stalled_until = quorate_types::Mono(0);
-        let disk = &replica.disk;
-        disk.fail_sync_after(u64::MAX);
-        disk.fail_write_after(u64::MAX);
-        disk.cut_power_after(u64::MAX);
-        disk.short_writes(0);
-        disk.set_capacity(None);
+        replica.disk.end_faults();
     }
 
     /// Replicas that lost their power in the middle of something, since this was last asked.
@@ -278,4 +326,17 @@ impl Cluster {
         }
         dark
     }
+}
+
+/// Where the sector of this number is, of those that hold something, counted round; `None`: none does.
+fn sector_of(disk: &SimIo, number: u64) -> Option<(std::path::PathBuf, u64)> {
+    let mut places = Vec::new();
+    for path in disk.paths() {
+        let contents = disk.contents(&path).unwrap_or_default();
+        let sectors = contents.chunks(SECTOR_BYTES as usize).zip((0..).step_by(SECTOR_BYTES as usize));
+        let full = sectors.filter(|(bytes, _)| bytes.iter().any(|byte| *byte != 0));
+        places.extend(full.map(|(_, offset)| (path.clone(), offset)));
+    }
+    let at = number.checked_rem(places.len() as u64)?;
+    Some(places.swap_remove(at as usize))
 }

@@ -98,10 +98,13 @@ impl Cluster {
     /// What of replica `k` waits for something, in words; `None`: nothing, or it is down.
     pub fn in_flight(&self, k: usize) -> Option<String> {
         let shards = self.replicas[k - 1].running.iter().flat_map(|running| &running.shards);
-        let busy = shards.map(Shard::status).find(|status| {
-            !status.in_flight.is_idle() || status.log_pending > 0 || status.hints_pending > 0
-        })?;
-        Some(format!("{:?}, log {}, hints {}", busy.in_flight, busy.log_pending, busy.hints_pending))
+        shards.into_iter().find_map(|shard| {
+            let (status, parked) = (shard.status(), shard.parked());
+            let is_idle = status.in_flight.is_idle() && parked == 0;
+            let busy = !is_idle || status.log_pending > 0 || status.hints_pending > 0;
+            let (in_flight, log, hints) = (status.in_flight, status.log_pending, status.hints_pending);
+            busy.then(|| format!("{in_flight:?}, parked {parked}, log {log}, hints {hints}"))
+        })
     }
 
     /// What the shards of replica `k` have counted in this life, added up.

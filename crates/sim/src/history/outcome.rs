@@ -1,6 +1,7 @@
 //! What became of an operation: the kinds of `quorate_types`, with values as a history keeps them.
 
 use quorate_types::{Key, ReadOutcome, Record, Version, WriteOutcome};
+use quorate_wire::PageOutcome;
 use serde::{Deserialize, Serialize};
 
 use super::{Value, blob, text};
@@ -167,6 +168,27 @@ impl From<&WriteOutcome> for Outcome {
                 Outcome::Indeterminate { acked: *acked, required: *required, version: *version }
             }
             WriteOutcome::Rejected { reason } => Outcome::Rejected { reason: reason.to_string() },
+        }
+    }
+}
+
+impl From<&PageOutcome> for Outcome {
+    fn from(outcome: &PageOutcome) -> Outcome {
+        match outcome {
+            PageOutcome::Page { entries, .. } => {
+                let entry = |(key, record): &(bytes::Bytes, quorate_types::Record)| Entry {
+                    key: Key::new(key.clone()).expect("a store holds only what may be a key"),
+                    record: record.into(),
+                };
+                Outcome::Scanned { entries: entries.iter().map(entry).collect() }
+            }
+            PageOutcome::Unavailable { required, alive } => {
+                Outcome::Unavailable { required: *required, alive: *alive }
+            }
+            PageOutcome::TimedOut { answered, required } => {
+                Outcome::TimedOut { answered: *answered, required: *required }
+            }
+            PageOutcome::Rejected { reason } => Outcome::Rejected { reason: reason.to_string() },
         }
     }
 }

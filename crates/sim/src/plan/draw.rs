@@ -4,7 +4,7 @@
 
 use quorate_types::Level;
 
-use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What, points, traps};
+use super::{Act, Ask, Fault, Plan, Return, Step, Weather, What, disks, looks, points, traps};
 use crate::clocks::ClockError;
 use crate::cluster::{ClusterSpec, KeyspaceSpec, Repair, Tuning};
 use crate::cuts::Cut;
@@ -51,6 +51,13 @@ impl Plan {
         asks(&mut streams.stream("plan: clients", &[]), (&cluster, shape.run_ms), &mut steps);
         checkpoints(&mut streams.stream("plan: checkpoints", &[]), (&cluster, shape.run_ms), &mut steps);
         again(&mut streams.stream("plan: duplicates", &[]), &mut steps);
+        disks::lies(&mut streams.stream("plan: disks that lie", &[]), (&cluster, shape.run_ms), &mut steps);
+        disks::long_waits(&mut streams.stream("plan: long waits", &[]), (&cluster, shape.run_ms), &mut steps);
+        looks::looks(
+            &mut streams.stream("plan: looks", &[]),
+            (&cluster, shape.run_ms),
+            (&mut steps, HOT_KEYS),
+        );
         steps.sort_by_key(|step| step.at_ms);
         Plan { seed, run_ms: shape.run_ms, cluster, steps, ..Plan::default() }
     }

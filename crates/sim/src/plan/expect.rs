@@ -127,6 +127,7 @@ const CAME_OF_FAULTS: &[&str] = &[
     "restarted",
     "rot refused, disk wiped",
     "sent again with its version",
+    "tail lost with a bad disk",
     "torn hint log cut",
     "torn tail cut",
 ];

@@ -200,6 +200,53 @@ pub enum Fault {
         /// For how long.
         ms: u64,
     },
+    /// A sector of a disk can't be read for a while.
+    FailReads {
+        /// Whose.
+        node: usize,
+        /// Which of its sectors that hold something, counted round from 0.
+        sector: u64,
+        /// For how long.
+        ms: u64,
+    },
+    /// Some sectors of a disk read as they were before they were last written, for a while.
+    StaleReads {
+        /// Whose.
+        node: usize,
+        /// The first: which of those that hold something, counted round from 0.
+        sector: u64,
+        /// How many, as far as the file goes.
+        sectors: u64,
+        /// So many reads.
+        reads: u64,
+        /// For how long.
+        ms: u64,
+    },
+    /// A write reports success and lands elsewhere on the disk; the page cache hides it until the power goes. If the
+    /// replica finds that and refuses to start, its disk is emptied.
+    MisdirectWrite {
+        /// Whose.
+        node: usize,
+        /// Which from now, from 1.
+        writes: u64,
+    },
+    /// A sync of a directory fails.
+    FailDirSync {
+        /// Whose.
+        node: usize,
+        /// Which from now, from 1.
+        syncs: u64,
+        /// How the replica comes back.
+        back: Return,
+    },
+    /// Bits of a disk flip under a running replica. If it finds that at its next start and refuses it, its disk is
+    /// emptied.
+    RotAlive {
+        /// Whose.
+        node: usize,
+        /// How many.
+        bits: u64,
+    },
 }
 
 impl Fault {
@@ -232,7 +279,15 @@ impl Fault {
         "disk kept",
         "old disk back",
         "disk rotten",
+        "disk rotten under a running replica",
+        "sector unreadable",
+        "sectors stale",
+        "read failed",
+        "read stale",
+        "write misdirected",
+        "directory sync failed",
         "log failed",
+        "crashed at a point",
     ];
 
     /// What it is called in tables.
@@ -266,6 +321,11 @@ impl Fault {
             Fault::SaveDisk { .. } => "disk kept",
             Fault::OldDisk { .. } => "old disk back",
             Fault::Rot { .. } => "disk rotten",
+            Fault::RotAlive { .. } => "disk rotten under a running replica",
+            Fault::FailReads { .. } => "sector unreadable",
+            Fault::StaleReads { .. } => "sectors stale",
+            Fault::MisdirectWrite { .. } => "write misdirected",
+            Fault::FailDirSync { .. } => "directory sync failed",
         }
     }
 
@@ -290,6 +350,11 @@ impl Fault {
                 | Fault::Wipe { .. }
                 | Fault::OldDisk { .. }
                 | Fault::Rot { .. }
+                | Fault::RotAlive { .. }
+                | Fault::FailReads { .. }
+                | Fault::StaleReads { .. }
+                | Fault::MisdirectWrite { .. }
+                | Fault::FailDirSync { .. }
         )
     }
 
@@ -319,7 +384,12 @@ impl Fault {
             | Fault::Wipe { node, .. }
             | Fault::SaveDisk { node }
             | Fault::OldDisk { node, .. }
-            | Fault::Rot { node, .. } => vec![*node],
+            | Fault::Rot { node, .. }
+            | Fault::RotAlive { node, .. }
+            | Fault::FailReads { node, .. }
+            | Fault::StaleReads { node, .. }
+            | Fault::MisdirectWrite { node, .. }
+            | Fault::FailDirSync { node, .. } => vec![*node],
             Fault::Clog { from, to, .. } | Fault::Link { from, to, .. } => vec![*from, *to],
             Fault::Cut { ways, .. } => ways.nodes(),
             Fault::CutPowerOfAll { .. } | Fault::Weather(_) => Vec::new(),

@@ -8,7 +8,7 @@ impl Run<'_> {
     /// rightly refuse.
     pub(super) fn restart_all(&mut self) {
         for k in 1..=self.plan.cluster.nodes {
-            if !self.cluster.is_up(k) || self.cluster.refuses_writes(k) || self.rotten.contains(&k) {
+            if !self.cluster.is_up(k) || self.cluster.refuses_writes(k) || self.rotten.contains_key(&k) {
                 continue;
             }
             self.recorder.see_state(&self.cluster, k, Moment::BeforeStop);

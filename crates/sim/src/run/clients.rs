@@ -1,11 +1,12 @@
 //! What clients ask, hear, and ask again.
 
 use bytes::Bytes;
-use quorate_types::{Level, Version};
-use quorate_wire::{ExpiryRequest, Request, RequestBody};
+use quorate_types::{Level, PageStart, Version};
+use quorate_wire::{ExpiryRequest, Request, RequestBody, ResponseBody};
 
-use super::record::{Intent, Op, to_send_again};
+use super::record::{Intent, Key, Op, to_send_again};
 use super::{Run, Sent};
+use crate::cluster::{Heard, node_id};
 use crate::history::Outcome;
 use crate::plan::{Ask, What};
 
@@ -23,13 +24,17 @@ impl Run<'_> {
         if !self.cluster.is_up(ask.by) {
             return self.count("asked a node that was down");
         }
+        if ask.what == What::Explain {
+            return self.explain(ask);
+        }
         let (intent, expiry) = match &ask.what {
             What::Put { ttl_ms, bytes } => {
                 let (value, expires) = (value("w", ask.id, *bytes), ttl_ms.is_some());
                 (Intent::Put { value, expires }, ttl_ms.map_or(ExpiryRequest::Never, ExpiryRequest::TtlMs))
             }
             What::Delete => (Intent::Delete, ExpiryRequest::Never),
-            What::Get => (Intent::Get, ExpiryRequest::Never),
+            What::Page { limit } => (Intent::Page { limit: *limit }, ExpiryRequest::Never),
+            What::Get | What::Explain => (Intent::Get, ExpiryRequest::Never),
         };
         let op = Op::new(self.key(ask.space, &ask.key), ask.level, intent);
         let (op, sent) =
@@ -69,11 +74,47 @@ impl Run<'_> {
         let (key, level) = (Bytes::copy_from_slice(op.key.name.as_bytes()), Some(op.level));
         match &op.intent {
             Intent::Get => RequestBody::Get { keyspace, key, level },
+            Intent::Page { limit } => {
+                let partition = self.cluster.partition_of(&key);
+                RequestBody::Page { keyspace, partition, start: PageStart::First, limit: *limit, level }
+            }
             Intent::Delete => RequestBody::Delete { keyspace, key, level, version },
             Intent::Put { value, .. } => {
                 let value = Bytes::copy_from_slice(value.as_bytes());
                 RequestBody::Put { keyspace, key, value, level, expiry, version }
             }
+        }
+    }
+
+    /// Asks what each replica holds of a key: no operation of a history, for it promises nothing.
+    fn explain(&mut self, ask: &Ask) {
+        self.numbers += 1;
+        let key = self.key(ask.space, &ask.key);
+        let keyspace = self.plan.cluster.keyspaces[ask.space].id();
+        let name = Bytes::copy_from_slice(key.name.as_bytes());
+        let body = RequestBody::Explain { keyspace, key: name };
+        let request =
+            Request { number: self.numbers, time_left_ms: ask.time_left_ms, want_receipt: false, body };
+        let session = ask.client << 32 | (ask.by as u64) << 24 | self.cluster.life(ask.by);
+        self.explains.insert((session, self.numbers), key);
+        self.cluster.send_in(session, ask.by, request);
+    }
+
+    /// Whether an explanation names the replicas of its key, in their order.
+    fn explained(&mut self, asked: &Key, heard: &Heard) {
+        let Some(response) = &heard.response else { return };
+        match &response.body {
+            ResponseBody::Explain(explanation) => {
+                self.count("explained");
+                let owners = self.cluster.replicas_in(asked.space, asked.name.as_bytes());
+                let owners: Vec<_> = owners.into_iter().map(node_id).collect();
+                let named: Vec<_> = explanation.replicas.iter().map(|view| view.node).collect();
+                if named != owners {
+                    self.complain(Some(asked), format!("explained by {named:?}, not by {owners:?}"));
+                }
+            }
+            ResponseBody::Refused(_) => {}
+            other => self.complain(Some(asked), format!("{other:?} to an explain")),
         }
     }
 
@@ -91,6 +132,10 @@ impl Run<'_> {
     /// Takes in what was answered; sends again, with its version, what may or may not have been written.
     pub(super) fn hear(&mut self) {
         for heard in self.cluster.take_heard() {
+            if let Some(asked) = self.explains.remove(&(heard.session, heard.number)) {
+                self.explained(&asked, &heard);
+                continue;
+            }
             let Some(op) = self.recorder.hear(&heard) else { continue };
             if self.expected.get(&op).is_some_and(|expect| !self.is_as(*expect, self.recorder.outcome(op))) {
                 self.keep_last(); // the plan's expectations are judged at the end, when this is long past

@@ -6,9 +6,10 @@ use quorate_types::Mono;
 use quorate_wal::TailState;
 
 use super::Run;
+use super::disks::Refused;
 use crate::history::What;
 use crate::observe::Sight;
-use crate::plan::{Act, Fault, Return};
+use crate::plan::{Fault, Return};
 
 /// What a replica was like when it died.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub(super) enum End {
     Clog(usize, usize),
     ShortWrites(usize),
     Full(usize),
+    /// Of reads that fail or show the past.
+    Reads(&'static str, usize),
     /// Of a stall, which ends by itself.
     Stall(usize),
 }
@@ -54,22 +57,26 @@ impl Run<'_> {
                 | Fault::CrashAt { .. }
                 | Fault::FailSync { .. }
                 | Fault::FailWrite { .. }
+                | Fault::FailDirSync { .. }
+                | Fault::MisdirectWrite { .. }
         );
         if !comes_later {
             self.count(fault.name());
         }
         match fault {
             Fault::Kill { node, back } => {
-                self.recorder.balance_hints(&self.cluster, *node);
+                self.balance_hints(*node);
                 self.kill(*node, *back);
             }
             Fault::CutPower { node, back } => self.cut_power(*node, *back),
             Fault::CutPowerOfAll { back } => {
                 (1..=self.plan.cluster.nodes).for_each(|node| self.cut_power(node, *back));
             }
-            Fault::Wipe { .. } | Fault::SaveDisk { .. } | Fault::OldDisk { .. } | Fault::Rot { .. } => {
-                self.lose_disk(fault);
-            }
+            Fault::Wipe { .. }
+            | Fault::SaveDisk { .. }
+            | Fault::OldDisk { .. }
+            | Fault::Rot { .. }
+            | Fault::RotAlive { .. } => self.lose_disk(fault),
             Fault::Pause { node, ms } => self.pause(*node, *ms),
             Fault::Checkpoint { node } => self.cluster.begin_checkpoint(*node),
             Fault::Clock { node, error } => {
@@ -111,81 +118,7 @@ impl Run<'_> {
         }
     }
 
-    fn disk_fault(&mut self, fault: &Fault) {
-        match fault {
-            Fault::CutPowerAfter { node, operations, back } => {
-                self.pending.insert(*node, *back);
-                self.cluster.cut_power_after(*node, *operations);
-            }
-            Fault::CrashAt { node, point, nth, moment, back } => {
-                self.pending.insert(*node, *back);
-                self.cluster.crash_at(*node, *point, *nth, *moment);
-            }
-            Fault::FailSync { node, syncs, back } => {
-                self.pending.insert(*node, *back);
-                self.cluster.fail_sync_after(*node, *syncs);
-            }
-            Fault::FailWrite { node, writes, back } => {
-                self.pending.insert(*node, *back);
-                self.cluster.fail_write_after(*node, *writes);
-            }
-            Fault::ShortWrites { node, one_in, ms } => {
-                self.cluster.short_writes(*node, *one_in);
-                self.ends.push((self.after(*ms), End::ShortWrites(*node)));
-            }
-            Fault::Full { node, room_bytes, ms } => {
-                self.cluster.set_room(*node, Some(*room_bytes));
-                self.ends.push((self.after(*ms), End::Full(*node)));
-            }
-            Fault::Stall { node, ms } => {
-                self.cluster.stall_disk(*node, Duration::from_millis(*ms));
-                self.ends.push((self.after(*ms), End::Stall(*node)));
-            }
-            _ => {}
-        }
-    }
-
-    /// The replica dies, and its disk is not what it was when it comes back.
-    fn lose_disk(&mut self, fault: &Fault) {
-        match fault {
-            Fault::SaveDisk { node } => {
-                let image = self.cluster.disk_image(*node);
-                self.images.insert(*node, image);
-            }
-            Fault::Wipe { node, back } => {
-                self.kill(*node, *back);
-                self.wipe(*node);
-            }
-            Fault::OldDisk { node, back } => {
-                let Some(image) = self.images.remove(node) else { return };
-                self.kill(*node, *back);
-                self.cluster.put_disk_back(*node, &image);
-                self.disk_lost(*node, What::OldDisk);
-            }
-            Fault::Rot { node, bits, back } => {
-                self.kill(*node, *back);
-                self.cluster.rot_disk(*node, *bits);
-                // The last batch of a hint log may have gone with it: the same hole.
-                self.died[*node] = None;
-                self.rotten.insert(*node);
-            }
-            _ => {}
-        }
-    }
-
-    fn wipe(&mut self, k: usize) {
-        self.cluster.wipe_disk(k);
-        self.rotten.remove(&k);
-        self.disk_lost(k, What::Wipe);
-    }
-
-    fn disk_lost(&mut self, k: usize, how: What) {
-        self.tell_of(k, how);
-        self.recorder.forget_copies(k);
-        self.died[k] = None;
-    }
-
-    fn after(&self, ms: u64) -> Mono {
+    pub(super) fn after(&self, ms: u64) -> Mono {
         self.cluster.now().mono + Duration::from_millis(ms)
     }
 
@@ -197,16 +130,16 @@ impl Run<'_> {
         }
     }
 
-    fn kill(&mut self, k: usize, back: Return) {
+    pub(super) fn kill(&mut self, k: usize, back: Return) {
         self.before_death(k);
         self.cluster.kill(k);
         self.tell_of(k, What::Crash);
         self.died(k, back);
     }
 
-    fn cut_power(&mut self, k: usize, back: Return) {
+    pub(super) fn cut_power(&mut self, k: usize, back: Return) {
         if self.cluster.is_up(k) {
-            self.recorder.balance_hints(&self.cluster, k);
+            self.balance_hints(k);
             self.before_death(k);
             self.cluster.cut_power(k);
             self.tell_of(k, What::PowerCut);
@@ -292,6 +225,10 @@ impl Run<'_> {
                 self.show(Sight::Over("disk full", &[k]));
             }
             End::Stall(k) => self.show(Sight::Over("disk stalled", &[k])),
+            End::Reads(name, k) => {
+                self.cluster.end_read_faults(k);
+                self.show(Sight::Over(name, &[k]));
+            }
         }
     }
 
@@ -340,10 +277,7 @@ impl Run<'_> {
                 if report.checkpoint > 0 {
                     self.count("checkpoint recovered");
                 }
-                if self.rotten.remove(&k) && matches!(report.tail, TailState::Torn { .. }) {
-                    // Rot in the very last batch passes for a torn one: the hole that the log's documents name.
-                    self.disk_lost(k, What::OldDisk);
-                }
+                self.judge_tail(k, report.tail);
                 self.tell_of(k, What::Start);
                 self.recorder.look_at_node(&self.cluster, k);
                 self.compare_hints(k);
@@ -354,30 +288,24 @@ impl Run<'_> {
                     self.count("crashed at a point");
                 }
                 let dark = self.cluster.lose_power_if_dark(k);
-                if !dark && self.rotten.contains(&k) {
+                if dark {
+                    self.power_went(k);
+                }
+                let refused = if dark { Refused::ByDarkness } else { self.refused(k) };
+                if refused == Refused::Wrongly {
+                    self.complain(None, format!("n{k} does not start again: {error}"));
+                }
+                if matches!(refused, Refused::Wrongly | Refused::ForGood) {
                     self.count("rot refused, disk wiped");
                     self.wipe(k);
                     self.back[k] =
                         Some((now + Duration::from_millis(100), Return { dark_after: None, ..back }));
                     return;
                 }
-                if !dark && !self.may_fail_to_start(k) {
-                    self.complain(None, format!("n{k} does not start again: {error}"));
-                }
                 let again = Return { dark_after: None, ..back };
                 self.back[k] = Some((now + Duration::from_millis(100), again));
             }
         }
-    }
-
-    /// Whether a failing disk was planned for it at some time.
-    fn may_fail_to_start(&self, k: usize) -> bool {
-        self.plan.steps.iter().any(|step| match &step.act {
-            Act::Fault(
-                Fault::FailSync { node, .. } | Fault::FailWrite { node, .. } | Fault::Full { node, .. },
-            ) => *node == k,
-            _ => false,
-        })
     }
 
     fn before_death(&mut self, k: usize) {
@@ -387,13 +315,14 @@ impl Run<'_> {
         self.recorder.look_at_node(&self.cluster, k);
         let (shards, life) = (self.cluster.shards(k), self.cluster.life(k));
         self.died[k] = Some(Died { shards, life, hints: self.cluster.durable_hints(k) });
+        self.look_at_disk(k);
     }
 
     /// Hints that counted as durable before a death are there after it.
     fn compare_hints(&mut self, k: usize) {
         let Some(Died { life, hints, .. }) = self.died[k].clone() else { return };
-        if life + 1 != self.cluster.life(k) {
-            return; // it died unseen in between
+        if life + 1 != self.cluster.life(k) || self.is_untrue(k) {
+            return; // it died unseen in between, or its disk has shown something wrong
         }
         let found = self.cluster.durable_hints(k);
         for (target, had) in hints {
@@ -405,7 +334,10 @@ impl Run<'_> {
     }
 
     /// Writes down what happened to a node.
-    fn tell_of(&mut self, k: usize, what: What) {
+    pub(super) fn tell_of(&mut self, k: usize, what: What) {
+        if what == What::PowerCut {
+            self.power_went(k);
+        }
         self.recorder.node(self.cluster.now().mono, k, what);
     }
 
@@ -433,7 +365,10 @@ fn concerned(fault: &Fault) -> Option<usize> {
         | Fault::Wipe { node, .. }
         | Fault::SaveDisk { node }
         | Fault::OldDisk { node, .. }
-        | Fault::Rot { node, .. } => Some(*node),
+        | Fault::Rot { node, .. }
+        | Fault::RotAlive { node, .. }
+        | Fault::MisdirectWrite { node, .. }
+        | Fault::FailDirSync { node, .. } => Some(*node),
         _ => None,
     }
 }

@@ -31,10 +31,15 @@ impl Run<'_> {
         self.check_idle();
         self.recorder.note(self.cluster.now().mono, |at_ns| Event::Drained { at_ns });
         self.recorder.balance(&self.cluster);
+        if (1..=self.plan.cluster.nodes).all(|k| self.cluster.is_up(k)) {
+            self.recorder.see_buckets(&self.cluster);
+        }
         self.count_the_living();
+        self.count_disk_faults();
         self.keep_last();
         self.restart_all();
         self.count_points();
+        self.recorder.see_fired(self.cluster.now().mono, &self.tally);
         self.show_what_happened();
         self.check_history();
     }

@@ -30,11 +30,15 @@ impl Run<'_> {
             }
         }
         self.cluster.heal_all();
+        let stalled_until = self.cluster.stalled_until();
         for k in 1..=self.plan.cluster.nodes {
             self.cluster.set_clock(k, ClockError::None);
             self.cluster.forget_disk_faults(k);
         }
-        self.run_for(Duration::from_secs(8));
+        self.restart_the_rotten();
+        // A sync that stalled ends no sooner than it would have.
+        let quiet = self.cluster.now().mono + Duration::from_secs(8);
+        self.run_to(quiet.max(stalled_until + Duration::from_secs(3)));
         self.drain();
     }
 

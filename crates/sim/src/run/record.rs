@@ -9,7 +9,7 @@ use quorate_wire::{Response, ResponseBody};
 
 use crate::cluster::{Cluster, Heard, KeyspaceSpec, Repair, node_id};
 use crate::history::{
-    self, Complete, CopySeen, Event, FORMAT_VERSION, Header, Held, History, Invoke, Limits, Moment,
+    self, Complete, CopySeen, Event, FORMAT_VERSION, Fired, Header, Held, History, Invoke, Limits, Moment,
     NodeEvent, NodeName, Outcome, Promise, ReadRepairPolicy, Value, When,
 };
 use crate::plan::Plan;
@@ -43,7 +43,14 @@ impl fmt::Display for Key {
 pub(crate) enum Intent {
     Get,
     Delete,
-    Put { value: String, expires: bool },
+    Put {
+        value: String,
+        expires: bool,
+    },
+    /// A page of the key's partition.
+    Page {
+        limit: u32,
+    },
 }
 
 /// One request to one coordinator, with its duplicates.
@@ -64,13 +71,14 @@ impl Op {
     }
 
     pub fn writes(&self) -> bool {
-        self.intent != Intent::Get
+        !matches!(self.intent, Intent::Get | Intent::Page { .. })
     }
 
     fn ask(&self) -> history::Ask {
         let key = self.key.bytes();
         match &self.intent {
             Intent::Get => history::Ask::Get { key },
+            Intent::Page { .. } => history::Ask::Scan {},
             Intent::Delete => history::Ask::Delete { key },
             Intent::Put { value, expires } => {
                 history::Ask::Put { key, value: Value::of(value.as_bytes()), expires: *expires }
@@ -142,8 +150,9 @@ impl Recorder {
 
     /// Whether it was answered with what there is, or done as asked.
     pub fn succeeded(&self, op: usize) -> bool {
-        use Outcome::{Deleted, Found, NotFound, Written};
-        matches!(self.outcome(op), Some(Written { .. } | Found(_) | Deleted { .. } | NotFound { .. }))
+        use Outcome::{Deleted, Found, NotFound, Scanned, Written};
+        let outcome = self.outcome(op);
+        matches!(outcome, Some(Written { .. } | Found(_) | Deleted { .. } | NotFound { .. } | Scanned { .. }))
     }
 
     /// The keys that were asked for.
@@ -185,7 +194,9 @@ impl Recorder {
             ask: op.ask(),
         };
         self.push(Event::Invoke(invoke));
-        self.keys.insert(op.key.clone());
+        if !matches!(op.intent, Intent::Page { .. }) {
+            self.keys.insert(op.key.clone());
+        }
         self.sent.insert((session, number), id);
         self.ops.push(op);
         id
@@ -294,6 +305,22 @@ impl Recorder {
         self.push(Event::Network(cluster.network_counts(at_ns)));
     }
 
+    /// Writes down the digests of all buckets that hold something, on all their replicas, which run.
+    pub fn see_buckets(&mut self, cluster: &Cluster) {
+        let at_ns = self.ns(cluster.now().mono);
+        for bucket in cluster.buckets(at_ns) {
+            self.push(Event::Bucket(bucket));
+        }
+    }
+
+    /// Writes down how often everything happened.
+    pub fn see_fired(&mut self, at: Mono, tally: &super::Tally) {
+        let at_ns = self.ns(at);
+        for (name, &times) in tally.iter().filter(|(_, times)| **times > 0) {
+            self.push(Event::Sometimes(Fired { at_ns, name: (*name).to_owned(), times }));
+        }
+    }
+
     /// Writes down all that node `k` holds in memory.
     pub fn see_state(&mut self, cluster: &Cluster, k: usize, moment: Moment) {
         let at_ns = self.ns(cluster.now().mono);
@@ -311,6 +338,7 @@ fn outcome(response: &Response) -> Outcome {
     match &response.body {
         ResponseBody::Write(outcome) => outcome.into(),
         ResponseBody::Read(outcome) => outcome.into(),
+        ResponseBody::Page(outcome) => outcome.into(),
         ResponseBody::Refused(refusal) => Outcome::Rejected { reason: refusal.to_string() },
         other => panic!("{other:?} to a read or write"),
     }

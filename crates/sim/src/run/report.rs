@@ -30,6 +30,17 @@ pub struct Violation {
     pub what: String,
 }
 
+/// How a run ended, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// Every promise was kept.
+    Well,
+    /// No promise was broken as far as it was judged, but not everything could be decided.
+    Undecided,
+    /// A promise was broken.
+    Violated,
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -37,6 +48,8 @@ pub struct Report {
     pub seed: u64,
     /// What was wrong; nothing, if all is well.
     pub violations: Vec<Violation>,
+    /// What the checker could not decide, and why: a run that ends so has not ended well.
+    pub undecided: Vec<String>,
     /// How often everything happened.
     pub tally: Tally,
     /// Answers to clients, by kind.
@@ -55,9 +68,12 @@ pub struct Report {
 
 impl Report {
     pub(super) fn of(run: Run<'_>) -> Report {
-        let text = if run.wrong.is_empty() { String::new() } else { describe(&run) };
+        let undecided = run.checked.as_ref().map(undecided).unwrap_or_default();
+        let is_well = run.wrong.is_empty() && undecided.is_empty();
+        let text = if is_well { String::new() } else { describe(&run, &undecided) };
         Report {
             seed: run.plan.seed,
+            undecided,
             operations: operations(&run),
             network: run.cluster.network_statistics(),
             simulated: run.cluster.now().mono.since(quorate_types::Mono(0)),
@@ -81,13 +97,23 @@ impl Report {
             checked: None,
             text: format!("seed {}: {what}\n", plan.seed),
             violations: vec![Violation { about: "the run", key: None, what }],
+            undecided: Vec::new(),
             tally: Tally::new(),
         }
     }
 
-    /// Whether all is well.
+    /// How it ended.
+    pub fn ending(&self) -> Ending {
+        match (self.violations.is_empty(), self.undecided.is_empty()) {
+            (false, _) => Ending::Violated,
+            (true, false) => Ending::Undecided,
+            (true, true) => Ending::Well,
+        }
+    }
+
+    /// Whether all is well: nothing is wrong, and everything could be decided.
     pub fn is_well(&self) -> bool {
-        self.violations.is_empty()
+        self.ending() == Ending::Well
     }
 }
 
@@ -98,12 +124,21 @@ pub(super) fn words_of(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "something that is no text".to_owned())
 }
 
-fn describe(run: &Run<'_>) -> String {
+/// The invariants that were left undecided, each with the reasons.
+fn undecided(checked: &check::Report) -> Vec<String> {
+    let open = checked.verdicts.iter().filter(|verdict| verdict.ruling == check::Ruling::Undecided);
+    open.map(|verdict| format!("{}: {}", verdict.invariant.name(), verdict.notes.join("; "))).collect()
+}
+
+fn describe(run: &Run<'_>, undecided: &[String]) -> String {
     let seed = run.plan.seed;
     let mut text = format!("seed {seed}: {} violations\n", run.wrong.len());
     for Violation { about, key, what } in run.wrong.iter().take(8) {
         let key = key.as_deref().unwrap_or("the cluster");
         let _ = writeln!(text, "- {about}, {key}: {what}");
+    }
+    for what in undecided {
+        let _ = writeln!(text, "- undecided, {what}");
     }
     tell_plan(&run.plan, &mut text);
     let history = run.recorder.history();

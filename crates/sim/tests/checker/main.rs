@@ -8,6 +8,7 @@ mod agreement;
 mod atomic;
 mod format;
 mod good;
+mod losses;
 mod model;
 mod planted;
 mod small;

@@ -1,8 +1,8 @@
 //! Small histories, written out: what is judged beside keys, the boundaries of what overlaps, and what is printed.
 
-use quorate_sim::check::{Invariant, Report, Ruling, Sweep, check};
+use quorate_sim::check::{Invariant, Report, Ruling, check};
 use quorate_sim::history::{
-    BucketSeen, Event, Fired, Header, HintLedger, History, Limits, Moment, NetworkCounts, NodeEvent,
+    Ask, BucketSeen, Event, Header, HintLedger, History, Invoke, Limits, Moment, NetworkCounts, NodeEvent,
     QueueDepth, RequestCounts, StateSeen, What, read,
 };
 use rand_chacha::ChaCha8Rng;
@@ -162,6 +162,38 @@ fn hints_that_a_restart_forgot_are_found_unless_the_disk_was_lost() {
 }
 
 #[test]
+fn a_request_without_an_answer_is_found_though_its_node_stops_right_behind_the_drain() {
+    let key = quorate_types::Key::new(&b"k"[..]).unwrap();
+    let asked = Event::Invoke(Invoke {
+        at_ns: 1,
+        id: 1,
+        client: 1,
+        session: None,
+        keyspace: None,
+        level: quorate_types::Level::One,
+        coordinator: Some(node(0)),
+        retry_of: None,
+        ask: Ask::Get { key },
+    });
+    let happens = |at_ns, what| Event::Node(NodeEvent { at_ns, node: node(0), what });
+    let drained = Event::Drained { at_ns: 5 };
+    let stopped = [asked.clone(), drained.clone(), happens(5, What::Stop)];
+    assert_eq!(ruling(Invariant::Replies, &stopped), Ruling::Violated);
+    assert_eq!(ruling(Invariant::Replies, &[asked, happens(3, What::Crash), drained]), Ruling::Holds);
+}
+
+#[test]
+fn a_history_that_shows_little_says_what_it_does_not_show() {
+    let lines = [put(1, "QUORUM", (10, 20)), put(2, "QUORUM", (30, 40))].concat();
+    let (_, report) = told(3, &lines);
+    let weakness = report.weakness();
+    assert!(weakness.starts_with("nothing was judged for phantoms, "), "{weakness}");
+    assert!(weakness.contains("durability"), "{weakness}");
+    let unread = "of 2 acknowledged writes 2 were never read at a level that must show them";
+    assert!(weakness.ends_with(unread), "{weakness}");
+}
+
+#[test]
 fn a_queue_beyond_its_bound_is_found() {
     let queue = |depth_max| {
         let (at_ns, node, bound) = (1, Some(node(0)), 100);
@@ -207,19 +239,6 @@ fn a_digest_that_is_not_that_of_its_records_is_found_and_one_that_differs_only_o
     assert_eq!(ruling(Invariant::Convergence, &differ), Ruling::Holds);
     differ.push(settled);
     assert_eq!(ruling(Invariant::Convergence, &differ), Ruling::Violated);
-}
-
-#[test]
-fn what_never_happens_in_a_sweep_is_named() {
-    let fired = |name: &str, times| Event::Sometimes(Fired { at_ns: 1, name: name.to_owned(), times });
-    let mut sweep = Sweep::of(["a hint was replayed", "a tie was broken"]);
-    sweep.add(&history(&header(), &[fired("a hint was replayed", 3)]));
-    let verdict = sweep.verdict();
-    assert_eq!((verdict.ruling, verdict.violated), (Ruling::Violated, 1));
-    assert_eq!(verdict.violations[0].what, "\"a tie was broken\" never fired in 1 runs");
-    sweep.add(&history(&header(), &[fired("a tie was broken", 1)]));
-    assert_eq!(sweep.verdict().ruling, Ruling::Holds);
-    assert_eq!(sweep.counters().collect::<Vec<_>>(), [("a hint was replayed", 3), ("a tie was broken", 1)]);
 }
 
 /// A history of one key at n = 3, from lines `invoke ID LEVEL ASK @BEGUN` without their JSON.

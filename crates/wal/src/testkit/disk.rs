@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SplitMix;
-use super::faults::{Plan, RottenBit, count_down};
+use super::faults::{Fired, Plan, RottenBit, count_down};
 use super::file::{Inode, SECTOR_BYTES, Write, overwrite, slice};
 use super::names::{DIR, NameChange, Names, What, forget_unreachable, is_dir, name_dirs_of};
 use crate::io::OpenMode;
@@ -26,6 +26,7 @@ pub(super) struct Disk {
     pub(super) pending_names: Vec<NameChange>,
     pub(super) locks: BTreeSet<PathBuf>,
     pub(super) plan: Plan,
+    pub(super) fired: Fired,
     pub(super) clock: Duration,
     /// What of the clock's way was the disk's work.
     pub(super) busy: Duration,
@@ -49,6 +50,7 @@ impl Disk {
             pending_names: Vec::new(),
             locks: BTreeSet::new(),
             plan: Plan::default(),
+            fired: Fired::default(),
             clock: Duration::from_secs(1),
             busy: Duration::ZERO,
             life: 0,
@@ -136,13 +138,16 @@ impl Disk {
         let range = offset..offset + count as u64;
         if let Some(bad) = self.first_unreadable(inode, &range) {
             count = bad.saturating_sub(offset) as usize;
+            self.fired.reads_failed += 1;
             if count == 0 {
                 return Err(io::Error::other("unreadable sector"));
             }
         }
         if let Some(stale) = self.stale(inode, &range) {
             let part = (stale.start - offset) as usize..(stale.end - offset) as usize;
-            self.inode(inode)?.read_stale(&mut buf[part], stale.start);
+            let is = buf[part.clone()].to_vec();
+            self.inode(inode)?.read_stale(&mut buf[part.clone()], stale.start);
+            self.fired.reads_stale += u64::from(buf[part] != is);
         }
         Ok(count)
     }
@@ -173,6 +178,7 @@ impl Disk {
     pub(super) fn pwrite(&mut self, inode: u64, buf: &[u8], offset: u64) -> io::Result<usize> {
         self.change(Duration::from_micros(2))?;
         if count_down(&mut self.plan.write_failure_in) {
+            self.fired.writes_failed += 1;
             return Err(io::Error::other("write failed"));
         }
         if self.chance.one_in(self.plan.short_one_in) {
@@ -200,7 +206,7 @@ impl Disk {
         let count = (last.offset + last.bytes.len() as u64).div_ceil(SECTOR_BYTES) - from;
         let elsewhere = self.names.values().filter_map(|other| {
             let sectors = self.inodes.get(other)?.shown.len() as u64 / SECTOR_BYTES;
-            (sectors >= count).then_some((*other, sectors + 1 - count))
+            (sectors >= count).then(|| (*other, sectors + 1 - count))
         });
         let places: Vec<(u64, u64)> = elsewhere
             .flat_map(|(other, starts)| (0..starts).map(move |start| (other, start)))
@@ -214,6 +220,7 @@ impl Disk {
         bytes.resize((count * SECTOR_BYTES) as usize, 0);
         if let Some(last) = file.pending.last_mut() {
             *last = Write { number: last.number, inode: other, offset: start * SECTOR_BYTES, bytes };
+            self.fired.writes_misdirected += 1;
         }
     }
 
@@ -233,6 +240,7 @@ impl Disk {
         let fails = count_down(&mut self.plan.sync_failure_in);
         let pending = std::mem::take(&mut self.inode(inode)?.pending);
         if fails {
+            self.fired.syncs_failed += 1;
             // The pages are marked clean and go on being shown.
             return Err(io::Error::other("sync failed"));
         }
@@ -307,6 +315,7 @@ impl Disk {
     pub(super) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
         self.change(Duration::from_micros(80))?;
         if count_down(&mut self.plan.dir_sync_failure_in) {
+            self.fired.dir_syncs_failed += 1;
             return Err(io::Error::other("sync failed"));
         }
         for change in std::mem::take(&mut self.pending_names) {

@@ -31,6 +31,24 @@ pub(super) struct Stale {
     pub(super) reads_left: u64,
 }
 
+/// How often faults came about: a countdown that never rang is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fired {
+    /// Writes that failed.
+    pub writes_failed: u64,
+    /// Syncs of files that failed.
+    pub syncs_failed: u64,
+    /// Syncs of directories that failed.
+    pub dir_syncs_failed: u64,
+    /// Writes that will land elsewhere.
+    pub writes_misdirected: u64,
+    /// Reads that failed, or ended before an unreadable sector.
+    pub reads_failed: u64,
+    /// Reads that showed something else than what there is.
+    pub reads_stale: u64,
+}
+
 /// A bit that was flipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RottenBit {
@@ -63,6 +81,19 @@ impl SimIo {
     /// vanished or was misdirected stays so.
     pub fn end_faults(&self) {
         self.disk().plan = Plan::default();
+    }
+
+    /// From now on everything can be read, and as it is.
+    pub fn end_read_faults(&self) {
+        let plan = &mut self.disk().plan;
+        plan.unreadable.clear();
+        plan.unreadable_sectors.clear();
+        plan.stale.clear();
+    }
+
+    /// Which faults came about so far.
+    pub fn fired(&self) -> Fired {
+        self.disk().fired
     }
 
     /// The power goes at the `operations`-th change from now (1: the next), which is not carried out; until

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_wal::io::OpenMode;
-use quorate_wal::testkit::{CRASH_OPERATIONS_MAX, SimIo};
+use quorate_wal::testkit::{CRASH_OPERATIONS_MAX, Fired, SimIo};
 use quorate_wal::{Io, IoFile};
 
 const F: &str = "/d/f";
@@ -269,4 +269,29 @@ fn a_rename_that_is_kept_moves_the_file_that_was_renamed_whatever_had_its_name_b
     let (one, two) = (Some(vec![1]), Some(vec![2]));
     let all = [(None, None), (one.clone(), None), (two.clone(), None), (None, two.clone()), (one, two)];
     assert_eq!(states, all.into());
+}
+
+#[test]
+fn a_write_that_fits_nowhere_else_is_not_misdirected_and_what_came_about_is_counted() {
+    let (disk, file) = with_file(512);
+    disk.misdirect_write_after(1);
+    file.write_all_at(&[2; 4096], 0).unwrap();
+    file.sync_data().unwrap();
+    disk.cut_power();
+    assert_eq!(disk.contents(F).unwrap(), [2; 4096]);
+    assert_eq!(disk.fired(), Fired::default());
+    let file = disk.open(Path::new(F), OpenMode::ReadWrite).unwrap();
+    disk.fail_sync_after(1);
+    disk.fail_write_after(1);
+    disk.fail_reads_at(F, 0);
+    assert!(file.write_all_at(&[3; 8], 0).is_err());
+    assert!(file.sync_data().is_err());
+    assert!(file.pread(&mut [0; 8], 0).is_err());
+    disk.end_read_faults();
+    assert_eq!(read(&file, 8), [2; 8]);
+    disk.stale_reads(F, 0..512, 1);
+    assert_eq!(read(&file, 8), [1; 8]);
+    let fired = disk.fired();
+    assert_eq!((fired.writes_failed, fired.syncs_failed), (1, 1));
+    assert_eq!((fired.reads_failed, fired.reads_stale), (1, 1));
 }

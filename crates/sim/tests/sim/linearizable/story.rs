@@ -131,7 +131,7 @@ impl Story {
     /// The whole run; what became of each key.
     pub fn go(&mut self) -> Vec<(&'static str, Decision)> {
         self.run_for_ms(RUN_MS);
-        for fault in self.plan.peace(&self.cluster) {
+        for fault in self.plan.peace(&mut self.cluster) {
             faults::apply(&mut self.cluster, fault);
         }
         self.run_for_ms(PEACE_MS);
@@ -296,6 +296,9 @@ impl Story {
             *self.tally.entry(name).or_default() += 1;
         }
         for k in 1..=NODES {
+            let fired = self.cluster.fired(k);
+            *self.tally.entry("sync failed").or_default() += fired.syncs_failed;
+            *self.tally.entry("write failed").or_default() += fired.writes_failed;
             let counters = self.cluster.counters(k);
             for name in ["queries", "queries_failed", "repairs_blocking", "clock_parked", "hints_replayed"] {
                 *self.tally.entry(name).or_default() += counters.get(name).copied().unwrap_or(0);
