@@ -27,7 +27,7 @@ use crate::history::{Initial, Value};
 pub struct Effort {
     /// Keys of at most so many operations are searched although the zone test has decided: 64 by default.
     pub cross_check_ops_max: usize,
-    /// Steps for one key: 200,000 by default.
+    /// Steps for one key: 2 million by default.
     pub steps_per_key: u64,
     /// Steps in all: 50 million by default, some seconds.
     pub steps: u64,
@@ -35,7 +35,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Effort {
-        Effort { cross_check_ops_max: 64, steps_per_key: 200_000, steps: 50_000_000 }
+        Effort { cross_check_ops_max: 64, steps_per_key: 2_000_000, steps: 50_000_000 }
     }
 }
 

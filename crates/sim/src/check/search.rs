@@ -3,10 +3,15 @@
 //! Operations are tried in every order that time allows, depth first; a set of operations done that led to the same
 //! value before is not tried again. Exponential at worst, so it has a budget and then says *undecided*.
 //!
+//! Three rules keep it small and lose no order that matters. A read of the present value that may come next comes next: it
+//! changes nothing, and later it might not fit. A write without an answer takes effect only where a read of its value may
+//! follow at once: else leave it out, and nobody sees a difference. Of several such with one value the one that began first
+//! goes first: it may do whatever a later one may.
+//!
 //! Source: Wing and Gong 1993; Lowe, Testing for Linearizability (2017), for the memoisation and the list of calls and
 //! returns from which operations are lifted; porcupine for its shape.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::zones::{Action, RegisterOp};
 
@@ -52,6 +57,8 @@ struct Search<'a> {
     rest: usize,
     done: Vec<u64>,
     value: u32,
+    /// Of a write without an answer: the one of the same value that began before it.
+    twins: Vec<Option<usize>>,
     tried: BTreeSet<(Vec<u64>, u32)>,
     /// What was done in this order, and the value before it.
     stack: Vec<(usize, u32)>,
@@ -84,6 +91,7 @@ impl<'a> Search<'a> {
         }
         Search {
             ops,
+            twins: twins(ops, &nodes, &returns),
             first: if nodes.is_empty() { HEAD } else { 0 },
             rest: returns.iter().flatten().count(),
             nodes,
@@ -97,7 +105,7 @@ impl<'a> Search<'a> {
     }
 
     fn run(mut self, budget: &mut u64) -> Decision {
-        let mut at = self.first;
+        let mut at = self.read_on();
         while self.rest > 0 {
             let cost = 1 + self.done.len() as u64;
             if *budget < cost {
@@ -106,9 +114,9 @@ impl<'a> Search<'a> {
             *budget -= cost;
             let call = self.nodes.get(at).filter(|node| node.is_call).map(|node| node.op);
             match call {
-                Some(op) if self.can_do(op) => {
+                Some(op) if self.can_write(op) => {
                     self.lift(op);
-                    at = self.first;
+                    at = self.read_on();
                 }
                 Some(_) => at = self.nodes[at].after,
                 // A return: its operation should have been done by now.
@@ -121,13 +129,34 @@ impl<'a> Search<'a> {
         Decision::Linearizable
     }
 
-    /// Does `op` if the value allows it and the outcome was not tried before.
-    fn can_do(&mut self, op: usize) -> bool {
-        let value = match self.ops[op].action {
-            Action::Write(value) => value,
-            Action::Read(value) if value == self.value => value,
-            Action::Read(_) => return false,
-        };
+    /// Does every read of the present value that may come next; where to look on.
+    fn read_on(&mut self) -> usize {
+        while let Some(op) = self.next_read(self.value) {
+            self.done[op / 64] |= 1 << (op % 64);
+            self.stack.push((op, self.value));
+            self.lift(op);
+        }
+        self.first
+    }
+
+    /// A read of `value` that may come next.
+    fn next_read(&self, value: u32) -> Option<usize> {
+        let mut at = self.first;
+        while let Some(Node { op, after, .. }) = self.nodes.get(at).filter(|node| node.is_call) {
+            if self.ops[*op].action == Action::Read(value) {
+                return Some(*op);
+            }
+            at = *after;
+        }
+        None
+    }
+
+    /// Does `op` if it is a write that is of use, and the outcome was not tried before.
+    fn can_write(&mut self, op: usize) -> bool {
+        let Action::Write(value) = self.ops[op].action else { return false };
+        if self.returns[op].is_none() && !self.is_of_use(op, value) {
+            return false;
+        }
         self.done[op / 64] |= 1 << (op % 64);
         if !self.tried.insert((self.done.clone(), value)) {
             self.done[op / 64] &= !(1 << (op % 64));
@@ -138,12 +167,23 @@ impl<'a> Search<'a> {
         true
     }
 
+    /// Whether the write `op`, which was not answered, need be tried now.
+    fn is_of_use(&self, op: usize, value: u32) -> bool {
+        let is_first = self.twins[op].is_none_or(|twin| self.done[twin / 64] & 1 << (twin % 64) != 0);
+        is_first && value != self.value && self.next_read(value).is_some()
+    }
+
+    /// Takes back the last write, and the reads that followed from it.
     fn undo(&mut self) -> Option<usize> {
-        let (op, value) = self.stack.pop()?;
-        self.value = value;
-        self.done[op / 64] &= !(1 << (op % 64));
-        self.put_back(op);
-        Some(op)
+        loop {
+            let (op, value) = self.stack.pop()?;
+            self.value = value;
+            self.done[op / 64] &= !(1 << (op % 64));
+            self.put_back(op);
+            if matches!(self.ops[op].action, Action::Write(_)) {
+                return Some(op);
+            }
+        }
     }
 
     fn lift(&mut self, op: usize) {
@@ -184,4 +224,15 @@ impl<'a> Search<'a> {
             None => self.first = after,
         }
     }
+}
+
+/// For each write without an answer the one of the same value that was called last before it.
+fn twins(ops: &[RegisterOp], nodes: &[Node], returns: &[Option<usize>]) -> Vec<Option<usize>> {
+    let (mut twins, mut last) = (vec![None; ops.len()], BTreeMap::new());
+    for node in nodes.iter().filter(|node| node.is_call && returns[node.op].is_none()) {
+        if let Action::Write(value) = ops[node.op].action {
+            twins[node.op] = last.insert(value, node.op);
+        }
+    }
+    twins
 }

@@ -351,16 +351,17 @@ fn a_level_named_by_number_is_linearizable_if_the_promise_says_so_and_mixed_keys
     assert!(verdict.notes[0].contains("are not judged"), "{:?}", verdict.notes);
 }
 
-/// Many unanswered deletions, any of which may be the one that is seen: only the search by values could tell.
+/// Many unanswered deletions, any of which may be the one that is seen after a put: only the search by values could tell.
 #[test]
 fn what_the_budget_does_not_allow_to_decide_is_undecided() {
     let mut lines = Vec::new();
     for id in 1..=30 {
         lines.push(format!("{{\"invoke\":{{\"at_ns\":{id},\"id\":{id},\"client\":{id},\"level\":\"2\",\"ask\":{{\"delete\":{{\"key\":\"k\"}}}}}}}}"));
     }
+    lines.extend(put(31, "2", (31, 35)));
     lines.push("{\"invoke\":{\"at_ns\":40,\"id\":40,\"client\":40,\"level\":\"2\",\"ask\":{\"get\":{\"key\":\"k\"}}}}".to_owned());
     lines.push(
-        "{\"complete\":{\"at_ns\":50,\"id\":40,\"outcome\":{\"deleted\":{\"version\":\"9.0@00000001\"}}}}"
+        "{\"complete\":{\"at_ns\":50,\"id\":40,\"outcome\":{\"deleted\":{\"version\":\"99.0@00000001\"}}}}"
             .to_owned(),
     );
     let (history, report) = told(3, &lines);
