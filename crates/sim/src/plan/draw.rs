@@ -58,6 +58,7 @@ impl Plan {
             (&cluster, shape.run_ms),
             (&mut steps, HOT_KEYS),
         );
+        traps::two_phases(&mut streams.stream("plan: two phases", &[]), (&cluster, shape.run_ms), &mut steps);
         steps.sort_by_key(|step| step.at_ms);
         Plan { seed, run_ms: shape.run_ms, cluster, steps, ..Plan::default() }
     }
