@@ -3,10 +3,11 @@
 //! Operations are tried in every order that time allows, depth first; a set of operations done that led to the same
 //! value before is not tried again. Exponential at worst, so it has a budget and then says *undecided*.
 //!
-//! Three rules keep it small and lose no order that matters. A read of the present value that may come next comes next: it
+//! Four rules keep it small and lose no order that matters. A read of the present value that may come next comes next: it
 //! changes nothing, and later it might not fit. A write without an answer takes effect only where a read of its value may
 //! follow at once: else leave it out, and nobody sees a difference. Of several such with one value the one that began first
-//! goes first: it may do whatever a later one may.
+//! goes first: it may do whatever a later one may. And a write that nobody will read any more, and that may come next, comes
+//! right before whichever write does: it is overwritten at once, and stands in nobody's way.
 //!
 //! Source: Wing and Gong 1993; Lowe, Testing for Linearizability (2017), for the memoisation and the list of calls and
 //! returns from which operations are lifted; porcupine for its shape.
@@ -31,7 +32,10 @@ pub enum Decision {
 /// `budget` is taken from: one for each step, and one for each 64 operations that a step has to remember; memory is at
 /// most 8 bytes times what it had, and some.
 pub fn search(ops: &[RegisterOp], budget: &mut u64) -> Decision {
-    Search::new(ops).run(budget)
+    let mut search = Search::new(ops, *budget);
+    let decision = search.run();
+    *budget = search.budget;
+    decision
 }
 
 const HEAD: usize = usize::MAX;
@@ -57,15 +61,18 @@ struct Search<'a> {
     rest: usize,
     done: Vec<u64>,
     value: u32,
+    budget: u64,
     /// Of a write without an answer: the one of the same value that began before it.
     twins: Vec<Option<usize>>,
     tried: BTreeSet<(Vec<u64>, u32)>,
-    /// What was done in this order, and the value before it.
-    stack: Vec<(usize, u32)>,
+    /// Reads of each value that are not yet done.
+    unread: BTreeMap<u32, usize>,
+    /// What was done, and for what was chosen the value before it; the rest followed from the choice below it.
+    stack: Vec<(usize, Option<u32>)>,
 }
 
 impl<'a> Search<'a> {
-    fn new(ops: &'a [RegisterOp]) -> Search<'a> {
+    fn new(ops: &'a [RegisterOp], budget: u64) -> Search<'a> {
         // At the same time calls come first: operations that touch are concurrent.
         let mut times: Vec<(u64, bool, usize)> = Vec::with_capacity(ops.len() * 2);
         for (op, RegisterOp { begun, ended, .. }) in ops.iter().enumerate() {
@@ -91,6 +98,7 @@ impl<'a> Search<'a> {
         }
         Search {
             ops,
+            budget,
             twins: twins(ops, &nodes, &returns),
             first: if nodes.is_empty() { HEAD } else { 0 },
             rest: returns.iter().flatten().count(),
@@ -100,24 +108,21 @@ impl<'a> Search<'a> {
             done: vec![0; ops.len().div_ceil(64)],
             value: 0,
             tried: BTreeSet::new(),
+            unread: reads(ops),
             stack: Vec::new(),
         }
     }
 
-    fn run(mut self, budget: &mut u64) -> Decision {
+    fn run(&mut self) -> Decision {
         let mut at = self.read_on();
         while self.rest > 0 {
-            let cost = 1 + self.done.len() as u64;
-            if *budget < cost {
+            if self.budget == 0 {
                 return Decision::Undecided;
             }
-            *budget -= cost;
+            self.budget -= 1;
             let call = self.nodes.get(at).filter(|node| node.is_call).map(|node| node.op);
             match call {
-                Some(op) if self.can_write(op) => {
-                    self.lift(op);
-                    at = self.read_on();
-                }
+                Some(op) if self.write(op) => at = self.read_on(),
                 Some(_) => at = self.nodes[at].after,
                 // A return: its operation should have been done by now.
                 None => match self.undo() {
@@ -132,11 +137,20 @@ impl<'a> Search<'a> {
     /// Does every read of the present value that may come next; where to look on.
     fn read_on(&mut self) -> usize {
         while let Some(op) = self.next_read(self.value) {
+            self.count_read(op, |left| left - 1);
             self.done[op / 64] |= 1 << (op % 64);
-            self.stack.push((op, self.value));
+            self.stack.push((op, None));
             self.lift(op);
         }
         self.first
+    }
+
+    fn count_read(&mut self, op: usize, change: impl FnOnce(usize) -> usize) {
+        if let Action::Read(value) = self.ops[op].action
+            && let Some(left) = self.unread.get_mut(&value)
+        {
+            *left = change(*left);
+        }
     }
 
     /// A read of `value` that may come next.
@@ -151,20 +165,44 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// Does `op` if it is a write that is of use, and the outcome was not tried before.
-    fn can_write(&mut self, op: usize) -> bool {
+    /// Does `op` if it is a write that is of use, with the idle ones before it, and the outcome was not tried before.
+    fn write(&mut self, op: usize) -> bool {
         let Action::Write(value) = self.ops[op].action else { return false };
         if self.returns[op].is_none() && !self.is_of_use(op, value) {
             return false;
         }
-        self.done[op / 64] |= 1 << (op % 64);
+        self.budget = self.budget.saturating_sub(self.done.len() as u64);
+        let idle = self.idle_writes(op);
+        let all = || idle.iter().copied().chain([op]);
+        all().for_each(|op| self.done[op / 64] |= 1 << (op % 64));
         if !self.tried.insert((self.done.clone(), value)) {
-            self.done[op / 64] &= !(1 << (op % 64));
+            all().for_each(|op| self.done[op / 64] &= !(1 << (op % 64)));
             return false;
         }
-        self.stack.push((op, self.value));
+        self.stack.push((op, Some(self.value)));
+        self.lift(op);
+        for idle in idle {
+            self.stack.push((idle, None));
+            self.lift(idle);
+        }
         self.value = value;
         true
+    }
+
+    /// Answered writes beside `op` that may come next and that nobody will read.
+    fn idle_writes(&self, op: usize) -> Vec<usize> {
+        let (mut idle, mut at) = (Vec::new(), self.first);
+        while let Some(Node { op: other, after, .. }) = self.nodes.get(at).filter(|node| node.is_call) {
+            if let Action::Write(value) = self.ops[*other].action
+                && *other != op
+                && self.returns[*other].is_some()
+                && self.unread.get(&value).is_none_or(|left| *left == 0)
+            {
+                idle.push(*other);
+            }
+            at = *after;
+        }
+        idle
     }
 
     /// Whether the write `op`, which was not answered, need be tried now.
@@ -173,14 +211,15 @@ impl<'a> Search<'a> {
         is_first && value != self.value && self.next_read(value).is_some()
     }
 
-    /// Takes back the last write, and the reads that followed from it.
+    /// Takes back the last choice, and what followed from it.
     fn undo(&mut self) -> Option<usize> {
         loop {
-            let (op, value) = self.stack.pop()?;
-            self.value = value;
+            let (op, before) = self.stack.pop()?;
+            self.count_read(op, |left| left + 1);
             self.done[op / 64] &= !(1 << (op % 64));
             self.put_back(op);
-            if matches!(self.ops[op].action, Action::Write(_)) {
+            if let Some(value) = before {
+                self.value = value;
                 return Some(op);
             }
         }
@@ -224,6 +263,17 @@ impl<'a> Search<'a> {
             None => self.first = after,
         }
     }
+}
+
+/// How many reads there are of each value.
+fn reads(ops: &[RegisterOp]) -> BTreeMap<u32, usize> {
+    let mut reads = BTreeMap::new();
+    for op in ops {
+        if let Action::Read(value) = op.action {
+            *reads.entry(value).or_default() += 1;
+        }
+    }
+    reads
 }
 
 /// For each write without an answer the one of the same value that was called last before it.
