@@ -118,7 +118,7 @@ fn a_history_that_can_t_be_read_is_a_usage_error_that_names_the_line_and_nothing
         assert!(ran.err.contains("\n  state: nothing was judged\n  try:   "), "{}", ran.err);
     }
     let missing = kvctl(dir.path(), &["check", "nope.jsonl"], "");
-    assert!(missing.code == 2 && missing.err.contains("nope.jsonl: line 1: No such file"), "{}", missing.err);
+    assert!(missing.code == 2 && missing.err.contains("nope.jsonl: No such file"), "{}", missing.err);
 
     // Nothing to judge is not fine.
     let empty = kvctl(dir.path(), &["check", "-"], header);
