@@ -37,7 +37,7 @@ pub(super) fn two_phases(draw: &mut Stream, (cluster, run_ms): (&ClusterSpec, u6
         return;
     }
     let mut trap = Trap { cluster, steps, ids: TWO_PHASES_IDS };
-    for _ in 0..1 + draw.below(2) {
+    for _ in 0..=draw.below(2) {
         let at_ms = draw.below(run_ms - 2_000);
         trap.apart(draw, at_ms);
     }
