@@ -91,21 +91,23 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<T> {
-        self.at(slot)?;
-        let stay = &mut self.stays[slot.index()];
-        stay.guard = stay.guard.wrapping_add(1);
-        self.free.push(slot.index() as u32);
-        stay.value.take()
+        self.vacate(slot)?.take()
     }
 
     /// [`Slab::remove`] for those who don't need the value: it ends where it lies, and is not moved.
     pub(crate) fn end(&mut self, slot: Slot) {
-        if self.at(slot).is_some() {
-            let stay = &mut self.stays[slot.index()];
-            stay.value = None;
-            stay.guard = stay.guard.wrapping_add(1);
-            self.free.push(slot.index() as u32);
+        if let Some(value) = self.vacate(slot) {
+            *value = None;
         }
+    }
+
+    /// Frees the slot; the value is still to be taken out.
+    fn vacate(&mut self, slot: Slot) -> Option<&mut Option<T>> {
+        self.at(slot)?;
+        self.free.push(slot.index() as u32);
+        let stay = &mut self.stays[slot.index()];
+        stay.guard = stay.guard.wrapping_add(1);
+        Some(&mut stay.value)
     }
 
     /// The slots in use for which `wanted` holds, in index order.

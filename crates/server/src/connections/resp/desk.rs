@@ -46,6 +46,15 @@ struct Open {
     dirty: bool,
 }
 
+impl Open {
+    /// Puts itself, which is `id`, among those to be sent to, once.
+    fn mark(&mut self, id: ConnectionId, dirty: &mut Vec<ConnectionId>) {
+        if !std::mem::replace(&mut self.dirty, true) {
+            dirty.push(id);
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct RespDesk {
     common: Arc<Common>,
@@ -124,9 +133,7 @@ impl RespDesk {
         open.machine.on_response(self.now, response, &mut self.effects);
         if self.effects.is_quiet() {
             // The usual case, once per request: all the rest is done when the turn's replies leave.
-            if !std::mem::replace(&mut open.dirty, true) {
-                self.dirty.push(id);
-            }
+            open.mark(id, &mut self.dirty);
         } else {
             self.carry_out(id);
         }
@@ -183,10 +190,8 @@ impl RespDesk {
     }
 
     fn mark(&mut self, id: ConnectionId) {
-        if let Some(open) = self.open.get_mut(&id.0)
-            && !std::mem::replace(&mut open.dirty, true)
-        {
-            self.dirty.push(id);
+        if let Some(open) = self.open.get_mut(&id.0) {
+            open.mark(id, &mut self.dirty);
         }
     }
 
