@@ -8,9 +8,10 @@
 //! Invariants:
 //! - replies are in the order of the commands, one each (but for `CLIENT REPLY OFF`);
 //! - a command on a key waits for those before it on the same key that it must see, and for no other;
-//! - while `pipeline_max` commands wait for answers, or `output_pause_bytes` of replies for the client, nothing
-//!   more is taken from the input, and [`Connection::wants_bytes`] says so;
-//! - after `QUIT` or what is no command nothing is executed, and the connection ends with its last reply.
+//! - while `pipeline_max` commands wait for answers, or `output_pause_bytes` of answers for their turn or the client,
+//!   or as many reads are under way as may be (`room`), nothing more is taken from the input;
+//! - after `QUIT` or what is no command nothing is executed, and the connection ends with its last reply; so it does
+//!   when the client sends no more, after all that came whole was executed.
 
 mod connecting;
 mod dispatch;
@@ -19,21 +20,23 @@ mod introspection;
 mod keys;
 mod own;
 mod replies;
+mod several;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use quorate_types::{Now, Token};
-use quorate_wire::{RequestBody, Response, ResponseBody};
+use quorate_wire::{RequestBody, Response};
 
 use crate::effects::{Ask, Effects, Question, Told};
 use crate::encode::Writer;
 use crate::input::{Input, Taken};
-use crate::limits::Who;
+use crate::limits::{Limits, Who};
 use crate::order::KeyOrder;
 use crate::parse::Args;
 use crate::part::{Part, Shape, Terms};
-use crate::pending::{Entry, Many, Pending, Telling, Together, Work, number, place_and_part};
+use crate::pending::{Entry, Pending, Telling, Work, number, place_and_part};
+use crate::room::Room;
 use crate::scan::Scan;
 use crate::session::{Past, ReplyMode, Session};
 use crate::settings::{ClientFacts, Peer, Settings};
@@ -48,8 +51,12 @@ pub struct Connection {
     input: Input,
     pending: Pending,
     order: KeyOrder,
+    room: Room,
     output: BytesMut,
+    /// Whether nothing more is executed.
     ending: bool,
+    /// Whether the client sends no more.
+    finished: bool,
     /// Whether the command that is being executed is replied to.
     muted: bool,
     now: Now,
@@ -59,6 +66,7 @@ impl Connection {
     /// A client has come.
     pub fn new(settings: Arc<Settings>, peer: Peer, now: Now) -> Connection {
         let session = Session::new(settings.newcomer(), now.wall_ms);
+        let room = Room::new(&settings.limits);
         Connection {
             settings,
             peer,
@@ -67,8 +75,10 @@ impl Connection {
             input: Input::default(),
             pending: Pending::default(),
             order: KeyOrder::default(),
+            room,
             output: BytesMut::new(),
             ending: false,
+            finished: false,
             muted: false,
             now,
         }
@@ -83,6 +93,13 @@ impl Connection {
         }
     }
 
+    /// The client sends no more, and may still read: what came whole is executed and replied to.
+    pub fn on_finished(&mut self, now: Now, effects: &mut Effects) {
+        self.now = now;
+        self.finished = true;
+        self.execute(effects);
+    }
+
     /// The node answered a request.
     pub fn on_response(&mut self, now: Now, response: Response, effects: &mut Effects) {
         self.now = now;
@@ -94,22 +111,34 @@ impl Connection {
         let Some(entry) = self.pending.at(place) else { return };
         match &mut entry.work {
             Work::One(one) => {
-                let more = one.take(body);
-                let (token, mode) = (one.token, one.mode);
-                match more {
-                    Some(body) => self.ask(asked, body, effects),
-                    None => self.order.release(token, mode, &mut effects.asks),
+                if let Some(body) = one.take(body) {
+                    self.ask(asked, body, effects);
+                } else {
+                    if one.reads() {
+                        self.room.read_answered(one.value_bytes(), &self.settings.limits);
+                    }
+                    self.order.release(one.token, one.mode, &mut effects.asks);
                 }
             }
             Work::Many(_) => self.on_part(place, part, body, effects),
             Work::Scan(scan) => {
                 if scan.take(part, body) {
                     let pages = scan.next_pages();
+                    if pages.is_empty() {
+                        self.room.hold(scan.found_bytes());
+                        self.room.last_done();
+                    }
                     self.ask_pages(place, pages, effects);
                 }
             }
-            Work::Status(_, answer) => *answer = Some(Box::new(body)),
+            Work::Status(_, answer) => {
+                *answer = Some(Box::new(body));
+                self.room.last_done();
+            }
             Work::Ready(_) | Work::Told(..) | Work::Before(_) => return,
+        }
+        if self.room.has_last() {
+            self.begin_rest(effects);
         }
         self.settle(effects);
         self.execute(effects);
@@ -137,14 +166,51 @@ impl Connection {
             }
             (Told::Killed(count), Telling::AsIs) => w.count(*count),
         }
+        self.room.hold(reply.len());
+        self.room.last_done();
         *answer = Some(reply.freeze());
         self.settle(effects);
         self.execute(effects);
     }
 
+    /// Time went on: a command that was begun must be whole by now.
+    pub fn on_tick(&mut self, now: Now, effects: &mut Effects) {
+        self.now = now;
+        if !self.wants_bytes() {
+            return self.input.excuse(now.mono);
+        }
+        let timeout = self.settings.limits.command_timeout;
+        if self.input.begun().is_some_and(|begun| now.mono.since(begun) >= timeout) {
+            effects.counts.overdue += 1;
+            let ms = timeout.as_millis();
+            let text =
+                format!("ERR a command must be whole {ms} ms after its first byte (resp.command_timeout)");
+            self.give_up(&text, effects);
+        }
+    }
+
+    /// The node has no room for the command whose rest has not come.
+    pub fn refuse_half_command(&mut self, now: Now, effects: &mut Effects) {
+        self.now = now;
+        let max = self.settings.limits.commands_bytes_max;
+        let text = format!(
+            "TRYAGAIN commands that are not whole have the {max} bytes that they may have (resp.commands_bytes_max)"
+        );
+        self.give_up(&text, effects);
+    }
+
+    /// Ends the connection because of a command that is not whole; those before it are still replied to.
+    fn give_up(&mut self, why: &str, effects: &mut Effects) {
+        self.input = Input::default();
+        self.muted = false;
+        self.error(&format!("{why}: nothing of it was executed, and the connection is closed"), effects);
+        self.ending = true;
+    }
+
     /// Replies were sent: there may be room for more.
     pub fn on_sent(&mut self, now: Now, effects: &mut Effects) {
         self.now = now;
+        self.input.excuse(now.mono);
         self.settle(effects);
         self.execute(effects);
     }
@@ -156,12 +222,17 @@ impl Connection {
 
     /// Whether more bytes are of use: if not, read none, so that TCP slows the client down.
     pub fn wants_bytes(&self) -> bool {
-        !self.ending && self.has_room()
+        !self.ending && !self.finished && !self.input.waits() && self.has_room_for_bytes()
     }
 
-    /// Whether more is waiting for the client than may: it does not take its replies.
-    pub fn is_clogged(&self) -> bool {
-        self.output.len() > self.settings.limits.output_bytes_max
+    /// Bytes that are here of a command whose rest has not come.
+    pub fn half_command_bytes(&self) -> usize {
+        self.input.half_bytes()
+    }
+
+    /// What bounds it.
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
     }
 
     /// Whether the connection ends once its output was sent.
@@ -187,8 +258,13 @@ impl Connection {
     }
 
     fn has_room(&self) -> bool {
+        self.room.takes_a_command() && self.has_room_for_bytes()
+    }
+
+    fn has_room_for_bytes(&self) -> bool {
         let limits = &self.settings.limits;
-        self.pending.len() < limits.pipeline_max && self.output.len() < limits.output_pause_bytes
+        self.pending.len() < limits.pipeline_max
+            && self.output.len() + self.room.held() < limits.output_pause_bytes
     }
 
     /// Executes what was read, as far as there is room for it.
@@ -200,7 +276,11 @@ impl Connection {
                 Who::Stranger => limits.of_a_stranger(),
             };
             match self.input.next(&limits, self.session.who) {
-                Ok(None) => return,
+                Ok(None) => {
+                    self.ending |= self.finished;
+                    self.input.rests(self.now.mono);
+                    return;
+                }
                 Ok(Some(Taken::Array { base })) => {
                     let (frame, spans) = self.input.lend();
                     self.command(&Args::new(&frame, base, &spans), effects);
@@ -254,6 +334,12 @@ impl Connection {
 
     /// What the command that is being executed waits for.
     fn push(&mut self, work: Work) {
+        match &work {
+            Work::Ready(reply) => self.room.hold(reply.len()),
+            Work::Many(_) | Work::Scan(_) | Work::Status(..) | Work::Told(..) => self.room.last_begun(),
+            Work::One(part) if part.reads() => self.room.read_begun(),
+            Work::One(_) | Work::Before(_) => {}
+        }
         self.pending.push(Entry { proto: self.session.proto, muted: self.muted, work });
     }
 
@@ -286,41 +372,6 @@ impl Connection {
         self.push(Work::One(part));
         let ask = Ask { number: number(place, 0), want_receipt: self.session.receipts, body };
         effects.asks.extend(self.order.admit(token, mode, ask));
-    }
-
-    /// Begins a command of many requests.
-    fn begin_many(
-        &mut self,
-        together: Together,
-        parts: Vec<Part>,
-        asks: Vec<RequestBody>,
-        effects: &mut Effects,
-    ) {
-        let place = self.pending.next_place();
-        self.push(Work::Many(Box::new(Many::new(together, parts, asks))));
-        self.begin_parts(place, effects);
-    }
-
-    fn begin_parts(&mut self, place: u64, effects: &mut Effects) {
-        let want_receipt = self.session.receipts;
-        let Some(Entry { work: Work::Many(many), .. }) = self.pending.at(place) else { return };
-        while let Some((at, body)) = many.next() {
-            let part = &many.parts[at];
-            let ask = Ask { number: number(place, at), want_receipt, body };
-            effects.asks.extend(self.order.admit(part.token, part.mode, ask));
-        }
-    }
-
-    fn on_part(&mut self, place: u64, at: usize, body: ResponseBody, effects: &mut Effects) {
-        let Some(Entry { work: Work::Many(many), .. }) = self.pending.at(place) else { return };
-        let Some(part) = many.parts.get_mut(at) else { return };
-        let (token, mode) = (part.token, part.mode);
-        if let Some(body) = part.take(body) {
-            return self.ask(number(place, at), body, effects);
-        }
-        many.unanswered -= 1;
-        self.order.release(token, mode, &mut effects.asks);
-        self.begin_parts(place, effects);
     }
 
     fn begin_scan(&mut self, mut scan: Scan, effects: &mut Effects) {

@@ -1,5 +1,7 @@
 //! docs/redis.md, rendered from the table of commands.
 
+mod bounds;
+
 use std::fmt::Write;
 
 use crate::table::{Command, Group, OFFERED, REFUSED, Why};
@@ -24,6 +26,7 @@ pub fn page() -> String {
             .collect();
         let _ = write!(text, "\n**Not offered: {}.** {}.\n", why.sentence(), names.join(", "));
     }
+    text.push_str(bounds::SECTION);
     text
 }
 

@@ -90,6 +90,10 @@ pub struct Counts {
     pub hits: u64,
     /// Reads that did not.
     pub misses: u64,
+    /// Commands refused because their reply would have been too large.
+    pub replies_too_large: u64,
+    /// Commands that were not whole in time.
+    pub overdue: u64,
     /// Wrong passwords.
     pub auth_failures: u64,
     /// Connections that sent what is no command.

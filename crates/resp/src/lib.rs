@@ -57,6 +57,7 @@ mod own;
 mod parse;
 mod part;
 mod pending;
+mod room;
 mod scan;
 mod session;
 mod settings;

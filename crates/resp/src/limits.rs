@@ -1,5 +1,7 @@
 //! What bounds one client: how much it may send before and after it is known, and how much may wait for it.
 
+use std::time::Duration;
+
 /// The limits of one connection. The config has the same names under `[resp]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -13,10 +15,18 @@ pub struct Limits {
     pub inline_bytes_max: u32,
     /// Commands read and not yet answered; above, nothing more is read.
     pub pipeline_max: usize,
-    /// Bytes of replies that wait to be sent; above, no further command is begun.
+    /// Reads under way at one time; above, no further command is begun.
+    pub reads_max: usize,
+    /// Bytes of answers that wait for their turn or to be sent; above, no further command is begun.
     pub output_pause_bytes: usize,
-    /// Bytes of replies that wait to be sent; above, the connection is closed.
+    /// Bytes of the values in one reply; above, it is an error instead.
     pub output_bytes_max: usize,
+    /// Bytes of commands that are not whole, of all clients of the node; whoever drives the connections counts them.
+    pub commands_bytes_max: usize,
+    /// Time for a whole command, from its first bytes on.
+    pub command_timeout: Duration,
+    /// Time in which a client must take at least something of its replies.
+    pub write_timeout: Duration,
 }
 
 /// Arguments of a command of somebody who has not said the password.
@@ -32,8 +42,12 @@ impl Default for Limits {
             command_bytes_max: 64 << 20,
             inline_bytes_max: 64 << 10,
             pipeline_max: 1_024,
+            reads_max: 64,
             output_pause_bytes: 1 << 20,
             output_bytes_max: 256 << 20,
+            commands_bytes_max: 256 << 20,
+            command_timeout: Duration::from_mins(2),
+            write_timeout: Duration::from_mins(1),
         }
     }
 }

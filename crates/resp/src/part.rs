@@ -128,6 +128,23 @@ impl Part {
         self.answer.is_some()
     }
 
+    /// Whether its answer, or the first of them, is a value: of a size that nobody knows before.
+    pub(crate) fn reads(&self) -> bool {
+        !matches!(self.shape, Shape::Set | Shape::PutMeta | Shape::Unlink | Shape::Expire)
+    }
+
+    /// Bytes of the value that is kept for the reply.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.value().map_or(0, Bytes::len)
+    }
+
+    /// There will be no reply made of the value.
+    pub(crate) fn let_value_go(&mut self) {
+        if let Some(ResponseBody::Read(ReadOutcome::Found { record })) = &mut self.answer {
+            record.value = None;
+        }
+    }
+
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
     }
@@ -155,6 +172,9 @@ impl Part {
             }
         }
         self.answer = Some(body);
+        if matches!(self.shape, Shape::Exists | Shape::Type | Shape::Ttl(_) | Shape::ExpireTime(_)) {
+            self.let_value_go();
+        }
         None
     }
 

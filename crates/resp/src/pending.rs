@@ -13,6 +13,7 @@ use quorate_wire::RequestBody;
 use crate::Proto;
 use crate::info::Sections;
 use crate::part::Part;
+use crate::room::Room;
 use crate::scan::Scan;
 
 /// Requests that one command may consist of: more arguments than a command may have.
@@ -102,27 +103,69 @@ pub(crate) struct Many {
     pub(crate) together: Together,
     pub(crate) parts: Vec<Part>,
     pub(crate) unanswered: usize,
+    /// Bytes of the values that were answered and are kept.
+    value_bytes: usize,
+    /// Its values are more than a reply may have: none is kept.
+    too_large: bool,
     /// The first requests of the parts that were not begun.
     rest: std::vec::IntoIter<RequestBody>,
 }
 
 impl Many {
     pub(crate) fn new(together: Together, parts: Vec<Part>, asks: Vec<RequestBody>) -> Many {
-        Many { together, unanswered: parts.len(), parts, rest: asks.into_iter() }
+        let unanswered = parts.len();
+        Many { together, parts, unanswered, value_bytes: 0, too_large: false, rest: asks.into_iter() }
     }
 
-    /// The next part to begin, while few enough are under way.
-    pub(crate) fn next(&mut self) -> Option<(usize, RequestBody)> {
+    /// The next part to begin, while few enough are under way, and if it reads, while there is `room` for it.
+    pub(crate) fn next(&mut self, room: &Room) -> Option<(usize, RequestBody)> {
         let begun = self.parts.len() - self.rest.len();
         let under_way = begun - (self.parts.len() - self.unanswered);
-        if under_way >= PARTS_UNDER_WAY {
+        let next = self.parts.get(begun)?;
+        if under_way >= PARTS_UNDER_WAY || (next.reads() && !room.takes_a_read()) {
             return None;
         }
         self.rest.next().map(|body| (begun, body))
     }
+
+    /// Whether all parts were begun, or will never be.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.rest.as_slice().is_empty()
+    }
+
+    /// Part `at` was answered. If all values together are more than `value_bytes_max`, none is kept and no further part
+    /// is begun. The bytes that were let go.
+    pub(crate) fn answered(&mut self, at: usize, value_bytes_max: usize) -> usize {
+        self.unanswered -= 1;
+        self.value_bytes += self.parts[at].value_bytes();
+        if self.value_bytes <= value_bytes_max && !self.too_large {
+            return 0;
+        }
+        self.too_large = true;
+        self.unanswered -= self.rest.len();
+        self.rest = Vec::new().into_iter();
+        self.parts.iter_mut().for_each(Part::let_value_go);
+        std::mem::take(&mut self.value_bytes)
+    }
+
+    /// Whether its values are more than a reply may have.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.too_large
+    }
 }
 
 impl Work {
+    /// Bytes that it keeps for its reply.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Work::Ready(reply) | Work::Told(_, Some(reply)) => reply.len(),
+            Work::One(part) if part.reads() => part.value_bytes(),
+            Work::Many(many) => many.value_bytes,
+            Work::Scan(scan) => scan.found_bytes(),
+            Work::One(_) | Work::Status(..) | Work::Told(_, None) | Work::Before(_) => 0,
+        }
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         match self {
             Work::Ready(_) | Work::Before(_) => true,

@@ -197,6 +197,11 @@ impl Scan {
         }
     }
 
+    /// Bytes of the keys that it has found.
+    pub(crate) fn found_bytes(&self) -> usize {
+        self.found.iter().map(Bytes::len).sum()
+    }
+
     /// Why it failed, if it did.
     pub(crate) fn failed(&self) -> bool {
         matches!(self.end, Some(Err(_)))

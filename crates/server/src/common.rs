@@ -18,7 +18,7 @@ use crate::counters::Counters;
 use crate::shard::inbox::Inbox;
 use crate::shard::item::Item;
 use crate::switch::Switch;
-use crate::view::gathering::{Gathering, Place, Scraper, ShardPart};
+use crate::view::gathering::{Gathering, LineFull, Place, Scraper, ShardPart, StatusLine};
 use crate::view::news::News;
 use crate::view::overview::Overview;
 use crate::view::standing::Standing;
@@ -46,7 +46,8 @@ pub(crate) struct Common {
     pub(crate) news: News,
     pub(crate) resp_clients: RespClients,
     appends: AtomicU64,
-    gatherings: Arc<AtomicUsize>,
+    statuses: StatusLine,
+    scrapes: Arc<AtomicUsize>,
     connections: AtomicU64,
     killed: AtomicBool,
     draining: AtomicBool,
@@ -79,7 +80,8 @@ impl Common {
             news,
             resp_clients: RespClients::default(),
             appends: AtomicU64::new(0),
-            gatherings: Arc::default(),
+            statuses: StatusLine::default(),
+            scrapes: Arc::default(),
             connections: AtomicU64::new(0),
             killed: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -98,22 +100,31 @@ impl Common {
         self.appends.load(Ordering::Relaxed)
     }
 
-    /// Asks every shard for its part of a status for `origin`; false if too many are under way.
-    pub(crate) fn gather_status(&self, origin: Origin) -> bool {
-        let Some(place) = Place::take(&self.gatherings) else { return false };
-        let gathering = Arc::new(Gathering::new(origin, self.inboxes.len(), place));
-        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Status(Arc::clone(&gathering))));
-        true
+    /// Asks every shard for its part of a status for `origin`, now or when the one under way is there.
+    pub(crate) fn gather_status(&self, origin: Origin) -> Result<(), LineFull> {
+        self.gather_for(self.statuses.ask(origin)?);
+        Ok(())
     }
 
-    /// Asks every shard for what metrics are made of; `None`: too many statuses are under way.
+    /// A status was gathered: those who have asked meanwhile are next.
+    pub(crate) fn status_gathered(&self) {
+        self.gather_for(self.statuses.gathered());
+    }
+
+    fn gather_for(&self, whom: Option<Vec<Origin>>) {
+        let Some(whom) = whom else { return };
+        let gathering = Arc::new(Gathering::new(whom, self.inboxes.len()));
+        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Status(Arc::clone(&gathering))));
+    }
+
+    /// Asks every shard for what metrics are made of; `None`: too many scrapes are under way.
     pub(crate) fn scrape(&self) -> Option<oneshot::Receiver<Vec<ShardPart>>> {
-        let Some(place) = Place::take(&self.gatherings) else {
-            self.counters.status_requests_max_hit.increment();
+        let Some(place) = Place::take(&self.scrapes) else {
+            self.counters.scrapes_max_hit.increment();
             return None;
         };
-        let (whom, parts) = Scraper::new();
-        let scrape = Arc::new(Gathering::new(whom, self.inboxes.len(), place));
+        let (whom, parts) = Scraper::new(place);
+        let scrape = Arc::new(Gathering::new(whom, self.inboxes.len()));
         self.inboxes.iter().for_each(|inbox| inbox.push(Item::Scrape(Arc::clone(&scrape))));
         Some(parts)
     }

@@ -35,8 +35,10 @@ counters! {
     peer_frames_dropped,
     /// Requests refused because the queue to the shard that owns their key was full: `shard_queue_max`.
     shard_queue_max_hit,
-    /// Statuses refused because `status_requests_max` were under way.
+    /// Requests for a status refused because `status_requests_max` waited for one.
     status_requests_max_hit,
+    /// Scrapes refused because `scrapes_max` were under way.
+    scrapes_max_hit,
     /// Requests that took `log.slow_request` or longer; of at most one a second and shard there is a log line.
     slow_requests,
     /// Values of at least `value_bytes_warn`.
@@ -49,8 +51,16 @@ counters! {
     resp_connections_accepted,
     /// Connections of Redis clients refused because `resp.connections_max` were open.
     resp_connections_max_hit,
-    /// Connections of Redis clients closed because they did not take their replies: `resp.output_bytes_max`.
+    /// Connections of Redis clients refused because the node is draining.
+    resp_refused_draining,
+    /// Commands of Redis clients refused because their reply would have been too large: `resp.output_bytes_max`.
     resp_output_bytes_max_hit,
+    /// Connections of Redis clients closed because they took nothing of their replies for `resp.write_timeout`.
+    resp_write_timeout_hit,
+    /// Connections of Redis clients closed because a command was not whole in time: `resp.command_timeout`.
+    resp_command_timeout_hit,
+    /// Connections of Redis clients closed because commands that are not whole had `resp.commands_bytes_max`.
+    resp_commands_bytes_max_hit,
     /// Connections of Redis clients closed because they sent what is no command, or too large a one.
     resp_garbled,
     /// Commands of Redis clients.

@@ -185,8 +185,12 @@ fn resp_limits(config: &Config) -> quorate_resp::Limits {
         argument_bytes_max: (config.limits.value_bytes_max.0 + ARGUMENT_SLACK_BYTES) as u32,
         command_bytes_max: resp.command_bytes_max.0 as u32,
         pipeline_max: resp.pipeline_max,
+        reads_max: resp.reads_max,
         output_pause_bytes: resp.output_pause_bytes.0 as usize,
         output_bytes_max: resp.output_bytes_max.0 as usize,
+        write_timeout: resp.write_timeout,
+        command_timeout: resp.command_timeout,
+        commands_bytes_max: resp.commands_bytes_max.0 as usize,
         ..quorate_resp::Limits::default()
     }
 }

@@ -19,7 +19,7 @@ use crate::{Proto, outcome};
 impl Connection {
     /// Writes the replies that are due, as far as there is room for them.
     pub(super) fn settle(&mut self, effects: &mut Effects) {
-        let Connection { settings, past, pending, output, now, .. } = self;
+        let Connection { settings, past, pending, room, output, now, .. } = self;
         let mut replies = Replies { settings, past, output, now: *now };
         while replies.output.len() < settings.limits.output_pause_bytes {
             let Some(entry) = pending.oldest_done() else { return };
@@ -27,6 +27,7 @@ impl Connection {
             if !entry.muted {
                 replies.write(entry);
             }
+            room.let_go(entry.work.held_bytes());
             pending.pop();
         }
     }
@@ -52,6 +53,10 @@ impl Replies<'_> {
             }
             Work::Many(many) => {
                 many.parts.iter().for_each(|part| counts.of(part));
+                if many.is_too_large() {
+                    counts.errors += 1;
+                    counts.replies_too_large += 1;
+                }
                 if many.parts.iter().any(|part| part.mode == Mode::Write) {
                     self.past.acked = many.parts.iter().map(Part::acked).min().flatten();
                 }
@@ -65,6 +70,10 @@ impl Replies<'_> {
         match &entry.work {
             Work::Ready(reply) | Work::Told(_, Some(reply)) => self.output.extend_from_slice(reply),
             Work::One(part) => part.reply(self.now.wall_ms, &mut writer(self.output, entry.proto)),
+            Work::Many(many) if many.is_too_large() => {
+                let error = too_large(self.settings.limits.output_bytes_max);
+                writer(self.output, entry.proto).error(&error);
+            }
             Work::Many(many) => write_many(many, &mut writer(self.output, entry.proto)),
             Work::Scan(scan) => scan.reply(&mut writer(self.output, entry.proto)),
             Work::Before(Before::Acked) => {
@@ -132,6 +141,12 @@ impl Counts {
             None => self.errors += u64::from(part.error().is_some()),
         }
     }
+}
+
+fn too_large(max: usize) -> String {
+    format!(
+        "ERR the reply would have more than {max} bytes (resp.output_bytes_max): nothing of it is sent. Ask for fewer keys"
+    )
 }
 
 fn write_many(many: &Many, w: &mut Writer<'_>) {

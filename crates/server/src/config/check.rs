@@ -197,6 +197,30 @@ fn replication(config: &Config, keyspace: &KeyspaceConfig, found: &mut Vec<Locat
     }
 }
 
+type Sized = (&'static str, ByteSize);
+
+/// What one thing may have, beside what all of its kind may.
+fn largest(config: &Config) -> [(Sized, Sized, &'static str); 3] {
+    let (limits, resp, http) = (&config.limits, &config.resp, &config.http);
+    [
+        (
+            ("value_bytes_max", limits.value_bytes_max),
+            ("resp.output_bytes_max", resp.output_bytes_max),
+            "the largest value must fit a reply",
+        ),
+        (
+            ("command_bytes_max", resp.command_bytes_max),
+            ("resp.commands_bytes_max", resp.commands_bytes_max),
+            "the largest command must find room",
+        ),
+        (
+            ("body_bytes_max", http.body_bytes_max),
+            ("http.bodies_bytes_max", http.bodies_bytes_max),
+            "the largest body must find room",
+        ),
+    ]
+}
+
 fn contradictions(config: &Config, found: &mut Vec<Located>) {
     let (wal, limits, liveness, clock) = (&config.wal, &config.limits, &config.liveness, &config.clock);
     let record = ByteSize(limits.value_bytes_max.0 + KEY_BYTES_MAX as u64 + RECORD_OVERHEAD_BYTES);
@@ -248,12 +272,9 @@ fn contradictions(config: &Config, found: &mut Vec<Located>) {
             "the door's keyspace must be one of them",
         );
     }
-    rule(
-        config.http.body_bytes_max <= config.http.bodies_bytes_max,
-        ("http.bodies_bytes_max", config.http.bodies_bytes_max.to_toml()),
-        ("body_bytes_max", config.http.body_bytes_max.to_toml()),
-        "the largest body must find room",
-    );
+    for ((one, one_bytes), (all, all_bytes), why) in largest(config) {
+        rule(one_bytes <= all_bytes, (all, all_bytes.to_toml()), (one, one_bytes.to_toml()), why);
+    }
     rule(
         clock.clock_skew_warn <= clock.clock_skew_max,
         ("clock.clock_skew_warn", clock.clock_skew_warn.to_toml()),

@@ -173,10 +173,18 @@ section! {
         command_bytes_max: ByteSize = mib(64), mib(1) => ByteSize(2 << 30);
         /// Commands of one connection that were read and not yet answered; above, nothing more is read from it.
         pipeline_max: usize = 1_024, 1 => 65_536;
-        /// Bytes of replies that wait for one client; above, no further command of it is begun.
+        /// Reads of one connection under way at one time: how large their values are shows when they are there.
+        reads_max: usize = 64, 1 => 65_536;
+        /// Bytes of answers that wait for one client or for their turn; above, no further command of it is begun.
         output_pause_bytes: ByteSize = mib(1), kib(16) => ByteSize(1 << 30);
-        /// Bytes of replies that wait for one client; above, its connection is closed.
+        /// Bytes of the values in one reply; above, the command is refused.
         output_bytes_max: ByteSize = mib(256), mib(1) => ByteSize(4 << 30);
+        /// Time in which a client must take at least something of its replies.
+        write_timeout: Duration = secs(60), millis(10) => secs(3600);
+        /// Time for a whole command, from its first bytes on.
+        command_timeout: Duration = secs(120), millis(10) => secs(3600);
+        /// Bytes of commands whose rest has not come, of all clients.
+        commands_bytes_max: ByteSize = mib(256), mib(1) => ByteSize(4 << 30);
     }
 }
 

@@ -136,6 +136,7 @@ pub(crate) const LIMITS: &[(&str, &str)] = &[
     ("connections_max", "connections_max_hit"),
     ("shard_queue_max", "shard_queue_max_hit"),
     ("status_requests_max", "status_requests_max_hit"),
+    ("scrapes_max", "scrapes_max_hit"),
     ("hints_pending_max", "limit_hints_pending"),
     ("hints_bytes_per_target_max", "hints_bytes_per_target_max_hit"),
     ("hint_window", "hints_beyond_window"),
@@ -147,6 +148,9 @@ pub(crate) const LIMITS: &[(&str, &str)] = &[
     ("hedge_percent_max", "hedges_withheld"),
     ("resp.connections_max", "resp_connections_max_hit"),
     ("resp.output_bytes_max", "resp_output_bytes_max_hit"),
+    ("resp.write_timeout", "resp_write_timeout_hit"),
+    ("resp.command_timeout", "resp_command_timeout_hit"),
+    ("resp.commands_bytes_max", "resp_commands_bytes_max_hit"),
     ("http.connections_max", "http_connections_max_hit"),
     ("http.requests_max", "http_requests_max_hit"),
     ("http.body_bytes_max", "http_body_bytes_max_hit"),
@@ -354,6 +358,12 @@ pub(crate) const ROWS: &[Metric] = &[
     gauge(Group::Hints, "quorate_hints_pending", "Hints that wait for this node's disk.", |scene| {
         bare(scene.counter("hints_pending"))
     }),
+    gauge(
+        Group::RedisClients,
+        "quorate_resp_half_commands_bytes",
+        "Bytes of `resp.commands_bytes_max` that commands hold whose rest has not come.",
+        |scene| bare(scene.half_commands_bytes),
+    ),
     gauge(
         Group::HttpClients,
         "quorate_http_requests_under_way",

@@ -78,6 +78,7 @@ pub(crate) struct Scene {
     /// Hints by target, with the target's name.
     pub(crate) hints: Vec<(String, quorate_wire::HintStatus)>,
     pub(crate) clients: [u64; 3],
+    pub(crate) half_commands_bytes: u64,
     pub(crate) http: Under,
     pub(crate) wal: (Stats, Marks),
     pub(crate) wall_ms: u64,
@@ -104,6 +105,7 @@ impl Scene {
             peers: peers(&status, &statuses, &links, name),
             hints: status.hints.iter().map(|hints| (name(hints.target), hints.clone())).collect(),
             clients: [connections, common.resp_clients.len() as u64, http.connections],
+            half_commands_bytes: common.resp_clients.half_commands.bytes() as u64,
             http,
             wal: common.overview.wal_counts(),
             wall_ms: wall_ms(),

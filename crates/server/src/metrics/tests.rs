@@ -19,6 +19,7 @@ const FIXED: &[&str] = &[
     "peer_bytes_max",
     "link_outstanding_bytes_max",
     "status_requests_max",
+    "scrapes_max",
     "clock_parked_max",
     "stragglers_max",
     "background_max",

@@ -26,8 +26,12 @@ pub(crate) enum Item {
     RespArrived(Box<RespArrival>),
     /// What one read of a Redis client's socket gave.
     RespBytes { connection: ConnectionId, bytes: Bytes },
+    /// A Redis client sends no more; it may still read.
+    RespFinished(ConnectionId),
     /// A Redis client's socket takes more replies.
     RespWritable(ConnectionId),
+    /// Time to look for Redis clients that are overdue.
+    RespSweep,
     /// Another client ends this Redis client's connection.
     RespKill(ConnectionId),
     /// What an HTTP client asks; its place was reserved within `http.requests_max`.
@@ -40,7 +44,7 @@ pub(crate) enum Item {
     Requests(Vec<(Origin, Request)>),
     /// What this shard's connections asked of another, settled.
     Answers(Settled),
-    /// A status is ready; its place was reserved within `GATHERINGS_MAX`.
+    /// A status is ready; its place was reserved within `status_requests_max`.
     Answer(Origin, Box<Response>),
     /// What became of hints: made by the hint thread for the machine as it is.
     Happened(Box<Event>),

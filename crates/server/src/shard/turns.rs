@@ -49,8 +49,8 @@ const TURN_BYTES_MAX: usize = 4 << 20;
 
 /// The limit on batches of requests between two shards.
 const SHARD_QUEUE_MAX: &str = "shard_queue_max";
-/// The limit on statuses under way, [`crate::view::gathering::GATHERINGS_MAX`].
-pub(crate) const STATUS_REQUESTS_MAX: &str = "status_requests_max";
+/// The limit on requests that wait for a status.
+const STATUS_REQUESTS_MAX: &str = "status_requests_max";
 
 /// The driver of one shard; see the module.
 pub(crate) struct ShardLoop {

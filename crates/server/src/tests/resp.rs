@@ -1,8 +1,10 @@
 //! Redis clients over real sockets.
 
+mod bounds;
+
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::cluster::{Cluster, poll};
@@ -126,6 +128,32 @@ fn a_client_that_reads_slowly_gets_all_its_replies() {
     client.send("GET k\r\n".repeat(400).as_bytes());
     client.expect(&format!("$100000\r\n{value}\r\n").repeat(400));
     client.says("PING", "+PONG\r\n");
+}
+
+#[test]
+fn a_client_that_shuts_its_sending_side_gets_all_its_replies_and_then_the_end() {
+    let cluster = Cluster::start(1, &format!("{ONE}[server]\nshards = 2\n[resp]\nconnections_max = 1\n"));
+    let addr = cluster.resp_addr("n1");
+    let (mut sent, mut expected) = (String::new(), String::new());
+    // More than may be under way at one time, and all behind each other's keys.
+    for k in 0..3_000 {
+        let key = k % 3;
+        write!(sent, "SET k{key} {k}\r\nGET k{key}\r\n").unwrap();
+        write!(expected, "+OK\r\n${}\r\n{k}\r\n", k.to_string().len()).unwrap();
+    }
+    for (sent, expected) in
+        [(&*sent, &*expected), ("SET a 1\r\nGET", "+OK\r\n"), ("PING\r\n", "+PONG\r\n"), ("", "")]
+    {
+        let mut client = Client::new(addr);
+        client.send(sent.as_bytes());
+        client.0.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.rest(), expected);
+        poll("its place is free", || {
+            let mut next = Client::new(addr);
+            let _ = next.0.write_all(b"PING\r\nQUIT\r\n");
+            next.rest() == "+PONG\r\n+OK\r\n"
+        });
+    }
 }
 
 #[test]

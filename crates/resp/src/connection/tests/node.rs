@@ -38,7 +38,7 @@ pub struct Lab {
     write_level: Option<Level>,
 }
 
-fn now() -> Now {
+pub fn now() -> Now {
     Now { wall_ms: WALL_MS, ..Now::default() }
 }
 
@@ -95,6 +95,13 @@ impl Lab {
         self.take(effects);
     }
 
+    /// The client sends no more.
+    pub fn finishes(&mut self) {
+        let mut effects = Effects::default();
+        self.connection.on_finished(now(), &mut effects);
+        self.take(effects);
+    }
+
     /// The replies so far, taken out as if they were sent.
     pub fn output(&mut self) -> String {
         let output = self.connection.output().split();
@@ -120,10 +127,12 @@ impl Lab {
         self.take(effects);
     }
 
-    fn take(&mut self, effects: Effects) {
+    pub fn take(&mut self, effects: Effects) {
         self.asked += effects.asks.len() as u64;
         self.waiting.extend(effects.asks);
         self.counts.refused += effects.counts.refused;
+        self.counts.overdue += effects.counts.overdue;
+        self.counts.replies_too_large += effects.counts.replies_too_large;
         for (number, question) in effects.questions {
             let mut more = Effects::default();
             let facts = self.connection.facts();

@@ -13,7 +13,7 @@ use crate::connections::http::asks::Waiting;
 use crate::counters::Counters;
 use crate::metrics::{Scene, exposition};
 use crate::shard::item::Item;
-use crate::shard::turns::{STATUS_REQUESTS_MAX, home};
+use crate::shard::turns::home;
 use crate::view::readiness;
 
 /// See the module.
@@ -32,7 +32,7 @@ impl Node for HttpNode {
         let common = Arc::clone(&self.0);
         let parts = common.scrape();
         Box::pin(async move {
-            let parts = parts.ok_or(NoMetrics::Overloaded(STATUS_REQUESTS_MAX))?;
+            let parts = parts.ok_or(NoMetrics::Overloaded("scrapes_max"))?;
             let parts = parts.await.map_err(|_| NoMetrics::Ended)?;
             Ok(exposition(Scene::new(&common, parts, under)))
         })

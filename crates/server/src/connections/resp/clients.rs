@@ -1,15 +1,20 @@
 //! Who is connected, over all shards: what `CLIENT LIST` shows and `CLIENT KILL` goes by.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_resp::{ClientFacts, Whom};
 
+use super::half_commands::HalfCommands;
 use crate::connections::ConnectionId;
 
 /// See the module. Locked only when a client comes, goes, names itself or asks.
 #[derive(Debug, Default)]
-pub(crate) struct RespClients(Mutex<BTreeMap<u64, ClientFacts>>);
+pub(crate) struct RespClients {
+    clients: Mutex<BTreeMap<u64, ClientFacts>>,
+    /// What all of them have sent of commands that are not whole.
+    pub(crate) half_commands: Arc<HalfCommands>,
+}
 
 impl RespClients {
     pub(crate) fn set(&self, connection: ConnectionId, facts: ClientFacts) {
@@ -35,6 +40,6 @@ impl RespClients {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, ClientFacts>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,8 @@
 //! Invariants:
 //! - what one turn has for one client leaves as one write; what the socket does not take waits in the machine, which
 //!   then begins nothing more, and is sent when the socket is writable again;
-//! - a client that does not take its replies is cut off at `resp.output_bytes_max`: nothing here waits;
+//! - a client that takes nothing of its replies for `resp.write_timeout` is cut off, one that does not end a command
+//!   in `resp.command_timeout` is told so and closed: they are looked for while there are such, a few times a timeout;
 //! - requests go the way of all others: bounded in time, to the shard that owns their key, as one batch a turn.
 
 use std::collections::HashMap;
@@ -15,16 +16,19 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use quorate_coordinator::Origin;
 use quorate_resp::{Connection, Counts, Effects, Question, Told};
-use quorate_types::{Now, SessionId};
+use quorate_types::{Mono, Now, SessionId};
 use quorate_wire::{Request, Response};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 use tracing::{debug, info, warn};
 
 use super::door::RespArrival;
+use super::half_commands::HalfCommand;
 use super::reader::{ReadGate, Reader};
+use super::sweep::Sweep;
 use crate::common::Common;
 use crate::connections::ConnectionId;
 use crate::connections::desk::NumberHasher;
@@ -40,13 +44,21 @@ struct Open {
     half: Arc<OwnedWriteHalf>,
     reader: AbortHandle,
     gate: Arc<ReadGate>,
-    /// Whether the socket took less than there was; a task tells when it takes more.
-    blocked: bool,
+    /// Since when the socket takes less than there is; a task tells when it takes more.
+    blocked: Option<Mono>,
     waking: Option<AbortHandle>,
     dirty: bool,
+    half_command: HalfCommand,
+    /// Its place within `resp.connections_max`.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Open {
+    /// Whether time will tell about it.
+    fn is_watched(&self) -> bool {
+        self.blocked.is_some() || self.machine.half_command_bytes() > 0
+    }
+
     /// Puts itself, which is `id`, among those to be sent to, once.
     fn mark(&mut self, id: ConnectionId, dirty: &mut Vec<ConnectionId>) {
         if !std::mem::replace(&mut self.dirty, true) {
@@ -64,6 +76,7 @@ pub(crate) struct RespDesk {
     dirty: Vec<ConnectionId>,
     effects: Effects,
     requests: Vec<(Origin, Request)>,
+    sweep: Sweep,
 }
 
 impl RespDesk {
@@ -76,6 +89,7 @@ impl RespDesk {
             dirty: Vec::new(),
             effects: Effects::default(),
             requests: Vec::new(),
+            sweep: Sweep::default(),
         }
     }
 
@@ -113,17 +127,26 @@ impl RespDesk {
         self.common.resp_clients.set(id, machine.facts());
         let gate = Arc::new(ReadGate::new());
         let inbox = Arc::clone(&self.common.inboxes[self.shard]);
-        let reader =
-            tokio::spawn(Reader { id, inbox, gate: Arc::clone(&gate) }.run(read, permit)).abort_handle();
+        let reader = tokio::spawn(Reader { id, inbox, gate: Arc::clone(&gate) }.run(read)).abort_handle();
         let half = Arc::new(write);
-        self.open
-            .insert(id.0, Open { machine, half, reader, gate, blocked: false, waking: None, dirty: false });
+        let half_command = HalfCommand::new(&self.common.resp_clients.half_commands);
+        let (blocked, waking, dirty) = (None, None, false);
+        let open =
+            Open { machine, half, reader, gate, blocked, waking, dirty, half_command, _permit: permit };
+        self.open.insert(id.0, open);
     }
 
     /// The client sent `bytes`.
     pub(crate) fn on_bytes(&mut self, id: ConnectionId, bytes: Bytes) {
         let Some(open) = self.open.get_mut(&id.0) else { return };
         open.machine.on_bytes(self.now, bytes, &mut self.effects);
+        self.carry_out(id);
+    }
+
+    /// The client sends no more.
+    pub(crate) fn on_finished(&mut self, id: ConnectionId) {
+        let Some(open) = self.open.get_mut(&id.0) else { return };
+        open.machine.on_finished(self.now, &mut self.effects);
         self.carry_out(id);
     }
 
@@ -142,7 +165,7 @@ impl RespDesk {
     /// The client's socket takes more.
     pub(crate) fn on_writable(&mut self, id: ConnectionId) {
         let Some(open) = self.open.get_mut(&id.0) else { return };
-        (open.blocked, open.waking) = (false, None);
+        (open.blocked, open.waking) = (None, None);
         self.mark(id);
     }
 
@@ -169,10 +192,19 @@ impl RespDesk {
         {
             self.common.resp_clients.set(id, open.machine.facts());
         }
-        let Some(open) = self.open.get(&id.0) else { return };
+        let Some(open) = self.open.get_mut(&id.0) else { return };
+        let half = open.machine.half_command_bytes();
+        if !open.half_command.takes(half, open.machine.limits().commands_bytes_max) {
+            self.common.counters.resp_commands_bytes_max_hit.increment();
+            open.machine.refuse_half_command(self.now, &mut self.effects);
+            open.half_command.takes(0, 0);
+        }
         open.gate.follow(&open.machine);
-        if !open.blocked && !open.machine.is_idle_or_waiting() {
-            self.mark(id);
+        if open.blocked.is_none() && !open.machine.is_idle_or_waiting() {
+            open.mark(id, &mut self.dirty);
+        }
+        if half > 0 {
+            self.sweep.arm(&self.common.inboxes[self.shard], open.machine.limits());
         }
     }
 
@@ -211,21 +243,14 @@ impl RespDesk {
         let Some(open) = self.open.get_mut(&id.0) else { return };
         open.dirty = false;
         let paused = !open.machine.wants_bytes();
-        let sent = if open.blocked { Ok(()) } else { send(&open.half, open.machine.output()) };
+        let sent = if open.blocked.is_some() { Ok(()) } else { send(&open.half, open.machine.output()) };
         if let Err(failure) = sent {
             if failure.kind() != io::ErrorKind::WouldBlock {
                 return self.close(id);
             }
-            open.blocked = true;
+            open.blocked = Some(self.now.mono);
             open.waking = Some(self.common.wake_when_writable(id, &open.half));
-        }
-        if open.machine.is_clogged() {
-            self.common.counters.resp_output_bytes_max_hit.increment();
-            warn!(
-                connection = id.0,
-                "closed: the Redis client does not take its replies (resp.output_bytes_max)"
-            );
-            return self.reset(id);
+            self.sweep.arm(&self.common.inboxes[self.shard], open.machine.limits());
         }
         if open.machine.is_over() && open.machine.output().is_empty() {
             return self.close(id);
@@ -239,8 +264,17 @@ impl RespDesk {
     }
 
     fn count(&mut self) {
-        let Counts { commands, refused, errors, hits, misses, auth_failures, garbled } =
-            std::mem::take(&mut self.effects.counts);
+        let Counts {
+            commands,
+            refused,
+            errors,
+            hits,
+            misses,
+            replies_too_large,
+            overdue,
+            auth_failures,
+            garbled,
+        } = std::mem::take(&mut self.effects.counts);
         let counters = &self.common.counters;
         for (counter, count) in [
             (&counters.resp_commands, commands),
@@ -248,6 +282,8 @@ impl RespDesk {
             (&counters.resp_errors, errors),
             (&counters.resp_hits, hits),
             (&counters.resp_misses, misses),
+            (&counters.resp_output_bytes_max_hit, replies_too_large),
+            (&counters.resp_command_timeout_hit, overdue),
             (&counters.resp_auth_failures, auth_failures),
             (&counters.resp_garbled, garbled),
         ] {
@@ -255,6 +291,32 @@ impl RespDesk {
                 counter.add(count);
             }
         }
+    }
+
+    /// Looks at those that are watched.
+    pub(crate) fn sweep(&mut self) {
+        self.sweep.came();
+        let watched = self.open.iter().filter(|(_, open)| open.is_watched());
+        let watched: Vec<ConnectionId> = watched.map(|(&id, _)| ConnectionId(id)).collect();
+        for id in watched {
+            self.look_at(id);
+        }
+    }
+
+    fn look_at(&mut self, id: ConnectionId) {
+        let Some(open) = self.open.get_mut(&id.0) else { return };
+        let timeout = open.machine.limits().write_timeout;
+        if open.blocked.is_some_and(|since| self.now.mono.since(since) >= timeout) {
+            self.common.counters.resp_write_timeout_hit.increment();
+            warn!(
+                connection = id.0,
+                "closed: the Redis client does not take its replies (resp.write_timeout)"
+            );
+            return self.reset(id);
+        }
+        self.sweep.arm(&self.common.inboxes[self.shard], open.machine.limits());
+        open.machine.on_tick(self.now, &mut self.effects);
+        self.carry_out(id);
     }
 
     /// Ends the connection; what was sent is still delivered.

@@ -1,7 +1,8 @@
 //! The door for Redis clients: takes connections and deals them out to the shards.
 //!
 //! Invariants:
-//! - at most `resp.connections_max` clients, over all listeners of the node; one more is told so and closed;
+//! - at most `resp.connections_max` clients, over all listeners of the node; one more is told so and closed, as is
+//!   everybody while the node drains;
 //! - nothing is read here: what a client sends is its shard's matter.
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, info, warn};
 
+use super::refusals::Refusals;
 use crate::common::Common;
 use crate::connections::ConnectionId;
 use crate::shard::item::Item;
@@ -26,6 +28,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const KEEPALIVE: Duration = Duration::from_mins(5);
 /// What one client too many is told.
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
+/// What a client is told that comes while the node drains: in the code that clients try again after.
+const DRAINING: &[u8] =
+    b"-TRYAGAIN the node is shutting down and takes no new clients: connect to another node\r\n";
 
 /// A client on its way to the shard that will own it.
 #[derive(Debug)]
@@ -58,6 +63,8 @@ pub(crate) struct OpenRespDoor {
     listener: TcpListener,
     settings: Arc<Settings>,
     pub(crate) local_addr: SocketAddr,
+    too_many: Refusals,
+    draining: Refusals,
 }
 
 impl RespListening {
@@ -73,13 +80,15 @@ impl RespListening {
         if self.settings.password.is_none() && !local_addr.ip().is_loopback() {
             warn!(%local_addr, "Redis clients from other machines need no password: set resp.password_file");
         }
-        Ok(OpenRespDoor { door, listener, settings: Arc::new(self.settings), local_addr })
+        let settings = Arc::new(self.settings);
+        let (too_many, draining) = Default::default();
+        Ok(OpenRespDoor { door, listener, settings, local_addr, too_many, draining })
     }
 }
 
 impl OpenRespDoor {
     /// Until the task is dropped. Runs on shard 0's runtime.
-    pub(crate) async fn keep(self) {
+    pub(crate) async fn keep(mut self) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer_addr)) => self.take(stream, peer_addr),
@@ -91,17 +100,22 @@ impl OpenRespDoor {
         }
     }
 
-    fn take(&self, stream: TcpStream, peer_addr: SocketAddr) {
+    fn take(&mut self, stream: TcpStream, peer_addr: SocketAddr) {
         let RespDoor { common, clients, next } = &self.door;
+        let now = common.clock.mono();
         if common.is_draining() {
-            return;
+            common.counters.resp_refused_draining.increment();
+            if let Some(passed_over) = self.draining.one_more(now) {
+                info!(%peer_addr, passed_over, "refused: a Redis client came while the node drains");
+            }
+            return turn_away(&stream, DRAINING);
         }
         let Ok(permit) = Arc::clone(clients).try_acquire_owned() else {
             common.counters.resp_connections_max_hit.increment();
-            info!(%peer_addr, "refused: resp.connections_max clients are connected");
-            // It may be gone already; there is nobody else to tell.
-            let _ = stream.try_write(TOO_MANY);
-            return;
+            if let Some(passed_over) = self.too_many.one_more(now) {
+                info!(%peer_addr, passed_over, "refused: resp.connections_max clients are connected");
+            }
+            return turn_away(&stream, TOO_MANY);
         };
         let shard = next.fetch_add(1, Ordering::Relaxed) % common.inboxes.len();
         match prepared(stream) {
@@ -117,6 +131,11 @@ impl OpenRespDoor {
             Err(failure) => debug!(%failure, "a connection ended on its way to its shard"),
         }
     }
+}
+
+fn turn_away(stream: &TcpStream, why: &[u8]) {
+    // It may be gone already; there is nobody else to tell.
+    let _ = stream.try_write(why);
 }
 
 /// The socket off this runtime, sending at once, asking after long silence.

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - while the machine has no use for more, nothing is read, and TCP slows the client down;
-//! - an idle connection holds no buffer: one is made when there is something to read.
+//! - an idle connection holds no buffer: one is made when there is something to read;
+//! - the end of what the client sends is not the end of the connection: it may still read its replies.
 
 use std::io;
 use std::sync::Arc;
@@ -58,14 +59,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Until the connection ends. `kept` lives as long.
-    pub(super) async fn run<T>(self, mut half: OwnedReadHalf, kept: T) {
-        let why = match self.read(&mut half).await {
-            Ok(()) => LinkLoss::Closed,
-            Err(_) => LinkLoss::Reset,
-        };
-        self.inbox.push(Item::Closed { connection: self.id, why });
-        drop(kept);
+    /// Until the client sends no more or the connection ends.
+    pub(super) async fn run(self, mut half: OwnedReadHalf) {
+        self.inbox.push(match self.read(&mut half).await {
+            Ok(()) => Item::RespFinished(self.id),
+            Err(_) => Item::Closed { connection: self.id, why: LinkLoss::Reset },
+        });
     }
 
     async fn read(&self, half: &mut OwnedReadHalf) -> io::Result<()> {

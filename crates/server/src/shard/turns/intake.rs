@@ -70,8 +70,13 @@ impl ShardLoop {
                 let origin = self.asks.begin(self.index, waiting);
                 self.on_request(now, origin, *request);
             }
+            Item::RespFinished(connection) => {
+                self.resp.on_finished(connection);
+                taken.messages += self.take_resp_requests(now);
+            }
             Item::RespArrived(arrival) => self.resp.on_arrival(*arrival),
             Item::RespWritable(connection) => self.resp.on_writable(connection),
+            Item::RespSweep => self.resp.sweep(),
             Item::RespKill(connection) => self.resp.kill(connection),
             Item::Closed { connection, .. } if connection.is_resp() => self.resp.close(connection),
             Item::Arrived(arrival) => self.on_arrival(now, *arrival),
@@ -192,21 +197,24 @@ impl ShardLoop {
                 self.answer_here(origin, ResponseBody::Ring(Box::new(ring)));
             }
             Owner::Driver(Question::Status) => {
-                if !self.common.gather_status(origin) {
+                if self.common.gather_status(origin).is_err() {
                     self.refuse(origin, STATUS_REQUESTS_MAX);
                 }
             }
         }
     }
 
-    /// Adds this shard's part; the last shard answers.
+    /// Adds this shard's part; the last shard answers all who wait for it.
     fn on_status(&mut self, gathering: &StatusGathering) {
         let Some(parts) = gathering.add(self.shard.status()) else { return };
-        let origin = gathering.whom;
-        let body = ResponseBody::Status(Box::new(merged(&self.common, &parts)));
-        let response = Response { number: origin.number, body, receipt: None };
-        let home = ConnectionId(origin.connection).shard();
-        self.common.inboxes[home].push(Item::Answer(origin, Box::new(response)));
+        let status = merged(&self.common, &parts);
+        for &origin in &gathering.whom {
+            let body = ResponseBody::Status(Box::new(status.clone()));
+            let response = Response { number: origin.number, body, receipt: None };
+            let home = ConnectionId(origin.connection).shard();
+            self.common.inboxes[home].push(Item::Answer(origin, Box::new(response)));
+        }
+        self.common.status_gathered();
     }
 
     /// Adds this shard's part to a scrape; the last shard hands all of them over.
