@@ -192,7 +192,16 @@ pub enum Event {
     /// Time passed; come when [`Shard::next_timer`](crate::Shard::next_timer) said.
     Tick,
     /// Take no new requests; what is in flight is finished.
-    Drain,
+    Drain(Drain),
+}
+
+/// Whose requests a node that drains takes no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drain {
+    /// Those of clients: as a replica it goes on.
+    Clients,
+    /// Those of peers neither: it is about to end.
+    Everybody,
 }
 
 /// Who is at the other end of a link.

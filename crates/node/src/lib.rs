@@ -92,7 +92,7 @@ mod status;
 pub use config::{ClockConfig, HandoffConfig, LivenessConfig, ShardConfig, ShardLimits};
 pub use counters::NodeCounters;
 pub use effects::{Effects, HintCommand, LogBuffer, LogRecord};
-pub use event::{DialFailure, Direction, Event, HintBacklog, LinkId, LinkLoss, LinkPeer};
+pub use event::{DialFailure, Direction, Drain, Event, HintBacklog, LinkId, LinkLoss, LinkPeer};
 pub use liveness::{DownReason, PeerChange, PeerView};
 pub use shard::{Queue, Shard};
 pub use status::{LimitsReached, ShardStatus};

@@ -33,7 +33,7 @@ impl Shard {
 
     /// Ends pages that are settled and asks for those that are due.
     pub(super) fn poll_hints(&mut self, now: Now, out: &mut Effects) {
-        if self.clients.draining {
+        if self.is_ending() {
             return;
         }
         for end in self.hints.handoff.finish(now.mono, &mut out.hints) {

@@ -245,7 +245,7 @@ impl Shard {
         (keyspace, partition): (KeyspaceId, PartitionId),
         time_left_ms: u32,
     ) -> Result<(), Refusal> {
-        if self.clients.draining {
+        if self.is_ending() {
             return Err(Refusal::ShuttingDown);
         }
         if time_left_ms == 0 {

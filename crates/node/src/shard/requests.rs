@@ -109,7 +109,7 @@ impl Shard {
         self.counters.requests += 1;
         let deadline = now.mono + Duration::from_millis(u64::from(request.time_left_ms));
         let terms = Terms { level: None, deadline, want_receipt: request.want_receipt };
-        let begun = if self.clients.draining {
+        let begun = if self.clients.draining.is_some() {
             Err(Refusal::ShuttingDown)
         } else {
             self.begin(now, origin, (request.body, terms), out)

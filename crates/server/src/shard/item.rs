@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_coordinator::Origin;
-use quorate_node::{DialFailure, Event, LinkLoss};
+use quorate_node::{DialFailure, Drain, Event, LinkLoss};
 use quorate_types::NodeId;
 use quorate_wire::{Request, Response};
 
@@ -51,7 +51,7 @@ pub(crate) enum Item {
     /// Add this shard's part to what metrics are made of.
     Scrape(Arc<Scrape>),
     /// Take no new requests; end when nothing is under way.
-    Drain,
+    Drain(Drain),
 }
 
 /// Requests of one shard's connections that shard `from` is done with, from one turn.

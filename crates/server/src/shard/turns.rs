@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_coordinator::Origin;
-use quorate_node::{Effects, Event, LimitsReached, Shard};
+use quorate_node::{Drain, Effects, Event, LimitsReached, Shard};
 use quorate_types::Now;
 use tokio::time::Sleep;
 use tracing::error;
@@ -85,7 +85,7 @@ pub(crate) enum Draining {
     /// Not asked for.
     No,
     /// No new requests are taken; some are under way.
-    Begun,
+    Begun(Drain),
     /// Nothing is under way, and whoever asked knows.
     Done,
 }
@@ -181,12 +181,12 @@ impl ShardLoop {
     }
 
     fn report_drained(&mut self) {
-        let idle = || {
-            self.waiting.is_empty() && !self.resp.has_work() && self.across.is_idle() && self.log.is_idle()
-        };
-        if self.draining == Draining::Begun && self.shard.quiescent() && idle() {
+        let Draining::Begun(drain) = self.draining else { return };
+        let clients_idle = || self.waiting.is_empty() && !self.resp.has_work() && self.across.is_idle();
+        let log_idle = || drain == Drain::Clients || self.log.is_idle();
+        if self.shard.quiescent() && clients_idle() && log_idle() {
             self.draining = Draining::Done;
-            self.common.drained(self.index);
+            self.common.drained(self.index, drain);
         }
     }
 

@@ -175,7 +175,7 @@ fn told(event: &Event) -> (&'static str, [u64; 2]) {
         Event::HintPageFailed { target } => ("hint page failed", [u64::from(target.0), 0]),
         Event::StoreReady { .. } => ("store ready", [0, 0]),
         Event::Tick => ("tick", [0, 0]),
-        Event::Drain => ("drain", [0, 0]),
+        Event::Drain(drain) => ("drain", [*drain as u64, 0]),
     }
 }
 

@@ -93,9 +93,9 @@ impl ShardLoop {
             Item::Walk(step) => self.walking.step(&self.shard, &self.log, step),
             Item::Status(gathering) => self.on_status(&gathering),
             Item::Scrape(scrape) => self.on_scrape(&scrape),
-            Item::Drain => {
-                self.draining = Draining::Begun;
-                self.event(now, Event::Drain);
+            Item::Drain(drain) => {
+                self.draining = Draining::Begun(drain);
+                self.event(now, Event::Drain(drain));
             }
         }
     }
