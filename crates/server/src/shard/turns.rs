@@ -131,6 +131,7 @@ impl ShardLoop {
             }
             now = self.tell_time();
         }
+        self.common.standing.clock_seen(self.index, self.shard.clock_ahead_ms(now));
         self.tell_limits();
         self.report_drained();
     }
