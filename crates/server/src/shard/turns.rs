@@ -173,9 +173,9 @@ impl ShardLoop {
             return;
         }
         let before = std::mem::replace(&mut self.limits_told, reached);
-        for ((limit, times), (_, told)) in reached.named().into_iter().zip(before.named()) {
+        for ((counter, times), (_, told)) in reached.counted().zip(before.counted()) {
             if times > told {
-                self.common.news.limit_reached(limit, times - told);
+                self.common.news.limit_reached(counter, times - told);
             }
         }
     }

@@ -60,7 +60,9 @@ fn a_node_whose_newest_stamp_is_far_ahead_of_most_clocks_is_not_ready_and_still_
     leave_a_stamp_ahead(&mut cluster, HOUR_MS / 2);
 
     cluster.extra = "[server]\nshards = 1\n".to_owned();
-    ["n1", "n2", "n3"].iter().for_each(|node| cluster.restart(node));
+    for node in ["n1", "n2", "n3"] {
+        cluster.restart(node);
+    }
     let (n1, n2) = (cluster.http_addr("n1"), cluster.http_addr("n2"));
     let mut said = String::new();
     poll("the others outvote n1's clock", || {
