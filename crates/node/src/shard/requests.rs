@@ -253,11 +253,19 @@ impl Shard {
     /// Why nothing may be stamped: what is too far ahead of most nodes' clocks they would refuse, and what our own copy
     /// and our hints kept of it would win over acknowledged writes once it was repaired onto them.
     pub(super) fn clock_is_ahead(&self, now: Now) -> Option<Refusal> {
-        let skew_max_ms = u64::try_from(self.config.clock.skew_max.as_millis()).unwrap_or(u64::MAX);
+        let ahead_ms = self.clock_ahead_ms(now)?;
+        Some(Refusal::ClockAhead { ahead_ms, skew_max_ms: self.skew_max_ms() })
+    }
+
+    /// How far the next stamp would be ahead of most nodes' clocks, milliseconds, if that is so far that nothing is
+    /// stamped and new writes are refused.
+    pub fn clock_ahead_ms(&self, now: Now) -> Option<u64> {
         let stamp_ms = now.wall_ms.max(self.stamps.latest().wall_ms());
-        let ahead_ms =
-            self.peers.ahead_of_most(now.mono, stamp_ms).filter(|ahead_ms| *ahead_ms > skew_max_ms)?;
-        Some(Refusal::ClockAhead { ahead_ms, skew_max_ms })
+        self.peers.ahead_of_most(now.mono, stamp_ms).filter(|ahead_ms| *ahead_ms > self.skew_max_ms())
+    }
+
+    fn skew_max_ms(&self) -> u64 {
+        u64::try_from(self.config.clock.skew_max.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Stamps a LINEARIZABLE write above what its replicas told of, as far as the clock may follow.

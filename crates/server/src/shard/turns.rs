@@ -132,6 +132,7 @@ impl ShardLoop {
             }
             now = self.tell_time();
         }
+        self.common.standing.clock_seen(self.index, self.shard.clock_ahead_ms(now));
         self.tell_limits();
         self.report_drained();
     }
@@ -173,9 +174,9 @@ impl ShardLoop {
             return;
         }
         let before = std::mem::replace(&mut self.limits_told, reached);
-        for ((limit, times), (_, told)) in reached.named().into_iter().zip(before.named()) {
+        for ((counter, times), (_, told)) in reached.counted().zip(before.counted()) {
             if times > told {
-                self.common.news.limit_reached(limit, times - told);
+                self.common.news.limit_reached(counter, times - told);
             }
         }
     }
