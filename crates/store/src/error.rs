@@ -109,7 +109,7 @@ pub enum DiskError {
     /// The log ends before the point that the checkpoint was taken at. Nothing was overwritten.
     #[error(
         "the log in {dir} ends at LSN {last}, below the checkpoint's replay point {replay_point}: it lost its end or \
-         is an older copy. Nothing was overwritten. Put back the log that belongs to the checkpoint, or move the data \
+         is an older copy. Nothing was changed. If the disk had misread it, the next start goes on; else put back the log that belongs to the checkpoint, or move the data \
          directory aside and fill this node again from the others by getting its keys at ALL",
         dir = dir.display()
     )]

@@ -41,6 +41,20 @@ pub enum Error {
         /// The oldest LSN still there.
         oldest: Lsn,
     },
+    /// The log ends before the record that [`at_least`](crate::Options::at_least) asks for. Nothing was changed.
+    #[error(
+        "the log in {dir} ends at LSN {last}, below LSN {at_least} that it must have: it lost its end, is an older copy, or \
+         the disk did not read it as it is. Nothing was changed: open it again, or put back the log that belongs here",
+        dir = dir.display()
+    )]
+    Behind {
+        /// The log's directory.
+        dir: PathBuf,
+        /// Its last record.
+        last: Lsn,
+        /// The record that it must have.
+        at_least: Lsn,
+    },
     /// A cut was asked for in the middle of records that were written as one, perhaps as an atomic batch. Nothing was
     /// changed.
     #[error(

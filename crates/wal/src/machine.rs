@@ -166,9 +166,10 @@ impl Machine {
         io.ensure_dir(dir).map_err(Error::io("make, or sync the directory above,", dir))?;
         let lock = lock_log(&**io, dir)?;
         if let RecoveryMode::TruncateAt(last) = options.recovery {
+            options.check_reach(last)?;
             truncate_locked(&**io, dir, last)?;
         }
-        let (resume, mut recovery) = recover(io, dir, limits.segment_bytes)?;
+        let (resume, mut recovery) = recover(io, options)?;
         let (holds, lock) = Holds::under(lock);
         recovery.hold_by(&holds);
         Ok(Opened { machine: Self::new(limits, (resume, holds)), recovery, lock })

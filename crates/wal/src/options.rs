@@ -84,6 +84,7 @@ pub struct Options {
     pub(crate) sync: SyncPolicy,
     pub(crate) chores: Chores,
     pub(crate) recovery: RecoveryMode,
+    pub(crate) at_least: Lsn,
     pub(crate) listener: Listener,
 }
 
@@ -112,6 +113,7 @@ impl Options {
             sync: SyncPolicy::Always,
             chores: Chores::Thread,
             recovery: RecoveryMode::Strict,
+            at_least: Lsn::ZERO,
             listener: Listener::default(),
         }
     }
@@ -165,6 +167,15 @@ impl Options {
         self
     }
 
+    /// The last record that the log must have, because its user has it elsewhere: a log that ends below has lost its end, is
+    /// an older copy, or was not read as it is, and is refused ([`Error::Behind`]) before a byte is written. Nothing is
+    /// asked of it unless said otherwise.
+    #[must_use]
+    pub fn at_least(mut self, lsn: Lsn) -> Self {
+        self.at_least = lsn;
+        self
+    }
+
     /// Told what the log does; nobody, unless said otherwise. A bare [`Machine`](crate::Machine) tells nothing: its
     /// driver sees it all.
     #[must_use]
@@ -176,6 +187,12 @@ impl Options {
     /// The log's directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Refuses a log whose last record is `last` if it must have more.
+    pub(crate) fn check_reach(&self, last: Lsn) -> Result<(), Error> {
+        let at_least = self.at_least;
+        if last < at_least { Err(Error::Behind { dir: self.dir.clone(), last, at_least }) } else { Ok(()) }
     }
 
     pub(crate) fn check(&self) -> Result<Limits, Error> {

@@ -28,7 +28,7 @@ use crate::replay::{Access, Replay, ReplayAhead, Span};
 use crate::scan::Window;
 use crate::segment::{Begun, FileRole, Predecessor, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::survey::{Segment, Survey, Tail, corrupt};
-use crate::{Error, LogId, Lsn};
+use crate::{Error, LogId, Lsn, Options};
 
 /// How the log had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,8 @@ impl Recovery {
     }
 
     /// The last record there is. A log that ends below what a checkpoint already holds has lost data, and must not be
-    /// written to: new records would take LSNs that the next replay skips. Only the caller can know.
+    /// written to: new records would take LSNs that the next replay skips. Only the caller can know, and says so with
+    /// [`Options::at_least`].
     pub fn last_lsn(&self) -> Lsn {
         self.newest().last_lsn
     }
@@ -137,11 +138,13 @@ impl Recovery {
     }
 }
 
-/// Opens the log's files; the caller holds the lock.
-pub(crate) fn recover(io: &Arc<dyn Io>, dir: &Path, segment_bytes: u64) -> Result<(Resume, Recovery), Error> {
+/// Opens the log's files; the caller holds the lock and has checked the options.
+pub(crate) fn recover(io: &Arc<dyn Io>, options: &Options) -> Result<(Resume, Recovery), Error> {
+    let dir = &*options.dir;
     settle(&**io, dir)?;
     let mut survey = Survey::of(&**io, dir)?;
     let tail = survey.tail(&**io, dir)?;
+    options.check_reach(tail.as_ref().map_or(Lsn::ZERO, |tail| tail.last_lsn))?;
     #[cfg(feature = "mutants")]
     if let Some(resumed) = crate::mutants::in_place::resume(io, dir, &mut survey, tail.as_ref())? {
         return Ok(resumed);
@@ -152,7 +155,7 @@ pub(crate) fn recover(io: &Arc<dyn Io>, dir: &Path, segment_bytes: u64) -> Resul
         _ => Plan::fresh(&**io)?,
     };
     survey.segments.retain(|segment| segment.header.index < plan.index);
-    let begun = Beginning { io: &**io, dir, plan: &plan }.begin(&mut survey, segment_bytes)?;
+    let begun = Beginning { io: &**io, dir, plan: &plan }.begin(&mut survey, options.segment_bytes)?;
     let state = tail.map_or(TailState::Created, |tail| tail.state());
     let copied = begun.last_lsn.get() - plan.previous.last_lsn.get();
     let path = FileRole::Segment(plan.index).path(dir);

@@ -4,7 +4,7 @@
 //! - records are appended in the order of their sequence numbers and reported durable in that order, cumulatively;
 //! - the shard syncs in its own thread while the log's recent sync time is below `inline_sync_below` (a hop to another
 //!   thread and back costs more than a sync on a fast disk), and leaves it to the flusher thread above (a slow sync
-//!   would stall reads);
+//!   would stall reads) and while more waits for its next turn (which would stand still for it);
 //! - whoever comes first leads for all shards; a shard whose records another carries is woken when they are durable.
 
 use std::collections::VecDeque;
@@ -88,21 +88,32 @@ impl ShardLog {
 
     /// Syncs what is outstanding, here or by the flusher; whether more is durable now.
     pub(crate) fn sync(&mut self) -> bool {
-        if self.outstanding.is_empty() || self.failed {
+        if !self.is_inline() {
+            return self.hand_over();
+        }
+        if self.is_idle() {
             return false;
         }
-        if self.is_inline() {
-            match self.wal.try_lead() {
-                Ok(Lead::Led(_)) | Err(_) => {
-                    self.counters.log_batches_inline.increment();
-                    return true;
-                }
-                Ok(_) => {}
+        match self.wal.try_lead() {
+            Ok(Lead::Led(_)) | Err(_) => {
+                self.counters.log_batches_inline.increment();
+                true
             }
-        } else {
-            self.counters.log_batches_flushed.increment();
-            self.wal.request_commit();
+            Ok(_) => self.wait_for_others(),
         }
+    }
+
+    /// Leaves what is outstanding to the flusher; whether more is durable now.
+    pub(crate) fn hand_over(&mut self) -> bool {
+        if self.is_idle() {
+            return false;
+        }
+        self.counters.log_batches_flushed.increment();
+        self.wal.request_commit();
+        self.wait_for_others()
+    }
+
+    fn wait_for_others(&self) -> bool {
         self.waits.store(true, Ordering::Release);
         // It may have become durable before the flag was up; then nobody wakes us.
         self.outstanding.front().is_some_and(|oldest| self.is_safe(oldest))

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use quorate_node::PeerView;
 use quorate_ring::Ring;
 use quorate_store::disk::Manifest;
 use quorate_types::{NodeId, PartitionId};
@@ -79,11 +78,11 @@ impl Overview {
         &self.ring.keyspaces
     }
 
-    /// The ring, with the liveness that `peers` shows.
-    pub(crate) fn ring(&self, peers: &[PeerView]) -> RingView {
+    /// The ring, with the members of `down` marked.
+    pub(crate) fn ring(&self, down: &[NodeId]) -> RingView {
         let mut ring = self.ring.clone();
         for member in &mut ring.nodes {
-            member.alive = peers.iter().find(|peer| peer.node == member.node).is_none_or(|peer| peer.alive);
+            member.alive = !down.contains(&member.node);
         }
         ring
     }

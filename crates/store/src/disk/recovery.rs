@@ -84,11 +84,12 @@ pub fn open(io: Arc<dyn Io>, dir: &Path, options: OpenOptions, wall_ms: u64) -> 
         replay.checkpoint(&*io, dir, manifest)?;
     }
     crash_point!("start.checkpoint_loaded");
-    let (wal, recovery) = Wal::open(&wal, Arc::clone(&io))?;
+    let replay_point = old.as_ref().map_or(Lsn::ZERO, |manifest| manifest.replay_point);
+    // Asked of the log before it is opened: opening begins a segment, and with it seals where the log ended.
+    let (wal, recovery) = Wal::open(&wal.at_least(replay_point), Arc::clone(&io)).map_err(behind)?;
     crash_point!("start.log_opened");
     check_log(dir, old.as_ref(), &recovery)?;
-    let from = old.as_ref().map_or(Lsn::ZERO, |manifest| manifest.replay_point);
-    replay.log(dir, &recovery, from)?;
+    replay.log(dir, &recovery, replay_point)?;
     crash_point!("start.log_replayed");
     let manifest = replay.manifest(old, &recovery, wall_ms);
     let opener = Opener { io, dir, lock };
@@ -155,7 +156,7 @@ fn first_with(io: &dyn Io, dir: &Path, suffix: &str) -> Result<Option<PathBuf>, 
     Ok(names.iter().find(|name| name.ends_with(suffix)).map(|name| dir.join(name)))
 }
 
-/// Refuses a log that is not the manifest's or lost its end; without a manifest, one that ever had a record.
+/// Refuses a log that is not the manifest's; without a manifest, one that ever had a record.
 fn check_log(dir: &Path, manifest: Option<&Manifest>, recovery: &Recovery) -> Result<(), DiskError> {
     let (found, last) = (recovery.log_id(), recovery.last_lsn());
     let dir_of_log = || wal_dir(dir);
@@ -164,10 +165,16 @@ fn check_log(dir: &Path, manifest: Option<&Manifest>, recovery: &Recovery) -> Re
         Some(manifest) if manifest.log_id != found => {
             Err(DiskError::OtherLog { dir: dir_of_log(), expected: manifest.log_id, found })
         }
-        Some(manifest) if last < manifest.replay_point => {
-            Err(DiskError::LogBehind { dir: dir_of_log(), last, replay_point: manifest.replay_point })
-        }
         _ => Ok(()),
+    }
+}
+
+fn behind(error: quorate_wal::Error) -> DiskError {
+    match error {
+        quorate_wal::Error::Behind { dir, last, at_least } => {
+            DiskError::LogBehind { dir, last, replay_point: at_least }
+        }
+        other => other.into(),
     }
 }
 

@@ -44,7 +44,7 @@ impl Wal {
     /// Cost: reads the newest segment, writes one of zeros if none is to be had.
     ///
     /// # Errors
-    /// [`Error::Locked`], [`Error::Corrupt`], [`Error::Missing`], [`Error::Foreign`], [`Error::Option`],
+    /// [`Error::Locked`], [`Error::Corrupt`], [`Error::Missing`], [`Error::Foreign`], [`Error::Behind`], [`Error::Option`],
     /// [`Error::Io`]: nothing that was in the log has been changed.
     pub fn open(options: &Options, io: Arc<dyn Io>) -> Result<(Self, Recovery), Error> {
         let Opened { machine, recovery, lock } = Machine::open(options, &io)?;

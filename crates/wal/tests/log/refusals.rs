@@ -1,7 +1,7 @@
 //! What the log does not take, and what it says.
 
 use quorate_wal::testkit::SimIo;
-use quorate_wal::{Chores, Error, Foreign, Lsn, Options, StdIo, TailState, Wal};
+use quorate_wal::{Chores, Error, Foreign, Lsn, Options, RecoveryMode, StdIo, TailState, Wal};
 
 use crate::{DIR, append, open, options, records, segment, shared};
 
@@ -179,6 +179,28 @@ fn a_segment_of_another_log_and_one_of_a_later_format_are_foreign() {
         "/log/0000000001.seg is not usable by this build: format version 2 is unknown, this build reads 1. Nothing \
          was changed"
     );
+}
+
+#[test]
+fn a_log_read_as_it_was_before_its_last_record_is_refused_unsealed_if_that_record_is_asked_for() {
+    let disk = SimIo::new(1);
+    let (wal, _) = open(&disk).unwrap();
+    for record in [b"one", b"two", b"end"] {
+        append(&wal, record);
+    }
+    drop(wal);
+    let before = disk.paths();
+    disk.stale_reads(segment(1), 0..4096, u64::MAX);
+    let opened = Wal::open(&options().at_least(Lsn::new(3)), shared(&disk));
+    let Err(Error::Behind { last, at_least, .. }) = opened else { panic!("opened") };
+    assert_eq!((last, at_least), (Lsn::new(2), Lsn::new(3)));
+    assert_eq!(disk.paths(), before, "no segment was begun");
+    disk.end_read_faults();
+    let cut = RecoveryMode::TruncateAt(Lsn::new(2));
+    let opened = Wal::open(&options().at_least(Lsn::new(3)).recovery(cut), shared(&disk));
+    assert!(matches!(opened, Err(Error::Behind { .. })), "a cut below it is refused before anything is cut");
+    let (_wal, recovery) = Wal::open(&options().at_least(Lsn::new(3)), shared(&disk)).unwrap();
+    assert_eq!(records(&recovery).unwrap().len(), 3);
 }
 
 #[test]

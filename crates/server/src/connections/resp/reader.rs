@@ -70,6 +70,7 @@ impl Reader {
 
     async fn read(&self, half: &mut OwnedReadHalf) -> io::Result<()> {
         let mut wanted = READ_BYTES_MIN;
+        let mut filled = false;
         loop {
             self.gate.open().await;
             half.readable().await?;
@@ -78,9 +79,11 @@ impl Reader {
             if read == 0 {
                 return Ok(());
             }
-            wanted = if read == buffer.capacity() {
+            let follows_filled = std::mem::replace(&mut filled, read == buffer.capacity());
+            wanted = if filled {
                 (wanted * 2).min(READ_BYTES_MAX)
-            } else if read < wanted / 4 {
+            } else if read < wanted / 4 && !follows_filled {
+                // What a filled buffer left over says nothing about what the client sends at once.
                 (wanted / 2).max(READ_BYTES_MIN)
             } else {
                 wanted

@@ -190,7 +190,7 @@ impl ShardLoop {
                 }
             }
             Owner::Driver(Question::Ring) => {
-                let ring = self.common.overview.ring(&self.shard.status().peers);
+                let ring = self.common.overview.ring(&self.common.standing.down());
                 self.answer_here(origin, ResponseBody::Ring(Box::new(ring)));
             }
             Owner::Driver(Question::Status) => {

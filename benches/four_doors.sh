@@ -1,0 +1,152 @@
+#!/bin/sh
+# Four replicas, three copies, QUORUM, every write durable before it is answered, asked through the door for Redis clients by
+# unpipelined connections; beside three members of etcd, in turn in one run.
+#
+#   cargo build --release && benches/four_doors.sh
+#
+# Needs redis-benchmark; etcd is left out, and that is said, where there is no `etcd` or no Go.
+# Environment: SECONDS_EACH (about; 8), ROUNDS (2), CONNECTIONS (64), SHARDS (0: as many as the replicas choose),
+# BIN (target/release), ETCD (etcd), WORK (a fresh folder, on the disk that is measured).
+# One line per run: operations/s, p50 and p99, failed, CPU microseconds of all servers together per operation. Clients and
+# servers share the machine.
+set -eu
+
+seconds=${SECONDS_EACH:-8}
+connections=${CONNECTIONS:-64}
+bin=${BIN:-target/release}
+etcd_bin=${ETCD:-etcd}
+peers=$(cd "$(dirname "$0")/peers" && pwd)
+work=${WORK:-$(mktemp -d)}
+ticks=$(getconf CLK_TCK)
+pids=""
+
+stop() {
+    for pid in $pids; do kill "$pid" 2>/dev/null || true; done
+    for pid in $pids; do wait "$pid" 2>/dev/null || true; done
+    pids=""
+}
+cleanup() {
+    stop
+    [ -n "${WORK:-}" ] || rm -rf "$work"
+}
+trap cleanup EXIT INT TERM
+
+# CPU time of all servers so far, clock ticks.
+spent() {
+    for pid in $pids; do sed 's/.*) //' "/proc/$pid/stat"; done | awk '{ sum += $12 + $13 } END { print sum }'
+}
+
+show() { # who, load, operations/s, p50 ms, p99 ms, failed, operations, ticks
+    awk -v who="$1" -v load="$2" -v rate="$3" -v p50="$4" -v p99="$5" -v failed="$6" -v n="$7" -v used="$8" -v t="$ticks" \
+        'BEGIN { printf "%-8s %-22s %7.0f/s  p50 %6.2f ms  p99 %7.2f ms  failed %s  servers %6.1f us/op\n",
+                 who, load, rate, p50, p99, failed, used / t * 1e6 / n }'
+}
+
+start_quorate() {
+    rm -rf "$work"/n?
+    {
+        printf '[cluster]\nname = "bench"\n[server]\nshards = %s\n[wal]\nsync = "always"\n' "${SHARDS:-0}"
+        printf '[[keyspace]]\nname = "default"\nn = 3\nread = "QUORUM"\nwrite = "QUORUM"\n'
+        for i in 1 2 3 4; do
+            printf '[[node]]\nid = "n%s"\naddr = "127.0.0.1:78%s1"\nresp_addr = "127.0.0.1:78%s2"\n' $i $i $i
+            printf 'http_addr = "127.0.0.1:78%s3"\ndata_dir = "n%s"\n' $i $i
+        done
+    } >"$work/cluster.toml"
+    for i in 1 2 3 4; do
+        "$bin/replica" --config "$work/cluster.toml" --node "n$i" >"$work/n$i.log" 2>&1 &
+        pids="$pids $!"
+    done
+    for _ in $(seq 100); do
+        "$bin/kvctl" --timeout 1s status --config "$work/cluster.toml" >/dev/null 2>&1 && break
+        sleep 0.1
+    done
+    sleep 1
+}
+
+# Requests of Redis clients that were not answered as asked: redis-benchmark counts none, the replicas do.
+failed() {
+    for i in 1 2 3 4; do curl -s "127.0.0.1:78${i}3/metrics"; done |
+        awk '/^quorate_requests_total\{/ && /door="resp"/ && !/outcome="(found|deleted|not_found|written|answered)"/ { sum += $2 } END { print sum + 0 }'
+}
+
+# Lines of `redis-benchmark --csv` without head: "set","ops/s","avg","min","p50","p95","p99","max".
+redis_load() { # port, test, connections, operations
+    redis-benchmark -p "$1" -c "$3" -d 100 -r 1000000 -n "$4" -t "$2" --csv 2>/dev/null | tail -1 | tr -d '"'
+}
+
+one_door() { # test, operations
+    failed=$(failed)
+    before=$(spent)
+    line=$(redis_load 7812 "$1" "$connections" "$2")
+    show quorate "$1, one coordinator" "$(echo "$line" | cut -d, -f2)" "$(echo "$line" | cut -d, -f5)" \
+        "$(echo "$line" | cut -d, -f7)" $(($(failed) - failed)) "$2" $(($(spent) - before))
+}
+
+# A quarter of the connections at each node: the rates added up, the worst p50 and p99 of the four.
+four_doors() { # test, operations
+    failed=$(failed)
+    before=$(spent)
+    loads=""
+    for i in 1 2 3 4; do
+        redis_load "78${i}2" "$1" $((connections / 4)) $(($2 / 4)) >"$work/load.$i" &
+        loads="$loads $!"
+    done
+    for pid in $loads; do wait "$pid"; done
+    sum=$(cat "$work"/load.? | awk -F, '{ rate += $2; if ($5 > p50) p50 = $5; if ($7 > p99) p99 = $7 }
+        END { print rate, p50, p99 }')
+    # shellcheck disable=SC2086
+    set -- "$1" "$2" $sum
+    show quorate "$1, four coordinators" "$3" "$4" "$5" $(($(failed) - failed)) "$2" $(($(spent) - before))
+}
+
+quorate() {
+    start_quorate
+    redis_load 7812 set "$connections" 20000 >/dev/null
+    for test in set get; do
+        rate=$(redis_load 7812 $test "$connections" 20000 | cut -d, -f2 | cut -d. -f1)
+        one_door $test $((rate * seconds))
+        four_doors $test $((rate * seconds))
+    done
+    stop
+}
+
+start_etcd() {
+    rm -rf "$work"/e?
+    cluster="e1=http://127.0.0.1:7911,e2=http://127.0.0.1:7921,e3=http://127.0.0.1:7931"
+    for i in 1 2 3; do
+        "$etcd_bin" --name "e$i" --data-dir "$work/e$i" --initial-cluster "$cluster" --initial-cluster-state new \
+            --listen-peer-urls "http://127.0.0.1:79${i}1" --initial-advertise-peer-urls "http://127.0.0.1:79${i}1" \
+            --listen-client-urls "http://127.0.0.1:79${i}2" --advertise-client-urls "http://127.0.0.1:79${i}2" \
+            --quota-backend-bytes 8589934592 --log-level error >"$work/e$i.log" 2>&1 &
+        pids="$pids $!"
+    done
+    for _ in $(seq 100); do
+        "$work/etcd-load" -endpoints 127.0.0.1:7912,127.0.0.1:7922,127.0.0.1:7932 -clients 3 -duration 200ms >/dev/null 2>&1 && break
+        sleep 0.1
+    done
+}
+
+etcd_members() {
+    start_etcd
+    for load in put get get-serializable; do
+        before=$(spent)
+        line=$("$work/etcd-load" -endpoints 127.0.0.1:7912,127.0.0.1:7922,127.0.0.1:7932 -clients "$connections" \
+            -duration "${seconds}s" -load $load)
+        # shellcheck disable=SC2086
+        set -- $line
+        show etcd "$load" "$1" "$2" "$3" "$4" "$(($1 * seconds))" $(($(spent) - before))
+    done
+    stop
+}
+
+beside=no
+if ! command -v "$etcd_bin" >/dev/null || ! command -v go >/dev/null; then
+    echo "no etcd beside it: it needs etcd (Debian: etcd-server) and Go" >&2
+else
+    (cd "$peers/etcd" && go build -o "$work/etcd-load" .)
+    beside=yes
+fi
+for _ in $(seq "${ROUNDS:-2}"); do
+    quorate
+    [ $beside = no ] || etcd_members
+done
