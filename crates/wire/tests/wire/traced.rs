@@ -14,7 +14,7 @@ fn question(name: &str) -> PeerMessage {
 
 /// The body of a question with `traces`.
 fn body(traces: Vec<(u32, quorate_types::Trace)>, question: PeerMessage) -> Bytes {
-    frame_of(&PeerMessage::Traced(Box::new(Traced { traces, question }))).unwrap().slice(15..)
+    frame_of(&PeerMessage::Traced(Box::new(Traced { traces, question }))).expect("it fits").slice(15..)
 }
 
 fn refused(traces: &[u32], question: PeerMessage) -> WireError {
