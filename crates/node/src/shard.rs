@@ -30,6 +30,7 @@ use crate::status::{LimitsReached, ShardStatus};
 
 use local::{ReadOrder, Waiting};
 use requests::{Parked, WriteRequest};
+use traces::Traces;
 
 mod connections;
 mod hints;
@@ -39,6 +40,7 @@ mod queues;
 mod read_first;
 mod requests;
 mod route;
+mod traces;
 
 pub use queues::Queue;
 
@@ -53,6 +55,7 @@ pub struct Shard {
     peers: Peers,
     clients: Clients,
     hints: Hints,
+    traces: Traces,
     counters: NodeCounters,
     scratch: Scratch,
     housekeeping_due: Mono,
@@ -137,6 +140,7 @@ impl Shard {
                 peer_writes: 0,
                 peer_bytes: 0,
             },
+            traces: Traces::default(),
             counters: NodeCounters::default(),
             scratch: Scratch::default(),
             housekeeping_due: Mono(0),
@@ -150,6 +154,7 @@ impl Shard {
         self.peers.on_time(now.mono);
         match event {
             Event::Request { origin, request } => self.on_request(now, origin, request, out),
+            Event::TracedRequest(traced) => self.on_traced_request(now, *traced, out),
             Event::SessionClosed { session } => self.clients.sessions.on_closed(now.mono, session),
             Event::LinkUp { link, peer, direction } => self.on_link_up(now, link, (peer, direction), out),
             Event::LinkDown { link, why } => self.on_link_down(now, link, why),
@@ -192,6 +197,7 @@ impl Shard {
         self.poll_hints(now, out);
         self.reserve_stamps(now, out);
         self.flush_links(now, out);
+        self.traces.take_served(out);
     }
 
     /// When an [`Event::Tick`] is due if nothing else happens before; `None`: never.

@@ -17,6 +17,7 @@ use crate::connections::resp::clients::RespClients;
 use crate::counters::Counters;
 use crate::shard::inbox::Inbox;
 use crate::shard::item::Item;
+use crate::spans::Spans;
 use crate::switch::Switch;
 use crate::view::gathering::{Gathering, Place, Scraper, ShardPart};
 use crate::view::news::News;
@@ -45,6 +46,7 @@ pub(crate) struct Common {
     pub(crate) standing: Standing,
     pub(crate) news: News,
     pub(crate) resp_clients: RespClients,
+    pub(crate) spans: Spans,
     appends: AtomicU64,
     gatherings: Arc<AtomicUsize>,
     connections: AtomicU64,
@@ -69,6 +71,7 @@ impl Common {
         let standing = Standing::new(peers, inboxes.len());
         let news = News::new(about.generation.0, overview.events_kept_max);
         Common {
+            spans: Spans::of(&about),
             about,
             clock,
             ring,

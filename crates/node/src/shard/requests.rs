@@ -187,15 +187,15 @@ impl Shard {
             Admission::Execute => {}
             Admission::InFlight => {
                 self.counters.duplicates_in_flight += 1;
-                return out.unanswered.push(write.origin);
+                return self.unanswered(write.origin, out);
             }
             Admission::TooOld => {
                 self.counters.duplicates_too_old += 1;
-                return out.unanswered.push(write.origin);
+                return self.unanswered(write.origin, out);
             }
             Admission::Answered(response) => {
                 self.counters.duplicates_answered += 1;
-                return out.answers.push((write.origin, *response));
+                return self.answered(write.origin, *response, out);
             }
         }
         if write.reads_first() {
@@ -367,7 +367,19 @@ impl Shard {
         let response =
             Response { number: origin.number, body: ResponseBody::Refused(refusal), receipt: None };
         self.clients.sessions.settle(&mut origin, &response);
+        self.answered(origin, response, out);
+    }
+
+    /// The one end of a request.
+    pub(super) fn answered(&mut self, origin: Origin, response: Response, out: &mut Effects) {
+        self.traces.forget(origin);
         out.answers.push((origin, response));
+    }
+
+    /// The other one.
+    fn unanswered(&mut self, origin: Origin, out: &mut Effects) {
+        self.traces.forget(origin);
+        out.unanswered.push(origin);
     }
 
     /// The token of a client's key, if the key may be one and belongs here.
