@@ -263,7 +263,9 @@ const LOG_LINES: &str = "
 They go to standard error, as text or as an object of JSON a line (`log.format`, `--log-format`), by `log.filter`: a level, or
 filters such as `info,quorate_node=debug`. Control characters are escaped, wherever they come from. A request that took
 `log.slow_request` is logged with door, verb, level, outcome, its key (escaped, the first 64 bytes) and a receipt: its replicas,
-when each answered, for whom a hint was kept, who refused. At most one such line a second and shard; `passed_over` says how many
+when each answered, for whom a hint was kept, who refused. A request that waited for its shard only (behind
+others of the same turn, or for a sync of theirs) has neither key nor receipt, for it waited for no replica; nor has a scan or an
+`explain`. At most one such line a second and shard; `passed_over` says how many
 there would have been since the one before, and `quorate_slow_requests_total` counts all. If the HTTP request named a trace
 (`traceparent`, W3C), `trace`, `parent` and `span`, the coordinator's own, are on the line and on all others of the request; one
 of level `debug` says that it is answered.
