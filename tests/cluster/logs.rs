@@ -32,7 +32,7 @@ fn slow_requests(cluster: &Cluster) -> Vec<Value> {
 #[test]
 fn a_slow_request_is_logged_with_its_key_escaped_its_receipt_and_its_trace() {
     let (cluster, http) = cluster("[log]\nformat = \"json\"\nslow_request = \"1us\"\n");
-    let mut stream = TcpStream::connect(http).unwrap();
+    let mut stream = TcpStream::connect(http).expect("the door is open");
     let request = format!(
         "PUT /api/v1/store/a%0ab%1b%22?level=all HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
          traceparent: 00-{TRACE}-{PARENT}-01\r\ncontent-length: 1\r\n\r\nv"
@@ -85,20 +85,20 @@ fn span_of(cluster: &Cluster, http: &str, line: &str, body: &str) -> String {
         lines.filter(|line| line["fields"]["message"] == "a traced request is answered").collect::<Vec<_>>()
     };
     let before = answered(cluster).len();
-    let mut stream = TcpStream::connect(http).unwrap();
+    let mut stream = TcpStream::connect(http).expect("an open door");
     let request = format!(
         "{line} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntraceparent: 00-{TRACE}-{PARENT}-01\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(request.as_bytes()).expect("a request is taken");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
     cluster.await_that("the line of the answer is written", || answered(cluster).len() > before);
     let span = &answered(cluster)[before]["span"];
     assert_eq!((span["trace"].as_str(), span["parent"].as_str()), (Some(TRACE), Some(PARENT)));
-    span["span"].as_str().unwrap().to_owned()
+    span["span"].as_str().expect("a span").to_owned()
 }
 
 #[test]
