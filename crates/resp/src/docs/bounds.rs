@@ -31,8 +31,8 @@ a status while one is put together share the next one.
 
 A client that shuts its sending side still gets the replies to all whole commands that it has sent; then the node closes.
 While a node drains, clients that are connected get `TRYAGAIN` for commands on keys, and new ones are told
-`TRYAGAIN the node is shutting down and takes no new clients` and closed (`resp_refused_draining`). A node that starts
-opens its doors when its data is recovered: until then connections are refused, and there is no `LOADING`.
+`TRYAGAIN the node is draining and takes no new clients` and closed (`resp_refused_draining`). A node that starts says
+`LOADING` until its data is recovered.
 ";
 
 #[cfg(test)]

@@ -133,6 +133,14 @@ fn impossible_values_are_refused_where_they_are_written() {
             "[wal]\nsegment_bytes = \"1MiB\"",
             "cluster.toml:2:17: `segment_bytes` = \"1MiB\" does not go with `value_bytes_max` = \"1MiB\": a record must fit into half a segment",
         ),
+        (
+            "[resp]\ncommands_bytes_max = \"1MiB\"",
+            "cluster.toml:2:22: `commands_bytes_max` = \"1MiB\" does not go with `command_bytes_max` = \"64MiB\": the largest command must find room",
+        ),
+        (
+            "[limits]\nvalue_bytes_max = \"1536KiB\"\n[resp]\noutput_bytes_max = \"1MiB\"",
+            "cluster.toml:4:20: `output_bytes_max` = \"1MiB\" does not go with `value_bytes_max` = \"1536KiB\": the largest value must fit a reply",
+        ),
     ];
     for (text, wrong) in cases {
         assert_eq!(refused_with_node(text), wrong);

@@ -5,13 +5,13 @@
 //!   everybody while the node drains;
 //! - nothing is read here: what a client sends is its shard's matter.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use quorate_resp::{Peer, Settings};
-use quorate_transport::TransportError;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 use super::refusals::Refusals;
 use crate::common::Common;
 use crate::connections::ConnectionId;
+use crate::connections::bound::Bound;
 use crate::shard::item::Item;
 
 /// The pause after an accept failed, for want of descriptors or memory.
@@ -30,7 +31,7 @@ const KEEPALIVE: Duration = Duration::from_mins(5);
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 /// What a client is told that comes while the node drains: in the code that clients try again after.
 const DRAINING: &[u8] =
-    b"-TRYAGAIN the node is shutting down and takes no new clients: connect to another node\r\n";
+    b"-TRYAGAIN the node is draining and takes no new clients: connect to another node\r\n";
 
 /// A client on its way to the shard that will own it.
 #[derive(Debug)]
@@ -43,9 +44,9 @@ pub(crate) struct RespArrival {
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// Where to listen, and as what.
+/// A listener, and as what.
 pub(crate) struct RespListening {
-    pub(crate) addr: String,
+    pub(crate) bound: Bound,
     pub(crate) settings: Settings,
 }
 
@@ -68,19 +69,14 @@ pub(crate) struct OpenRespDoor {
 }
 
 impl RespListening {
-    pub(crate) async fn open(mut self, door: RespDoor) -> Result<OpenRespDoor, TransportError> {
-        let addr = self.addr;
-        let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::AddrInUse => TransportError::AddressInUse { addr: addr.clone(), source },
-            _ => TransportError::CannotListen { addr: addr.clone(), source },
-        };
-        let listener = TcpListener::bind(&addr).await.map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
-        self.settings.about.port = local_addr.port();
-        if self.settings.password.is_none() && !local_addr.ip().is_loopback() {
+    /// Must be called on the runtime that will keep it.
+    pub(crate) fn open(self, door: RespDoor) -> io::Result<OpenRespDoor> {
+        let RespListening { bound: Bound { listener, local_addr }, settings } = self;
+        if settings.password.is_none() && !local_addr.ip().is_loopback() {
             warn!(%local_addr, "Redis clients from other machines need no password: set resp.password_file");
         }
-        let settings = Arc::new(self.settings);
+        let listener = TcpListener::from_std(listener)?;
+        let settings = Arc::new(settings);
         let (too_many, draining) = Default::default();
         Ok(OpenRespDoor { door, listener, settings, local_addr, too_many, draining })
     }

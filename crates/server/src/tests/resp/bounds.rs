@@ -127,7 +127,7 @@ fn a_client_that_comes_while_the_node_drains_is_told_why_it_is_not_taken() {
     assert_eq!(send(cluster.admin_addr("n1"), "POST /api/v1/admin/drain?confirm=n1", "").0, 202);
     assert_eq!(
         Client::new(cluster.resp_addr("n1")).rest(),
-        "-TRYAGAIN the node is shutting down and takes no new clients: connect to another node\r\n"
+        "-TRYAGAIN the node is draining and takes no new clients: connect to another node\r\n"
     );
     client.says("PING", "+PONG\r\n");
     assert!((metric(&cluster, "quorate_resp_refused_draining_total") - 1.0).abs() < f64::EPSILON);
