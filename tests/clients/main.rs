@@ -3,6 +3,7 @@
 //! - **clients**: each of [`roster::CLIENTS`] is installed from its registry, and a small program in its language says
 //!   how each case went;
 //! - **handshakes**: what the clients sent when they came is played to the door, and answered as it was;
+//! - **spreading**: cluster clients at four doors, of which one dies;
 //! - **differential**: random commands to the door and to a `redis-server`; the replies must be the same.
 //!
 //! A client or server that can't be had on the machine is *ignored* with the reason, never counted as passed. Plain
@@ -29,6 +30,7 @@ mod reply;
 mod roster;
 mod runs;
 mod settings;
+mod spreading;
 
 #[allow(dead_code, reason = "shared: not every test uses all of it")]
 #[path = "../cluster/harness.rs"]
@@ -100,6 +102,11 @@ impl Suite {
             for case in client.cases {
                 let runs = runs.clone();
                 trials.push(self.trial(name, format!("{name}::{case}"), move || runs.verdict(case)));
+            }
+            if client.spreads {
+                let runs = runs.clone();
+                let title = format!("{name}::a_cluster_client_spreads_and_outlives_a_node");
+                trials.push(self.trial(name, title, move || spreading::live(&runs)));
             }
             let (door, records) = (self.doors.open.clone(), self.settings.records);
             let title = format!("{name}::handshake_of_{}", client.program);

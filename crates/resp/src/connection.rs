@@ -12,6 +12,7 @@
 //!   more is taken from the input, and [`Connection::wants_bytes`] says so;
 //! - after `QUIT` or what is no command nothing is executed, and the connection ends with its last reply.
 
+mod cluster;
 mod connecting;
 mod dispatch;
 mod expiring;
@@ -135,7 +136,13 @@ impl Connection {
             (Told::Clients(clients), _) => {
                 w.verbatim(&clients.iter().map(|client| client.line(wall_ms)).collect::<String>());
             }
-            (Told::Killed(count), Telling::AsIs) => w.count(*count),
+            (Told::Killed(count), _) => w.count(*count),
+            (Told::Down(down), Telling::Cluster(view)) => {
+                if let Some(map) = &self.settings.cluster {
+                    map.reply(*view, down, &mut w);
+                }
+            }
+            (Told::Down(_), _) => w.null(),
         }
         *answer = Some(reply.freeze());
         self.settle(effects);

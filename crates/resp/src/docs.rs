@@ -57,6 +57,18 @@ The listener has defaults (`resp_addr = \"127.0.0.1:7379 read=ONE write=QUORUM\"
 and `KV.PUT … LEVEL level` for one command. `RESET` goes back to the listener's. Commands on the same key take effect in
 the order in which one connection sent them: a `GET` behind a `SET` in a pipeline sees it, if the levels overlap.
 
+## Cluster clients
+
+Any client reaches every key through one node. A cluster client (redis-py's `RedisCluster`, ioredis' `Cluster`, go-redis'
+`ClusterClient`) can spread its requests over all of them: with `cluster = true` in `[resp]`, `CLUSTER SLOTS`, `SHARDS`, `NODES`,
+`INFO`, `KEYSLOT` and `MYID` are answered, and `HELLO` and `INFO` say `cluster`. The 16,384 slots are divided evenly over the nodes
+of the configuration whose `resp_addr` has a listener of the same levels, in the order of the nodes' numbers, so that every
+node gives the same answer. While a node is down, or drains, its slots go to the next; two nodes may see that at different
+moments, and it does no harm: a slot is no place of a key, any node takes any key, there is no `MOVED` or `ASK`, and commands on keys
+of several slots are taken. A listener on all addresses (`0.0.0.0`) is told with the host of the node's `addr`. In `CLUSTER NODES`
+the ports of the bus, pings and epochs are zeros: there are none. What else Redis has under `CLUSTER` (`COUNTKEYSINSLOT`, `MEET`,
+`SETSLOT`…) is refused. Plain clients notice nothing.
+
 ## Errors
 
 | code | what became of the data | what to do |
@@ -108,6 +120,7 @@ but for these:
 | `SET`, `EXPIRE`, `PEXPIRE`, `EXPIREAT`, `PEXPIREAT` | options that need compare-and-set are refused |
 | `GETEX` | a wrong expiry is an error also if the key does not exist |
 | `UNLINK` | the number of keys that were named: nothing is read |
+| `CLUSTER` and its subcommands | with `cluster = true`: other nodes, and no `shard-id`, epochs or offsets |
 | `SCAN` | cursors are places on the ring; a page holds whole tokens; what is no number below 2^63 is an invalid cursor |
 | `READONLY`, `READWRITE` | taken and without effect: every node takes reads and writes |
 | `CLIENT LIST`, `COMMAND LIST` | options are not offered |

@@ -1,5 +1,6 @@
 //! What a connection wants done, and what it counted.
 
+use quorate_types::NodeId;
 use quorate_wire::RequestBody;
 
 use crate::settings::ClientFacts;
@@ -15,13 +16,15 @@ pub struct Ask {
     pub body: RequestBody,
 }
 
-/// A question about this node's connections. The answer comes to [`Connection::on_told`](crate::Connection::on_told).
+/// A question about this node's connections, or its peers. The answer comes to [`Connection::on_told`](crate::Connection::on_told).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Who is there?
     Clients,
     /// End those that fit; how many were there?
     Kill(Whom),
+    /// Which nodes should get no clients now?
+    Down,
 }
 
 /// Connections that `CLIENT KILL` means: those that fit everything that is given.
@@ -55,6 +58,8 @@ pub enum Told {
     Clients(Vec<ClientFacts>),
     /// So many were ended.
     Killed(u64),
+    /// These nodes.
+    Down(Vec<NodeId>),
 }
 
 /// What came of an event.

@@ -26,6 +26,8 @@ impl Sections {
 /// What is known of the node.
 pub(crate) struct View<'a> {
     pub(crate) about: &'a About,
+    /// What clients call the kind of server that this is.
+    pub(crate) mode: &'static str,
     pub(crate) status: &'a NodeStatus,
     pub(crate) wall_ms: u64,
     /// Commands counted and the time when this was last asked.
@@ -53,7 +55,7 @@ impl View<'_> {
             ("Persistence", self.persistence()),
             ("Stats", self.stats()),
             ("Replication", replication()),
-            ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
+            ("Cluster", vec![("cluster_enabled", u8::from(self.mode == "cluster").to_string())]),
             ("Keyspace", self.keyspace()),
             ("Kv", self.own()),
         ];
@@ -74,7 +76,7 @@ impl View<'_> {
             ("redis_version", REDIS_VERSION.to_owned()),
             ("server_name", "quorate".to_owned()),
             ("kv_version", self.about.version.clone()),
-            ("redis_mode", "standalone".to_owned()),
+            ("redis_mode", self.mode.to_owned()),
             ("os", "Linux".to_owned()),
             ("arch_bits", usize::BITS.to_string()),
             (

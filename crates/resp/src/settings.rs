@@ -3,6 +3,7 @@
 use quorate_types::{KeyspaceId, Level};
 
 use crate::Limits;
+use crate::cluster::ClusterMap;
 use crate::limits::Who;
 
 /// The version of Redis whose behaviour clients may expect of the commands that are offered.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub write: Option<Level>,
     /// What must be said before anything else; `None`: nothing.
     pub password: Option<Vec<u8>>,
+    /// What cluster clients are told; `None`: that this is none.
+    pub cluster: Option<ClusterMap>,
     /// What the node is.
     pub about: About,
 }
@@ -31,6 +34,11 @@ impl Settings {
     /// Who a client is that has said nothing yet.
     pub(crate) fn newcomer(&self) -> Who {
         if self.password.is_some() { Who::Stranger } else { Who::Known }
+    }
+
+    /// What clients call the kind of server that this is.
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.cluster.is_some() { "cluster" } else { "standalone" }
     }
 }
 

@@ -8,7 +8,7 @@ mod offered;
 mod refused;
 
 pub(crate) use offered::OFFERED;
-pub(crate) use refused::REFUSED;
+pub(crate) use refused::{REFUSED, REFUSED_OF_CLUSTER};
 
 /// What a command is for: its heading in the docs, its group in `COMMAND DOCS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,12 @@ pub(crate) enum Verb {
     ClientSetInfo,
     ClientSetName,
     Cluster,
+    ClusterInfo,
+    ClusterKeySlot,
+    ClusterMyId,
+    ClusterNodes,
+    ClusterShards,
+    ClusterSlots,
     Command,
     CommandCount,
     CommandDocs,
@@ -238,6 +244,11 @@ pub(crate) fn refused(name: &[u8]) -> Option<Why> {
     Some(REFUSED[at].1)
 }
 
+/// Whether Redis has a subcommand of `CLUSTER` of this name that is not offered.
+pub(crate) fn is_refused_of_cluster(name: &[u8]) -> bool {
+    REFUSED_OF_CLUSTER.binary_search_by(|known| by_name(known, name)).is_ok()
+}
+
 fn find(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
     let at = commands.binary_search_by(|command| by_name(command.name, name)).ok()?;
     Some(&commands[at])
@@ -306,6 +317,7 @@ mod tests {
             let names: Vec<_> = command.subcommands.iter().map(|sub| sub.name).collect();
             assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
         }
+        assert!(REFUSED_OF_CLUSTER.is_sorted_by(|a, b| a < b), "{REFUSED_OF_CLUSTER:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use quorate_coordinator as coordinator;
 use quorate_coordinator::{CoordinatorConfig, HedgePolicy, KeyspacePolicy};
 use quorate_node as node;
 use quorate_node::{HandoffConfig, ShardConfig, ShardLimits};
-use quorate_resp::Settings;
+use quorate_resp::{ClusterDoor, ClusterMap, Settings};
 use quorate_ring::Ring;
 use quorate_store::disk::Identity;
 use quorate_transport::{Tcp, TcpOptions, Transport};
@@ -18,7 +18,7 @@ use quorate_types::{Generation, KeyspaceId, NodeId, PartitionId};
 use quorate_wal as wal;
 
 use crate::common::About;
-use crate::config::{Config, KeyspaceConfig, ReadRepairPolicy, RespListener, SyncPolicy};
+use crate::config::{Config, KeyspaceConfig, NodeConfig, ReadRepairPolicy, RespListener, SyncPolicy};
 use crate::connections::http::thread::HttpListening;
 use crate::connections::resp::door::RespListening;
 use crate::error::StartError;
@@ -164,6 +164,7 @@ pub(crate) fn resp(
         read: listener.read,
         write: listener.write,
         password: password(&config.resp.password_file)?,
+        cluster: config.resp.cluster.then(|| cluster_map(config, about, listener)),
         about: quorate_resp::About {
             node: about.name.clone(),
             cluster: about.cluster_name.clone(),
@@ -176,6 +177,26 @@ pub(crate) fn resp(
         },
     };
     Ok(RespListening { addr: listener.addr.clone(), settings })
+}
+
+/// The doors of all nodes that are like `listener`, which is the door of the node of `about`.
+fn cluster_map(config: &Config, about: &About, listener: &RespListener) -> ClusterMap {
+    let door = |node: &NodeConfig, at: &RespListener| {
+        let (host, port) = at.addr.rsplit_once(':')?;
+        // Who listens everywhere is reached where its peers reach it.
+        let peers_host = node.addr.rsplit_once(':').map_or(host, |(host, _)| host);
+        let everywhere = ["0.0.0.0", "[::]", "*", ""].contains(&host);
+        let host = if everywhere { peers_host } else { host };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Some(ClusterDoor { node: node.number(), host, port: port.parse().ok()? })
+    };
+    let alike = |other: &&RespListener| (other.read, other.write) == (listener.read, listener.write);
+    let others = config.nodes.iter().filter(|node| node.number() != about.node);
+    let others = others.filter_map(|node| door(node, node.resp_addr.0.iter().find(alike)?)).collect();
+    let own = config.nodes.iter().find(|node| node.number() == about.node);
+    let own = own.and_then(|node| door(node, listener));
+    let own = own.unwrap_or(ClusterDoor { node: about.node, host: String::new(), port: 0 });
+    ClusterMap::new(config.cluster_id(), own, others)
 }
 
 fn resp_limits(config: &Config) -> quorate_resp::Limits {

@@ -81,7 +81,7 @@ impl Connection {
         }
     }
 
-    fn reply_number(&mut self, number: u64) {
+    pub(super) fn reply_number(&mut self, number: u64) {
         self.reply(|w| w.count(number));
     }
 
@@ -221,7 +221,7 @@ impl Connection {
     }
 
     fn greet(&mut self) {
-        let (id, proto) = (self.peer.id, self.session.proto as u64 + 2);
+        let (id, proto, mode) = (self.peer.id, self.session.proto as u64 + 2, self.settings.mode());
         self.reply(|w| {
             w.map(7);
             for (name, text) in [("server", "redis"), ("version", REDIS_VERSION)] {
@@ -232,7 +232,7 @@ impl Connection {
                 w.bulk(name.as_bytes());
                 w.count(number);
             }
-            for (name, text) in [("mode", "standalone"), ("role", "master")] {
+            for (name, text) in [("mode", mode), ("role", "master")] {
                 w.bulk(name.as_bytes());
                 w.bulk(text.as_bytes());
             }

@@ -68,7 +68,12 @@ impl Connection {
                 self.server(command.verb, args, effects);
             }
             Verb::Wait => self.wait(args, effects),
-            Verb::Cluster => self.error("ERR This instance has cluster support disabled", effects),
+            Verb::ClusterInfo
+            | Verb::ClusterKeySlot
+            | Verb::ClusterMyId
+            | Verb::ClusterNodes
+            | Verb::ClusterShards
+            | Verb::ClusterSlots => self.cluster(command.verb, args, effects),
             _ => self.connecting(command.verb, args, effects),
         }
     }
@@ -101,6 +106,9 @@ impl Connection {
         effects.counts.refused += 1;
         if self.session.who == Who::Stranger {
             return self.error("NOAUTH Authentication required.", effects);
+        }
+        if command.verb == Verb::Cluster && table::is_refused_of_cluster(args.at(1)) {
+            return self.cluster_refused(args, effects);
         }
         let (sub, name) = (clipped(args.at(1), REPEATED_BYTES_MAX), command.name.to_uppercase());
         self.error(&format!("ERR unknown subcommand '{sub}'. Try {name} HELP."), effects);

@@ -100,6 +100,7 @@ impl Replies<'_> {
                 let since = looked.unwrap_or((0, self.now.wall_ms.saturating_sub(status.uptime_ms)));
                 let view = info::View {
                     about: &self.settings.about,
+                    mode: self.settings.mode(),
                     status,
                     wall_ms: self.now.wall_ms,
                     since,

@@ -1,5 +1,6 @@
 //! The machine against a node of one map: replies, order, limits.
 
+mod cluster;
 mod node;
 mod ordering;
 mod sessions;

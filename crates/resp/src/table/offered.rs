@@ -58,6 +58,27 @@ const CLIENT: &[Command] = &commands![Group::Connection;
         "Names this connection." Verb::ClientSetName;
 ];
 
+const CLUSTER: &[Command] = &commands![Group::Server;
+    "info" 2 None NONE "3.0.0"
+        "CLUSTER INFO"
+        "How many slots and nodes there are." Verb::ClusterInfo;
+    "keyslot" 3 None NONE "3.0.0"
+        "CLUSTER KEYSLOT key"
+        "The slot of a key." Verb::ClusterKeySlot;
+    "myid" 2 None NONE "3.0.0"
+        "CLUSTER MYID"
+        "This node among cluster clients." Verb::ClusterMyId;
+    "nodes" 2 None NONE "3.0.0"
+        "CLUSTER NODES"
+        "The nodes and their slots, a line each." Verb::ClusterNodes;
+    "shards" 2 None NONE "7.0.0"
+        "CLUSTER SHARDS"
+        "The nodes and their slots; a node that is down has none." Verb::ClusterShards;
+    "slots" 2 None NONE "3.0.0"
+        "CLUSTER SLOTS"
+        "The slots and their nodes." Verb::ClusterSlots;
+];
+
 const COMMAND: &[Command] = &commands![Group::Server;
     "count" 2 None NONE "2.8.13"
         "COMMAND COUNT"
@@ -113,10 +134,10 @@ pub(crate) const OFFERED: &[Command] = &[
             Group::Server,
             "3.0.0",
             "CLUSTER subcommand",
-            "Answered as by a Redis without cluster support: any node takes any key.",
+            "What spreads cluster clients over the nodes, with `resp.cluster`; without, as a Redis without cluster support.",
         ),
         Verb::Cluster,
-        &[],
+        CLUSTER,
     ),
     command(
         ("command", -1, Access::None, NONE),

@@ -219,3 +219,29 @@ pub(crate) const REFUSED: &[(&str, Why)] = &[
     ("zunion", OtherType),
     ("zunionstore", OtherType),
 ];
+
+/// Subcommands of `CLUSTER` that are about slots as places of keys, sorted by name.
+pub(crate) const REFUSED_OF_CLUSTER: &[&str] = &[
+    "addslots",
+    "addslotsrange",
+    "bumpepoch",
+    "count-failure-reports",
+    "countkeysinslot",
+    "delslots",
+    "delslotsrange",
+    "failover",
+    "flushslots",
+    "forget",
+    "getkeysinslot",
+    "links",
+    "meet",
+    "myshardid",
+    "replicas",
+    "replicate",
+    "reset",
+    "saveconfig",
+    "set-config-epoch",
+    "setslot",
+    "slaves",
+    "slot-stats",
+];

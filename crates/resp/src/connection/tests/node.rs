@@ -12,7 +12,9 @@ use quorate_wire::{
     ExpiryRequest, KeyspaceStatus, NodeStatus, PageOutcome, RequestBody, Response, ResponseBody, WalStatus,
 };
 
-use crate::{About, Ask, Connection, Counts, Effects, Limits, Peer, Question, Settings, Told};
+use crate::{
+    About, Ask, ClusterDoor, ClusterMap, Connection, Counts, Effects, Limits, Peer, Question, Settings, Told,
+};
 
 const SEED: u64 = 7;
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -36,6 +38,8 @@ pub struct Lab {
     stamps: u64,
     failure: Option<Failure>,
     write_level: Option<Level>,
+    /// Nodes that are down.
+    pub down: Vec<NodeId>,
 }
 
 fn now() -> Now {
@@ -48,15 +52,28 @@ impl Lab {
     }
 
     pub fn with(limits: Limits, password: Option<&str>) -> Lab {
-        let settings = Arc::new(Settings {
+        Lab::of(Settings {
             limits,
             keyspace: KeyspaceId::of_name("default"),
             hash_seed: SEED,
             read: None,
             write: None,
             password: password.map(|password| password.as_bytes().to_vec()),
+            cluster: None,
             about: About { node: "n1".into(), partitions_held: 4096, ..About::default() },
-        });
+        })
+    }
+
+    /// Node 1 of three whose door has cluster clients.
+    pub fn of_cluster() -> Lab {
+        let door = |node| ClusterDoor { node: NodeId(node), host: format!("10.0.0.{node}"), port: 7379 };
+        let map = ClusterMap::new(ClusterId(0xc), door(1), vec![door(3), door(2)]);
+        let settings = Lab::new().settings;
+        Lab::of(Settings { cluster: Some(map), ..(*settings).clone() })
+    }
+
+    fn of(settings: Settings) -> Lab {
+        let settings = Arc::new(settings);
         Lab {
             connection: Connection::new(Arc::clone(&settings), peer(), now()),
             settings,
@@ -67,6 +84,7 @@ impl Lab {
             stamps: 0,
             failure: None,
             write_level: None,
+            down: Vec::new(),
         }
     }
 
@@ -129,6 +147,7 @@ impl Lab {
             let facts = self.connection.facts();
             let told = match question {
                 Question::Clients => Told::Clients(vec![facts]),
+                Question::Down => Told::Down(self.down.clone()),
                 Question::Kill(whom) => Told::Killed(u64::from(whom.fits(&facts))),
             };
             self.connection.on_told(now(), number, &told, &mut more);

@@ -179,6 +179,10 @@ impl RespDesk {
     fn answer(&self, question: Question) -> Told {
         match question {
             Question::Clients => Told::Clients(self.common.resp_clients.all()),
+            Question::Down => {
+                let own = self.common.is_draining().then_some(self.common.about.node);
+                Told::Down(self.common.standing.down().into_iter().chain(own).collect())
+            }
             Question::Kill(whom) => {
                 let meant = self.common.resp_clients.fitting(&whom);
                 for id in &meant {

@@ -70,6 +70,9 @@ impl RespListening {
         let listener = TcpListener::bind(&addr).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         self.settings.about.port = local_addr.port();
+        if let Some(map) = &mut self.settings.cluster {
+            map.opened_at(local_addr.port());
+        }
         if self.settings.password.is_none() && !local_addr.ip().is_loopback() {
             warn!(%local_addr, "Redis clients from other machines need no password: set resp.password_file");
         }
