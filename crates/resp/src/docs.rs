@@ -132,8 +132,18 @@ but for these:
 | `COMMAND` and its subcommands | other commands |
 | `TTL`, `PTTL`, `EXPIRETIME`, `PEXPIRETIME` | time goes on between two servers |
 
-A client that sends `MULTI`, commands and `EXEC` in one go gets errors for both, and what stands between them is executed
-as it comes.
+## Transactions
+
+`MULTI` is refused, and so is every command behind it, without being executed, until `EXEC` (answered `EXECABORT`), `DISCARD`
+(`OK`: nothing was done) or `RESET` ends the transaction that never was. So a client that sends `MULTI`, commands and `EXEC` in
+one go is told the truth: nothing of it was written. A client that gives up at the refused `MULTI` and keeps the connection
+must say one of these three first; what it says instead is refused with this advice.
+
+## Browsers
+
+`POST` or `Host:` as a command ends the connection at once, without a reply, as in Redis: a web page may make the browser of
+somebody on this machine speak to a port, and what it sends as the body of a request may be commands. The node logs where it
+came from and counts it (`quorate_resp_cross_protocol_total`).
 
 ## What is offered
 ";

@@ -71,6 +71,8 @@ pub struct Effects {
     pub questions: Vec<(u64, Question)>,
     /// Whether what others may be told of the client has changed.
     pub facts_changed: bool,
+    /// Whether the client spoke HTTP and was cut off: a web page may have made a browser do it.
+    pub cross_protocol: bool,
     /// What was counted.
     pub counts: Counts,
 }
@@ -78,7 +80,7 @@ pub struct Effects {
 impl Effects {
     /// Whether nothing is to be done but to send replies, and to count.
     pub fn is_quiet(&self) -> bool {
-        self.asks.is_empty() && self.questions.is_empty() && !self.facts_changed
+        self.asks.is_empty() && self.questions.is_empty() && !self.facts_changed && !self.cross_protocol
     }
 }
 
@@ -99,4 +101,6 @@ pub struct Counts {
     pub auth_failures: u64,
     /// Connections that sent what is no command.
     pub garbled: u64,
+    /// Connections that spoke HTTP.
+    pub cross_protocol: u64,
 }

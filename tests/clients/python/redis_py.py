@@ -112,8 +112,11 @@ def refused_counter():
 
 
 def refused_transaction():
-    with client() as c, c.pipeline() as batch:
-        refused(lambda: batch.set(K, "v").execute(), "is not offered: commands on several keys")
+    one, other = PREFIX + "in-transaction", PREFIX + "in-transaction-too"
+    with client() as c, c.pipeline(transaction=True) as batch:
+        c.set(one, "before")
+        refused(lambda: batch.set(one, "v").set(other, "v").execute(), "is not offered: commands on several keys")
+        expect(c.mget(one, other), [b"before", None])
 
 
 def at_all_keys(function):

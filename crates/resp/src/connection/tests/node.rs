@@ -142,6 +142,7 @@ impl Lab {
         self.asked += effects.asks.len() as u64;
         self.waiting.extend(effects.asks);
         self.counts.refused += effects.counts.refused;
+        self.counts.cross_protocol += effects.counts.cross_protocol;
         for (number, question) in effects.questions {
             let mut more = Effects::default();
             let facts = self.connection.facts();

@@ -169,6 +169,16 @@ impl RespDesk {
         {
             self.common.resp_clients.set(id, open.machine.facts());
         }
+        if std::mem::take(&mut self.effects.cross_protocol)
+            && let Some(open) = self.open.get(&id.0)
+        {
+            let peer_addr = open.machine.facts().peer.addr;
+            warn!(
+                peer_addr,
+                "closed: POST or Host: at the Redis door; perhaps a web page that makes a browser speak to it \
+                 (cross-protocol attack)"
+            );
+        }
         let Some(open) = self.open.get(&id.0) else { return };
         open.gate.follow(&open.machine);
         if !open.blocked && !open.machine.is_idle_or_waiting() {
@@ -243,7 +253,7 @@ impl RespDesk {
     }
 
     fn count(&mut self) {
-        let Counts { commands, refused, errors, hits, misses, auth_failures, garbled } =
+        let Counts { commands, refused, errors, hits, misses, auth_failures, garbled, cross_protocol } =
             std::mem::take(&mut self.effects.counts);
         let counters = &self.common.counters;
         for (counter, count) in [
@@ -254,6 +264,7 @@ impl RespDesk {
             (&counters.resp_misses, misses),
             (&counters.resp_auth_failures, auth_failures),
             (&counters.resp_garbled, garbled),
+            (&counters.resp_cross_protocol, cross_protocol),
         ] {
             if count > 0 {
                 counter.add(count);
