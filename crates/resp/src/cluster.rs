@@ -11,6 +11,8 @@
 //!
 //! Source: the Redis cluster specification (redis.io/docs/reference/cluster-spec): slots, hash tags, CRC16.
 
+use std::fmt::Write;
+
 use quorate_types::{ClusterId, NodeId};
 
 use crate::encode::Writer;
@@ -160,21 +162,20 @@ impl ClusterMap {
     }
 
     fn nodes(&self, down: &[NodeId]) -> String {
-        let runs = self.runs(down);
-        let line = |(at, door): (usize, &ClusterDoor)| {
+        let (runs, mut text) = (self.runs(down), String::new());
+        for (at, door) in self.doors.iter().enumerate() {
             let is_down = down.contains(&door.node);
             let myself = if door.node == self.own { "myself," } else { "" };
             let (fail, link) = if is_down { (",fail", "disconnected") } else { ("", "connected") };
-            let slots: String = runs
-                .iter()
-                .filter(|run| run.door == at)
-                .map(|run| format!(" {}-{}", run.from, run.to))
-                .collect();
             // There is no bus between the nodes' doors, no pings on it and no epochs: zeros.
             let ClusterDoor { node, host, port } = door;
-            format!("{} {host}:{port}@0 {myself}master{fail} - 0 0 0 {link}{slots}\n", self.id(*node))
-        };
-        self.doors.iter().enumerate().map(line).collect()
+            let _ = write!(text, "{} {host}:{port}@0 {myself}master{fail} - 0 0 0 {link}", self.id(*node));
+            for run in runs.iter().filter(|run| run.door == at) {
+                let _ = write!(text, " {}-{}", run.from, run.to);
+            }
+            text.push('\n');
+        }
+        text
     }
 
     fn summary(&self, down: &[NodeId]) -> String {
@@ -189,8 +190,11 @@ impl ClusterMap {
             ("cluster_known_nodes", self.doors.len()),
             ("cluster_size", serving.len()),
         ];
-        let lines: String = fields.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect();
-        format!("cluster_state:ok\r\n{lines}")
+        let mut text = "cluster_state:ok\r\n".to_owned();
+        for (name, value) in fields {
+            let _ = write!(text, "{name}:{value}\r\n");
+        }
+        text
     }
 }
 

@@ -21,6 +21,9 @@ mod keys;
 mod own;
 mod replies;
 
+pub(crate) use connecting::NAME_BYTES_MAX;
+pub(crate) use keys::SCAN_COUNT_MAX;
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -269,6 +272,7 @@ impl Connection {
             keyspace: self.settings.keyspace,
             read: self.session.read.or(self.settings.read),
             write: self.session.write.or(self.settings.write),
+            version: None,
         }
     }
 

@@ -2,11 +2,17 @@
 
 use std::fmt::Write;
 
+use crate::Limits;
+use crate::connection::{NAME_BYTES_MAX, SCAN_COUNT_MAX};
+use crate::limits::{STRANGER_ARGUMENT_BYTES_MAX, STRANGER_ARGUMENTS_MAX};
 use crate::table::{Command, Group, OFFERED, REFUSED, Why};
 
 /// The page. A test holds docs/redis.md against it.
 pub fn page() -> String {
     let mut text = String::from(HEAD);
+    text.push_str("\n## Limits\n\n");
+    limits(&mut text);
+    text.push_str(OFFERED_HEAD);
     for group in Group::ALL {
         let _ =
             write!(text, "\n### {}\n\n| command | since | what it does |\n|---|---|---|\n", heading(group));
@@ -75,7 +81,7 @@ the ports of the bus, pings and epochs are zeros: there are none. What else Redi
 |---|---|---|
 | `NOREPLICAS` | too few replicas are alive: nothing was sent | try again later, or at a lower level |
 | `TRYAGAIN` | overloaded, shutting down, or too late before it began: nothing was sent | try again |
-| `WRITETIMEOUT` | too few replicas acknowledged: the write may survive | read the key, then decide |
+| `WRITETIMEOUT` | too few replicas acknowledged: the write may survive | read the key, then decide; or repeat the same write by `KV.PUT` or `KV.DEL` with the `VERSION` that the error names (and, if it names one, `PXAT` its `expires_at_ms`): then it is one write, however often it arrives. Never another value under that version |
 | `READTIMEOUT` | too few replicas answered | try again, or at a lower level |
 | `PARTIAL` | of several keys some were written; the error names the others | look at those |
 | `MISCONF` | the node's log failed: it takes no writes | go to another node |
@@ -124,6 +130,8 @@ but for these:
 | `SCAN` | cursors are places on the ring; a page holds whole tokens; what is no number below 2^63 is an invalid cursor |
 | `READONLY`, `READWRITE` | taken and without effect: every node takes reads and writes |
 | `CLIENT LIST`, `COMMAND LIST` | options are not offered |
+| `CLIENT SETNAME`, `CLIENT SETINFO`, `HELLO` | a name has at most 256 bytes |
+| `CLIENT HELP`, `CLUSTER HELP`, `COMMAND HELP`, `CONFIG HELP`, `MEMORY HELP` | other commands |
 | `CLIENT NO-TOUCH`, `CLIENT SETINFO`, `COMMAND GETKEYS` | as in Redis 7.2, also beside an older one |
 | `DBSIZE` | an estimate |
 | `MEMORY USAGE` | an estimate of other memory |
@@ -145,8 +153,97 @@ must say one of these three first; what it says instead is refused with this adv
 somebody on this machine speak to a port, and what it sends as the body of a request may be commands. The node logs where it
 came from and counts it (`quorate_resp_cross_protocol_total`).
 
+## What `INFO` says
+
+`redis_version` is the version whose behaviour clients may expect; `used_memory` and `used_memory_rss` are the resident memory of the
+process, `used_memory_dataset` the keys and values that the node holds; `db0:keys` is `DBSIZE`, an estimate, and how many
+keys expire nobody counts; `instantaneous_ops_per_sec` is since this connection last asked. These never change, are true,
+and are there because clients look for them: `loading:0` (nobody is let in before recovery has ended), `role:master` and
+`connected_slaves:0` (every node takes writes, none has replicas of its own), `aof_enabled:1` (there is a log),
+`maxmemory:0` and `maxmemory_policy:noeviction`. The section `Kv` is about this store.
+";
+
+const OFFERED_HEAD: &str = "
 ## What is offered
 ";
+
+/// What bounds a client; the defaults are those of the code.
+fn limits(text: &mut String) {
+    let limits = Limits::default();
+    let mut row = |limit: &str, default: String, above: &str, counted: &str| {
+        let _ = writeln!(text, "| {limit} | {default} | {above} | {counted} |");
+    };
+    row("limit", "default".to_owned(), "above it", "counted as");
+    row("---", "---".to_owned(), "---", "---");
+    row(
+        "`resp.connections_max`, of the node",
+        "10,000".to_owned(),
+        "`ERR max number of clients reached`, closed",
+        "`quorate_limit_hits_total{limit=\"resp.connections_max\"}`",
+    );
+    row(
+        "`resp.arguments_max`, of a command",
+        limits.arguments_max.to_string(),
+        "`ERR Protocol error: invalid multibulk length: …`, closed",
+        GARBLED,
+    );
+    row(
+        "`limits.value_bytes_max` and 64 KiB, of an argument",
+        kib(limits.argument_bytes_max as usize),
+        "`ERR Protocol error: invalid bulk length: …`, closed; a value between both: `ERR value is too large (limit …)`",
+        "`quorate_resp_garbled_total`; `quorate_limit_hits_total{limit=\"value_bytes_max\"}`",
+    );
+    row(
+        "`resp.command_bytes_max`, of a command with its arguments",
+        kib(limits.command_bytes_max as usize),
+        "`ERR Protocol error: a command has at most …`, closed",
+        GARBLED,
+    );
+    row(
+        "a command that is written as a line",
+        kib(limits.inline_bytes_max as usize),
+        "`ERR Protocol error: too big inline request: …`, closed",
+        GARBLED,
+    );
+    row(
+        "before `AUTH`, if there is a password: arguments; bytes of each, or of a line",
+        format!("{STRANGER_ARGUMENTS_MAX}; {}", kib(STRANGER_ARGUMENT_BYTES_MAX as usize)),
+        "`ERR Protocol error: unauthenticated …`, closed",
+        GARBLED,
+    );
+    row(
+        "`resp.pipeline_max`, commands of a client that wait for answers",
+        limits.pipeline_max.to_string(),
+        "nothing more is read until some were answered",
+        WAITS,
+    );
+    row(
+        "`resp.output_pause_bytes`, of replies that wait for a client",
+        kib(limits.output_pause_bytes),
+        "no further command of it is begun",
+        WAITS,
+    );
+    row(
+        "`resp.output_bytes_max`, the same",
+        kib(limits.output_bytes_max),
+        "closed",
+        "`quorate_limit_hits_total{limit=\"resp.output_bytes_max\"}`",
+    );
+    row(
+        "a name that a client gives itself",
+        format!("{NAME_BYTES_MAX} B"),
+        "`ERR Client names can have … bytes at most.`",
+        "`quorate_resp_errors_total`",
+    );
+    row("keys that one `SCAN` gives", SCAN_COUNT_MAX.to_string(), "so many are given", "not counted");
+}
+
+const GARBLED: &str = "`quorate_resp_garbled_total`";
+const WAITS: &str = "not counted: the client waits";
+
+fn kib(bytes: usize) -> String {
+    format!("{} KiB", bytes >> 10)
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! What a door knows before anybody comes: its limits, its defaults, and what it says of itself.
 
-use quorate_types::{KeyspaceId, Level};
+use std::collections::BTreeMap;
+
+use quorate_types::{KeyspaceId, Level, NodeId};
 
 use crate::Limits;
 use crate::cluster::ClusterMap;
@@ -59,8 +61,17 @@ pub struct About {
     pub replicas: usize,
     /// Partitions of which the node holds a copy.
     pub partitions_held: usize,
-    /// Whether writes are synced to disk before they are acknowledged.
-    pub synced: bool,
+    /// When writes are synced to disk, in the words of Redis' `appendfsync`.
+    pub appendfsync: &'static str,
+    /// The names of all nodes in the configuration.
+    pub names: BTreeMap<NodeId, String>,
+}
+
+impl About {
+    /// `node` as replies name it: by name and number.
+    pub(crate) fn named(&self, node: NodeId) -> String {
+        self.names.get(&node).map_or_else(|| node.to_string(), |name| format!("{name} {node}"))
+    }
 }
 
 /// Who is at the other end.

@@ -124,6 +124,7 @@ pub(crate) enum Verb {
     GetEx,
     GetRange,
     Hello,
+    Help,
     Info,
     KvConsistency,
     KvDel,
@@ -187,10 +188,14 @@ pub(crate) enum Why {
     Administration,
     /// It tells what this node does not keep.
     NotKept,
+    /// It tells of slow commands.
+    Slowness,
+    /// It looks into a value.
+    PartOfValue,
 }
 
 impl Why {
-    pub(crate) const ALL: [Why; 8] = [
+    pub(crate) const ALL: [Why; 10] = [
         Why::ReadModifyWrite,
         Why::Transaction,
         Why::Script,
@@ -199,6 +204,8 @@ impl Why {
         Why::AllKeys,
         Why::Administration,
         Why::NotKept,
+        Why::Slowness,
+        Why::PartOfValue,
     ];
 
     /// The rest of the sentence that begins with `NAME is not offered: `.
@@ -223,7 +230,16 @@ impl Why {
             }
             Why::AllKeys => "keys live on many nodes. Use SCAN to go through them, and UNLINK to delete them",
             Why::Administration => "this is not how nodes of this store are run. Use kvctl",
-            Why::NotKept => "this node keeps no such record. Use kvctl, or KV.EXPLAIN and KV.RECEIPT",
+            Why::NotKept => {
+                "this node keeps no such record. Use KV.EXPLAIN, which says what each replica has of a key"
+            }
+            Why::Slowness => {
+                "a node keeps no record of it for clients. Its log has slow requests (log.slow_request), its metrics count \
+                 them (quorate_slow_requests_total) and have latencies, and KV.RECEIPT says who was waited for"
+            }
+            Why::PartOfValue => {
+                "there is GETRANGE for a part of a value; for more, GET it and look at it in the client"
+            }
         }
     }
 }

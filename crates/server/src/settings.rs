@@ -173,7 +173,12 @@ pub(crate) fn resp(
             keyspace: name,
             replicas,
             partitions_held: held,
-            synced: config.wal.sync == SyncPolicy::Always,
+            appendfsync: match config.wal.sync {
+                SyncPolicy::Always => "always",
+                SyncPolicy::Interval => "everysec",
+                SyncPolicy::Os => "no",
+            },
+            names: config.nodes.iter().map(|node| (node.number(), node.id.clone())).collect(),
         },
     };
     Ok(RespListening { addr: listener.addr.clone(), settings })

@@ -64,7 +64,9 @@ impl Replies<'_> {
     fn write(&mut self, entry: &Entry) {
         match &entry.work {
             Work::Ready(reply) | Work::Told(_, Some(reply)) => self.output.extend_from_slice(reply),
-            Work::One(part) => part.reply(self.now.wall_ms, &mut writer(self.output, entry.proto)),
+            Work::One(part) => {
+                part.reply(&self.settings.about, self.now.wall_ms, &mut writer(self.output, entry.proto));
+            }
             Work::Many(many) => write_many(many, &mut writer(self.output, entry.proto)),
             Work::Scan(scan) => scan.reply(&mut writer(self.output, entry.proto)),
             Work::Before(Before::Acked) => {
@@ -75,7 +77,7 @@ impl Replies<'_> {
             Work::Before(Before::Receipt) => {
                 let mut w = writer(self.output, entry.proto);
                 match &self.past.receipt {
-                    Some(receipt) => own::receipt(receipt, &mut w),
+                    Some(receipt) => own::receipt(receipt, &self.settings.about, &mut w),
                     None => w.null(),
                 }
             }

@@ -29,6 +29,9 @@ const CLIENT: &[Command] = &commands![Group::Connection;
     "getname" 2 None NONE "2.6.9"
         "CLIENT GETNAME"
         "The name of this connection." Verb::ClientGetName;
+    "help" 2 None NONE "5.0.0"
+        "CLIENT HELP"
+        "What the subcommands are." Verb::Help;
     "id" 2 None NONE "5.0.0"
         "CLIENT ID"
         "The number of this connection." Verb::ClientId;
@@ -59,6 +62,9 @@ const CLIENT: &[Command] = &commands![Group::Connection;
 ];
 
 const CLUSTER: &[Command] = &commands![Group::Server;
+    "help" 2 None NONE "5.0.0"
+        "CLUSTER HELP"
+        "What the subcommands are." Verb::Help;
     "info" 2 None NONE "3.0.0"
         "CLUSTER INFO"
         "How many slots and nodes there are." Verb::ClusterInfo;
@@ -89,6 +95,9 @@ const COMMAND: &[Command] = &commands![Group::Server;
     "getkeys" -3 None NONE "2.8.13"
         "COMMAND GETKEYS command [argument ...]"
         "The keys among the arguments of a command." Verb::CommandGetKeys;
+    "help" 2 None NONE "5.0.0"
+        "COMMAND HELP"
+        "What the subcommands are." Verb::Help;
     "info" -2 None NONE "2.8.13"
         "COMMAND INFO [name ...]"
         "How commands are called." Verb::CommandInfo;
@@ -101,9 +110,15 @@ const CONFIG: &[Command] = &commands![Group::Server;
     "get" -3 None NONE "2.0.0"
         "CONFIG GET pattern [pattern ...]"
         "The few settings that clients ask for." Verb::ConfigGet;
+    "help" 2 None NONE "5.0.0"
+        "CONFIG HELP"
+        "What the subcommands are." Verb::Help;
 ];
 
 const MEMORY: &[Command] = &commands![Group::Server;
+    "help" 2 None NONE "5.0.0"
+        "MEMORY HELP"
+        "What the subcommands are." Verb::Help;
     "usage" -3 Read SECOND "4.0.0"
         "MEMORY USAGE key [SAMPLES count]"
         "An estimate of the memory that a key takes on one replica." Verb::MemoryUsage;
@@ -261,7 +276,12 @@ pub(crate) const OFFERED: &[Command] = &[
     ),
     command(
         ("kv.del", -2, Access::Write, ONE),
-        (Group::Own, "0.1.0", "KV.DEL key [LEVEL level] [META]", "Deletes a key without reading it."),
+        (
+            Group::Own,
+            "0.1.0",
+            "KV.DEL key [LEVEL level] [VERSION version] [META]",
+            "Deletes a key without reading it.",
+        ),
         Verb::KvDel,
         &[],
     ),
@@ -287,7 +307,7 @@ pub(crate) const OFFERED: &[Command] = &[
         (
             Group::Own,
             "0.1.0",
-            "KV.PUT key value [LEVEL level] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] [META]",
+            "KV.PUT key value [LEVEL level] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] [VERSION version] [META]",
             "Sets the value of a key; with META, the version that it got and how many replicas had acknowledged.",
         ),
         Verb::KvPut,

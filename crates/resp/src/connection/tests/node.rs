@@ -38,6 +38,7 @@ pub struct Lab {
     stamps: u64,
     failure: Option<Failure>,
     write_level: Option<Level>,
+    write_version: Option<Version>,
     /// Nodes that are down.
     pub down: Vec<NodeId>,
 }
@@ -84,6 +85,7 @@ impl Lab {
             stamps: 0,
             failure: None,
             write_level: None,
+            write_version: None,
             down: Vec::new(),
         }
     }
@@ -94,6 +96,11 @@ impl Lab {
 
     pub fn fail_writes(&mut self, failure: Failure) {
         self.failure = Some(failure);
+    }
+
+    /// The version that the last write of a value was to have.
+    pub fn last_write_version(&self) -> Option<Version> {
+        self.write_version
     }
 
     pub fn last_write_level(&self) -> Option<Level> {
@@ -159,8 +166,8 @@ impl Lab {
     fn executed(&mut self, body: RequestBody) -> ResponseBody {
         match body {
             RequestBody::Get { key, .. } => ResponseBody::Read(self.read(&key)),
-            RequestBody::Put { key, value, level, expiry, .. } => {
-                self.write_level = level;
+            RequestBody::Put { key, value, level, expiry, version, .. } => {
+                (self.write_level, self.write_version) = (level, version);
                 let kept = self.records.get(&key).map(|record| record.expiry);
                 let version = self.stamp();
                 let expiry = match (expiry, kept) {
@@ -268,7 +275,7 @@ impl Lab {
             keyspaces: vec![keyspace],
             hints: Vec::new(),
             wal: WalStatus::default(),
-            counters: vec![("resp_commands".into(), 9)],
+            counters: vec![("resp_commands".into(), 9), ("process_resident_bytes".into(), 4_096)],
         }
     }
 }
