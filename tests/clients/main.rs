@@ -127,6 +127,8 @@ impl Suite {
         let (door, settings) = (self.doors.own.clone(), self.settings.clone());
         let sequences = move || differential::sequences(&door, &settings);
         let door = self.doors.own.clone();
+        let at_own = self.doors.own.clone();
+        let shown = move || differential::every_difference_is_still_there(&at_own);
         let name = |case: &str| format!("differential::{case}");
         vec![
             self.trial("redis-server", name("random_commands_are_replied_to_as_by_redis"), sequences),
@@ -134,8 +136,18 @@ impl Suite {
                 differential::every_offered_command_is_drawn(&door)
             }),
             Trial::test(
-                name("every_difference_is_in_the_docs"),
-                differential::every_difference_is_in_the_docs,
+                name("every_difference_is_a_row_of_the_docs_and_every_row_a_difference"),
+                differential::every_difference_is_a_row_and_every_row_a_difference,
+            ),
+            self.trial("redis-server", name("every_difference_is_still_there"), shown),
+            self.trial(
+                "redis-server",
+                name("slots_are_those_of_a_redis_cluster"),
+                differential::slots_are_those_of_redis,
+            ),
+            Trial::test(
+                "install::a_pin_that_is_gone_fails_and_a_registry_out_of_reach_does_not",
+                install::only_what_is_out_of_reach_is_skipped,
             ),
         ]
     }

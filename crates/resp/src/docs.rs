@@ -72,8 +72,8 @@ of the configuration whose `resp_addr` has a listener of the same levels, in the
 node gives the same answer. While a node is down, or drains, its slots go to the next; two nodes may see that at different
 moments, and it does no harm: a slot is no place of a key, any node takes any key, there is no `MOVED` or `ASK`, and commands on keys
 of several slots are taken. A listener on all addresses (`0.0.0.0`) is told with the host of the node's `addr`. In `CLUSTER NODES`
-the ports of the bus, pings and epochs are zeros: there are none. What else Redis has under `CLUSTER` (`COUNTKEYSINSLOT`, `MEET`,
-`SETSLOT`…) is refused. Plain clients notice nothing.
+the ports of the bus, pings and epochs are zeros: there are none; nor has `CLUSTER SHARDS` offsets of replication. What else Redis
+has under `CLUSTER` (`COUNTKEYSINSLOT`, `MEET`, `SETSLOT`…) is refused. Plain clients notice nothing.
 
 ## Errors
 
@@ -81,13 +81,17 @@ the ports of the bus, pings and epochs are zeros: there are none. What else Redi
 |---|---|---|
 | `NOREPLICAS` | too few replicas are alive: nothing was sent | try again later, or at a lower level |
 | `TRYAGAIN` | overloaded, shutting down, or too late before it began: nothing was sent | try again |
-| `WRITETIMEOUT` | too few replicas acknowledged: the write may survive | read the key, then decide; or repeat the same write by `KV.PUT` or `KV.DEL` with the `VERSION` that the error names (and, if it names one, `PXAT` its `expires_at_ms`): then it is one write, however often it arrives. Never another value under that version |
+| `WRITETIMEOUT` | too few replicas acknowledged: the write may survive | read the key, then decide; or repeat a `SET` or `DEL` as `KV.PUT` or `KV.DEL` (below) |
 | `READTIMEOUT` | too few replicas answered | try again, or at a lower level |
 | `PARTIAL` | of several keys some were written; the error names the others | look at those |
 | `MISCONF` | the node's log failed: it takes no writes | go to another node |
 | `ERR` | it will never be done as it is asked | change the command |
 
 Clients retry some codes by themselves; none of them stands for an outcome that is not known.
+
+A write whose outcome is unknown can be made sure of without a read: `KV.PUT key value VERSION version`, with the same value and
+the version that the error names (and `PXAT` its `expires_at_ms`, if it names one), or `KV.DEL key VERSION version`. However
+often it arrives, it is that one write. Another value under that version would be a lie that replicas can't see through.
 
 ## Expiry
 
@@ -104,10 +108,10 @@ error.
 | client | versions | notes |
 |---|---|---|
 | redis-cli, redis-benchmark | 7.0.15 | redis-benchmark with `-t ping,set,get,mset`: it stops at the first test that is refused |
-| redis-py | 5.3.1, 6.4.0, 7.4.1, 8.1.0 | `pipeline(transaction=False)` |
+| redis-py | 5.3.1, 6.4.0, 7.4.1, 8.1.0 | `pipeline(transaction=False)`; 8.1.0 also as `RedisCluster` at four nodes, of which one is killed |
 | coredis | 6.9.0 | |
 | valkey-glide (Python) | 2.6.0 | batches with `is_atomic=False` |
-| ioredis, iovalkey | 6.0.0, 0.4.0 | |
+| ioredis, iovalkey | 6.0.0, 0.4.0 | ioredis also as `Cluster` at four nodes, of which one is killed |
 | node-redis | 6.3.1 | `execAsPipeline` |
 | go-redis, rueidis | 9.23.0, 1.0.79 | rueidis with `DisableCache`: there is no `CLIENT TRACKING` |
 | Jedis, Lettuce | 7.1.0, 7.1.0 | |
@@ -122,22 +126,26 @@ but for these:
 
 | commands | what differs, or why |
 |---|---|
-| all | a key has at least one byte; what needs compare-and-set is refused (below); an error repeats no bytes that are no text |
+| all | a key has at least one byte; an error repeats no bytes that are no text |
 | `SET`, `EXPIRE`, `PEXPIRE`, `EXPIREAT`, `PEXPIREAT` | options that need compare-and-set are refused |
 | `GETEX` | a wrong expiry is an error also if the key does not exist |
 | `UNLINK` | the number of keys that were named: nothing is read |
-| `CLUSTER` and its subcommands | with `cluster = true`: other nodes, and no `shard-id`, epochs or offsets |
-| `SCAN` | cursors are places on the ring; a page holds whole tokens; what is no number below 2^63 is an invalid cursor |
+| `SCAN` | cursors are places on the ring, and a page holds whole tokens; what is no number below 2^63 is an invalid cursor |
 | `READONLY`, `READWRITE` | taken and without effect: every node takes reads and writes |
 | `CLIENT LIST`, `COMMAND LIST` | options are not offered |
 | `CLIENT SETNAME`, `CLIENT SETINFO`, `HELLO` | a name has at most 256 bytes |
-| `CLIENT HELP`, `CLUSTER HELP`, `COMMAND HELP`, `CONFIG HELP`, `MEMORY HELP` | other commands |
-| `CLIENT NO-TOUCH`, `CLIENT SETINFO`, `COMMAND GETKEYS` | as in Redis 7.2, also beside an older one |
+| `CLIENT HELP`, `CLUSTER HELP`, `COMMAND HELP`, `CONFIG HELP`, `MEMORY HELP` | other subcommands |
+| `CLIENT NO-TOUCH`, `CLIENT SETINFO` | as in Redis 7.2, also beside an older one |
+| `COMMAND GETKEYS` | as in Redis 7.2, also beside an older one |
 | `DBSIZE` | an estimate |
 | `MEMORY USAGE` | an estimate of other memory |
 | `HELLO` | the version that is emulated, and the number of the connection |
-| `CLIENT ID`, `CLIENT INFO`, `CLIENT LIST`, `INFO`, `CONFIG GET`, `TIME` | another server |
-| `COMMAND` and its subcommands | other commands |
+| `CLIENT ID`, `CLIENT LIST`, `INFO`, `TIME` | another server |
+| `CLIENT INFO` | another connection |
+| `CONFIG GET` | other settings |
+| `COMMAND`, `COMMAND COUNT`, `COMMAND LIST` | other commands |
+| `COMMAND INFO` | flags, categories, tips and key specifications are fewer |
+| `COMMAND DOCS` | summary, since and group only |
 | `TTL`, `PTTL`, `EXPIRETIME`, `PEXPIRETIME` | time goes on between two servers |
 
 ## Transactions

@@ -40,7 +40,7 @@ fn write_error(outcome: &WriteOutcome) -> Option<String> {
                 None => ("unknown".to_owned(), "read the key before you write it again"),
                 Some(version) => (
                     version.to_string(),
-                    "read the key before you write it again, or repeat the same by KV.PUT or KV.DEL with this VERSION",
+                    "read the key before you write it again, or repeat a SET or DEL as KV.PUT or KV.DEL with this VERSION",
                 ),
             };
             Some(format!(

@@ -6,6 +6,7 @@
 
 mod offered;
 mod refused;
+mod subcommands;
 
 pub(crate) use offered::OFFERED;
 pub(crate) use refused::{REFUSED, REFUSED_OF_CLUSTER};

@@ -271,3 +271,43 @@ pub(crate) fn peers(config: &Config, node: NodeId) -> Vec<(NodeId, String)> {
     let others = config.nodes.iter().filter(|other| other.number() != node);
     others.map(|other| (other.number(), other.addr.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate_types::ClusterId;
+
+    use super::*;
+
+    #[test]
+    fn cluster_clients_are_told_of_the_doors_with_the_same_levels_where_they_can_be_reached() {
+        let node = |k: u8, resp: &str| {
+            format!("[[node]]\nid = \"n{k}\"\naddr = \"10.0.0.{k}:7381\"\nresp_addr = \"{resp}\"\n")
+        };
+        let nodes = [
+            node(1, "0.0.0.0:7379, 0.0.0.0:7378 read=ONE"),
+            node(2, "0.0.0.0:7378 read=ONE, 0.0.0.0:7379"),
+            node(3, "[::1]:7379"),
+            node(4, ""),
+        ];
+        let text = format!("[cluster]\nname = \"c\"\n{}", nodes.concat());
+        let config = Config::parse(&text, Path::new(".")).unwrap();
+        let about = About {
+            node: NodeId::of_name("n1"),
+            name: "n1".to_owned(),
+            cluster: config.cluster_id(),
+            cluster_name: "c".to_owned(),
+            generation: Generation(1),
+        };
+        let door = |name: &str, host: &str, port| ClusterDoor {
+            node: NodeId::of_name(name),
+            host: host.to_owned(),
+            port,
+        };
+        let told = |own: ClusterDoor, others| ClusterMap::new(ClusterId::of_name("c"), own, others);
+        let listeners = &config.nodes[0].resp_addr.0;
+        let plain = vec![door("n2", "10.0.0.2", 7379), door("n3", "::1", 7379)];
+        assert_eq!(cluster_map(&config, &about, &listeners[0]), told(door("n1", "10.0.0.1", 7379), plain));
+        let at_one = vec![door("n2", "10.0.0.2", 7378)];
+        assert_eq!(cluster_map(&config, &about, &listeners[1]), told(door("n1", "10.0.0.1", 7378), at_one));
+    }
+}

@@ -11,6 +11,10 @@ use crate::part::Shape;
 use crate::pending::{Before, Work};
 use crate::table::Access;
 
+/// Why a write is not repeated with a time to live: the second would expire later than the first.
+const RELATIVE_EXPIRY: &str = "ERR VERSION repeats a write, which expires when the first attempt does: use PXAT with the \
+    expires_at_ms of its answer, not EX or PX";
+
 /// The options behind the fixed arguments of a `KV.` command.
 struct Options {
     level: Option<Level>,
@@ -78,6 +82,9 @@ impl Connection {
 
     pub(super) fn kv_put(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let Ok(options) = self.kv_options(args, 3, Access::Write, effects) else { return };
+        if options.version.is_some() && matches!(options.expiry, Some(ExpiryRequest::TtlMs(_))) {
+            return self.error(RELATIVE_EXPIRY, effects);
+        }
         let (key, mut terms) = (args.bytes(1), self.terms());
         (terms.write, terms.version) = (options.level.or(terms.write), options.version);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };

@@ -74,8 +74,13 @@ fn bad_arguments_are_refused_in_the_words_of_redis_and_reach_no_node() {
             "HELLO 2 SETNAME \"a b\"",
             "-ERR Client names cannot contain spaces, newlines or special characters.\r\n",
         ),
+        (
+            "KV.PUT k v EX 10 VERSION 1.0@00000001",
+            "-ERR VERSION repeats a write, which expires when the first attempt does: use PXAT with the expires_at_ms of \
+             its answer, not EX or PX\r\n",
+        ),
         ("KV.DEL k EX 10", "-ERR syntax error\r\n"),
-        ("KV.GET k VERSION 1.0@1", "-ERR syntax error\r\n"),
+        ("KV.GET k VERSION 1.0@00000001", "-ERR syntax error\r\n"),
         ("SET k v BOGUS", "-ERR syntax error\r\n"),
         ("SETEX k -1 v", "-ERR invalid expire time in 'setex' command\r\n"),
         ("EXPIRE k 9223372036854775807", "-ERR invalid expire time in 'expire' command\r\n"),
