@@ -45,11 +45,13 @@ pub fn open() -> (Doors, Processes) {
 }
 
 /// A cluster of `nodes`, each key on all of them or on three, with the lines `resp` in its section of that name, and
-/// the door of the first.
+/// the door of the first. Its deadline is no shorter than what the differential test waits: a machine that is busy
+/// elsewhere makes no reply differ.
 pub fn start(nodes: usize, resp: &str) -> (Cluster, String) {
     let mut config = format!(
         "[cluster]\nname = \"clients\"\n\n[[keyspace]]\nname = \"default\"\nn = {}\nread = \"quorum\"\n\
-         write = \"quorum\"\n\n[wal]\nsegment_bytes = \"4MiB\"\nsync = \"os\"\n\n[resp]\n{resp}\n\n",
+         write = \"quorum\"\n\n[wal]\nsegment_bytes = \"4MiB\"\nsync = \"os\"\n\n[limits]\n\
+         request_deadline = \"1m\"\n\n[resp]\n{resp}\n\n",
         nodes.min(3)
     );
     for k in 1..=nodes {

@@ -105,6 +105,9 @@ pub(crate) fn etag(version: Version) -> String {
 
 /// Whether `If-None-Match` names `version`.
 pub(crate) fn is_known(headers: &HeaderMap, version: Version) -> bool {
+    if !headers.contains_key(header::IF_NONE_MATCH) {
+        return false;
+    }
     let etag = etag(version);
     let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).any(|one| {

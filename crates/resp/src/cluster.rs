@@ -67,13 +67,6 @@ impl ClusterMap {
         ClusterMap { cluster, own: node, doors }
     }
 
-    /// The port of the asked node's own door is known only when it is open.
-    pub fn opened_at(&mut self, port: u16) {
-        if let Some(own) = self.doors.iter_mut().find(|door| door.node == self.own) {
-            own.port = port;
-        }
-    }
-
     /// The name of the asked node among cluster clients.
     pub(crate) fn own_id(&self) -> String {
         self.id(self.own)

@@ -80,6 +80,7 @@ has under `CLUSTER` (`COUNTKEYSINSLOT`, `MEET`, `SETSLOT`…) is refused. Plain 
 | code | what became of the data | what to do |
 |---|---|---|
 | `NOREPLICAS` | too few replicas are alive: nothing was sent | try again later, or at a lower level |
+| `LOADING` | the node recovers its data from its disk: nothing was done, the connection is closed | try again |
 | `TRYAGAIN` | overloaded, shutting down, or too late before it began: nothing was sent | try again |
 | `WRITETIMEOUT` | too few replicas acknowledged: the write may survive | read the key, then decide; or repeat a `SET` or `DEL` as `KV.PUT` or `KV.DEL` (below) |
 | `READTIMEOUT` | too few replicas answered | try again, or at a lower level |
@@ -166,7 +167,7 @@ came from and counts it (`quorate_resp_cross_protocol_total`).
 `redis_version` is the version whose behaviour clients may expect; `used_memory` and `used_memory_rss` are the resident memory of the
 process, `used_memory_dataset` the keys and values that the node holds; `db0:keys` is `DBSIZE`, an estimate, and how many
 keys expire nobody counts; `instantaneous_ops_per_sec` is since this connection last asked. These never change, are true,
-and are there because clients look for them: `loading:0` (nobody is let in before recovery has ended), `role:master` and
+and are there because clients look for them: `loading:0` (a node that recovers says `LOADING` instead), `role:master` and
 `connected_slaves:0` (every node takes writes, none has replicas of its own), `aof_enabled:1` (there is a log),
 `maxmemory:0` and `maxmemory_policy:noeviction`. The section `Kv` is about this store.
 ";

@@ -19,6 +19,7 @@ use quorate_wal as wal;
 
 use crate::common::About;
 use crate::config::{Config, KeyspaceConfig, NodeConfig, ReadRepairPolicy, RespListener, SyncPolicy};
+use crate::connections::bound::Bound;
 use crate::connections::http::thread::HttpListening;
 use crate::connections::resp::door::RespListening;
 use crate::error::StartError;
@@ -146,12 +147,12 @@ pub(crate) fn transport(config: &Config) -> Arc<dyn Transport> {
 /// connection goes on.
 const ARGUMENT_SLACK_BYTES: u64 = 64 << 10;
 
-/// The door for Redis clients at `listener`. Its port is filled in when it is open.
+/// The door for Redis clients at `listener`, which is bound.
 pub(crate) fn resp(
     config: &Config,
     about: &About,
     ring: &Ring,
-    listener: &RespListener,
+    (listener, bound): (&RespListener, Bound),
 ) -> Result<RespListening, StartError> {
     let keyspace = config.keyspace(&config.resp.keyspace);
     let (name, replicas) =
@@ -164,12 +165,12 @@ pub(crate) fn resp(
         read: listener.read,
         write: listener.write,
         password: password(&config.resp.password_file)?,
-        cluster: config.resp.cluster.then(|| cluster_map(config, about, listener)),
+        cluster: config.resp.cluster.then(|| cluster_map(config, about, (listener, bound.local_addr.port()))),
         about: quorate_resp::About {
             node: about.name.clone(),
             cluster: about.cluster_name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            port: 0,
+            port: bound.local_addr.port(),
             keyspace: name,
             replicas,
             partitions_held: held,
@@ -181,11 +182,11 @@ pub(crate) fn resp(
             names: config.nodes.iter().map(|node| (node.number(), node.id.clone())).collect(),
         },
     };
-    Ok(RespListening { addr: listener.addr.clone(), settings })
+    Ok(RespListening { bound, settings })
 }
 
-/// The doors of all nodes that are like `listener`, which is the door of the node of `about`.
-fn cluster_map(config: &Config, about: &About, listener: &RespListener) -> ClusterMap {
+/// The doors of all nodes that are like `listener`, which the node of `about` has open at `port`.
+fn cluster_map(config: &Config, about: &About, (listener, port): (&RespListener, u16)) -> ClusterMap {
     let door = |node: &NodeConfig, at: &RespListener| {
         let (host, port) = at.addr.rsplit_once(':')?;
         // Who listens everywhere is reached where its peers reach it.
@@ -199,8 +200,8 @@ fn cluster_map(config: &Config, about: &About, listener: &RespListener) -> Clust
     let others = config.nodes.iter().filter(|node| node.number() != about.node);
     let others = others.filter_map(|node| door(node, node.resp_addr.0.iter().find(alike)?)).collect();
     let own = config.nodes.iter().find(|node| node.number() == about.node);
-    let own = own.and_then(|node| door(node, listener));
-    let own = own.unwrap_or(ClusterDoor { node: about.node, host: String::new(), port: 0 });
+    let host = own.and_then(|node| door(node, listener)).map_or_else(String::new, |door| door.host);
+    let own = ClusterDoor { node: about.node, host, port };
     ClusterMap::new(config.cluster_id(), own, others)
 }
 
@@ -217,8 +218,8 @@ fn resp_limits(config: &Config) -> quorate_resp::Limits {
     }
 }
 
-/// The door for HTTP clients at `addr`.
-pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListening {
+/// The door for HTTP clients.
+pub(crate) fn http(config: &Config, about: &About, bound: Bound) -> HttpListening {
     let http = &config.http;
     let about = quorate_http::About {
         node: about.name.clone(),
@@ -241,12 +242,12 @@ pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListenin
         subscribers_max: http.subscribers_max,
         heartbeat_every: http.heartbeat_every,
     };
-    HttpListening { addr, about, limits }
+    HttpListening { bound, about, limits }
 }
 
-/// The door for operators at `addr`.
-pub(crate) fn admin(config: &Config, about: &About, addr: String) -> HttpListening {
-    let clients = http(config, about, addr);
+/// The door for operators.
+pub(crate) fn admin(config: &Config, about: &About, bound: Bound) -> HttpListening {
+    let clients = http(config, about, bound);
     let limits = quorate_http::Limits { connections_max: config.admin.connections_max, ..clients.limits };
     HttpListening { limits, ..clients }
 }
@@ -306,8 +307,14 @@ mod tests {
         let told = |own: ClusterDoor, others| ClusterMap::new(ClusterId::of_name("c"), own, others);
         let listeners = &config.nodes[0].resp_addr.0;
         let plain = vec![door("n2", "10.0.0.2", 7379), door("n3", "::1", 7379)];
-        assert_eq!(cluster_map(&config, &about, &listeners[0]), told(door("n1", "10.0.0.1", 7379), plain));
+        assert_eq!(
+            cluster_map(&config, &about, (&listeners[0], 7379)),
+            told(door("n1", "10.0.0.1", 7379), plain)
+        );
         let at_one = vec![door("n2", "10.0.0.2", 7378)];
-        assert_eq!(cluster_map(&config, &about, &listeners[1]), told(door("n1", "10.0.0.1", 7378), at_one));
+        assert_eq!(
+            cluster_map(&config, &about, (&listeners[1], 7378)),
+            told(door("n1", "10.0.0.1", 7378), at_one)
+        );
     }
 }

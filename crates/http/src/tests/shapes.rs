@@ -1,7 +1,7 @@
 //! The four verbs: bodies, statuses and headers, byte for byte.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Level, NodeId, Timestamp, Version};
+use quorate_types::{KeyspaceId, Level, NodeId, SpanId, Timestamp, Trace, TraceId, Version};
 use quorate_wire::{ExpiryRequest, RequestBody};
 
 use super::Bench;
@@ -130,6 +130,29 @@ async fn an_answer_says_version_context_receipt_and_coordinator() {
     assert_eq!(known.header("etag"), reply.header("etag"));
     let other = bench.send("GET /api/v1/store/k", "if-none-match: \"1.0@00000001\"", "").await;
     assert_eq!(other.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_node_is_told_the_trace_with_a_new_span_as_parent_and_nothing_without_a_valid_header() {
+    let bench = Bench::new();
+    let traced = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff";
+    let trace = |span: u64| Trace {
+        id: TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").unwrap(),
+        parent: SpanId::new(span.to_be_bytes()).unwrap(),
+        flags: Trace::SAMPLED,
+    };
+    bench.send("PUT /api/v1/store/k", traced, "v").await;
+    bench.send("GET /api/v1/store/k", "", "").await;
+    bench.send("GET /api/v1/store/k", "traceparent: 00-0-0-01", "").await;
+    let lines = "{\"op\":\"get\",\"key\":\"a\"}\n{\"op\":\"get\",\"key\":\"b\"}\n";
+    bench.send("POST /api/v1/batch", traced, lines).await;
+    bench.send("DELETE /api/v1/store/k", traced, "").await;
+    let told = std::mem::take(&mut *bench.node.traces.lock().unwrap());
+    assert_eq!(told[..5], [Some(trace(1)), None, None, Some(trace(2)), Some(trace(2))]);
+    assert_eq!(told[5..], [Some(trace(3))]);
+    bench.send("GET /api/v1/scan", traced, "").await;
+    let pages = std::mem::take(&mut *bench.node.traces.lock().unwrap());
+    assert!(!pages.is_empty() && pages.iter().all(|told| *told == Some(trace(4))), "{pages:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -125,19 +125,18 @@ impl Connection {
         }
         effects.counts.refused += 1;
         let name = clipped(args.at(0), REPEATED_BYTES_MAX).to_uppercase();
-        self.error(
-            &if ends {
-                "EXECABORT Transaction discarded: MULTI is not offered, and nothing of what followed it was executed. \
-                 Send a plain pipeline (redis-py: pipeline(transaction=False))."
-                    .to_owned()
-            } else {
-                format!(
-                    "ERR {name} was not executed: it follows a MULTI that was refused. EXEC, DISCARD or RESET end that; \
-                     send a plain pipeline (redis-py: pipeline(transaction=False))."
-                )
-            },
-            effects,
-        );
+        let text = if ends {
+            let why = table::Why::Transaction.sentence();
+            format!(
+                "EXECABORT Transaction discarded, nothing of it was executed: MULTI is not offered: {why}."
+            )
+        } else {
+            format!(
+                "ERR {name} was not executed: it follows a MULTI that was refused. EXEC, DISCARD or RESET end that; \
+                 send a plain pipeline (redis-py: pipeline(transaction=False))."
+            )
+        };
+        self.error(&text, effects);
         true
     }
 
