@@ -7,7 +7,7 @@ use crate::parse::Args;
 use crate::pending::Telling;
 use crate::table::Verb;
 
-const DISABLED: &str = "ERR This instance has cluster support disabled";
+pub(super) const DISABLED: &str = "ERR This instance has cluster support disabled";
 
 impl Connection {
     pub(super) fn cluster(&mut self, verb: Verb, args: &Args<'_>, effects: &mut Effects) {

@@ -71,7 +71,7 @@ impl Connection {
                 self.server(command.verb, args, effects);
             }
             Verb::Wait => self.wait(args, effects),
-            Verb::Help => self.help(args),
+            Verb::Help => self.help(args, effects),
             Verb::ClusterInfo
             | Verb::ClusterKeySlot
             | Verb::ClusterMyId

@@ -49,8 +49,11 @@ impl Connection {
     }
 
     /// The subcommands of the command that is asked, as Redis lays them out.
-    pub(super) fn help(&mut self, args: &Args<'_>) {
+    pub(super) fn help(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let Some(command) = table::offered(args.at(0)) else { return };
+        if command.verb == Verb::Cluster && self.settings.cluster.is_none() {
+            return self.error(super::cluster::DISABLED, effects);
+        }
         let name = command.name.to_uppercase();
         self.reply(|w| {
             w.array(1 + 2 * command.subcommands.len());

@@ -77,6 +77,7 @@ fn without_it_every_question_about_the_cluster_is_answered_as_by_a_redis_without
         "CLUSTER SLOTS",
         "CLUSTER KEYSLOT a",
         "CLUSTER MYID",
+        "CLUSTER HELP",
         "CLUSTER COUNTKEYSINSLOT 1",
         "CLUSTER MEET a 1",
     ] {
