@@ -286,7 +286,7 @@ mod tests {
         };
         let nodes = [
             node(1, "0.0.0.0:7379, 0.0.0.0:7378 read=ONE"),
-            node(2, "0.0.0.0:7378 read=ONE, 0.0.0.0:7379"),
+            node(2, "0.0.0.0:7388 read=ONE, 0.0.0.0:7389"),
             node(3, "[::1]:7379"),
             node(4, ""),
         ];
@@ -306,12 +306,12 @@ mod tests {
         };
         let told = |own: ClusterDoor, others| ClusterMap::new(ClusterId::of_name("c"), own, others);
         let listeners = &config.nodes[0].resp_addr.0;
-        let plain = vec![door("n2", "10.0.0.2", 7379), door("n3", "::1", 7379)];
+        let plain = vec![door("n2", "10.0.0.2", 7389), door("n3", "::1", 7379)];
         assert_eq!(
             cluster_map(&config, &about, (&listeners[0], 7379)),
             told(door("n1", "10.0.0.1", 7379), plain)
         );
-        let at_one = vec![door("n2", "10.0.0.2", 7378)];
+        let at_one = vec![door("n2", "10.0.0.2", 7388)];
         assert_eq!(
             cluster_map(&config, &about, (&listeners[1], 7378)),
             told(door("n1", "10.0.0.1", 7378), at_one)
