@@ -152,10 +152,9 @@ pub fn is_refused(command: &Command, ours: &Reply) -> bool {
 
 /// Why both replies may differ as they do.
 pub fn reason(command: &Command, ours: &Reply, theirs: &Reply) -> Option<&'static str> {
-    let names = [command.word(0), format!("{} {}", command.word(0), command.word(1))];
+    let name = command.name();
     let of_command = |difference: &&Difference| {
-        difference.commands.is_empty()
-            || difference.commands.iter().any(|name| names.iter().any(|known| known == name))
+        difference.commands.is_empty() || difference.commands.contains(&name.as_str())
     };
     let found = DIFFERENCES.iter().filter(of_command).find(|it| (it.explains)(command, ours, theirs));
     found.map(|difference| difference.reason)

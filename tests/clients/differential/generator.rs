@@ -87,10 +87,7 @@ type Words = Vec<Vec<u8>>;
 
 /// Names of commands that are drawn, in capitals, subcommands behind a blank.
 pub fn drawn() -> Vec<String> {
-    let fixed = fixed().into_iter().map(|command| {
-        let family = ["CLIENT", "CLUSTER", "COMMAND", "CONFIG", "MEMORY"].contains(&command.word(0).as_str());
-        if family { format!("{} {}", command.word(0), command.word(1)) } else { command.word(0) }
-    });
+    let fixed = fixed().into_iter().map(|command| command.name());
     let data = DATA.iter().map(|(_, line)| line.split(' ').next().unwrap_or_default().to_owned());
     fixed.chain(data).chain(["QUIT".to_owned()]).collect()
 }
