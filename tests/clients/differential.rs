@@ -1,21 +1,24 @@
 //! The same commands to a door and to a real Redis.
 
+mod alike;
 mod connection;
 mod differences;
 mod generator;
 mod peer;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use libtest_mimic::Failed;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use self::connection::{Command, Connection};
-use self::differences::{DIFFERENCES, REFUSED, is_our_own, is_refused, reason};
+use self::differences::{
+    AS_IN_7_2, DIFFERENCES, Difference, LONG_NAME, REFUSED, REFUSED_OF, is_our_own, is_refused, reason,
+};
 use self::generator::{KEYS, Sequence, Step, drawn, sequence};
-pub use self::peer::Peer;
+use self::peer::{NOT_INSTALLED, Peer};
 use crate::reply::Reply;
 use crate::settings::Settings;
 
@@ -32,10 +35,7 @@ struct Tally {
 
 /// Random sequences to both; `Ok(Some)`: there is no Redis here, and why.
 pub fn sequences(door: &str, settings: &Settings) -> Result<Option<String>, Failed> {
-    let peer = match Peer::start() {
-        Ok(peer) => peer,
-        Err(why) => return Ok(Some(why)),
-    };
+    let Some(peer) = Peer::start(1, &[])? else { return Ok(Some(NOT_INSTALLED.to_owned())) };
     let tally = RefCell::new(Tally::default());
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&settings.seed.to_le_bytes());
@@ -207,13 +207,78 @@ fn names(about: &Reply) -> Vec<String> {
     }
 }
 
-/// Every reason stands in docs/redis.md.
-pub fn every_difference_is_in_the_docs() -> Result<(), Failed> {
+/// The rows of the table in docs/redis.md and the differences that the tests allow are the same.
+pub fn every_difference_is_a_row_and_every_row_a_difference() -> Result<(), Failed> {
+    let allowed = DIFFERENCES.iter().map(|difference| (difference.commands, difference.reason));
+    let allowed: BTreeSet<(Vec<String>, String)> = allowed
+        .chain([(REFUSED_OF, REFUSED)])
+        .map(|(commands, reason)| (named(commands), reason.to_owned()))
+        .collect();
     let page = include_str!("../../docs/redis.md");
-    for reason in DIFFERENCES.iter().map(|difference| difference.reason).chain([REFUSED]) {
-        if !page.contains(reason) {
-            return Err(format!("docs/redis.md does not say: {reason}").into());
+    let (_, table) = page.split_once("| commands | what differs, or why |\n|---|---|\n").ok_or("no table")?;
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let rows: BTreeSet<(Vec<String>, String)> = rows.flat_map(row).collect();
+    match allowed.symmetric_difference(&rows).next() {
+        None => Ok(()),
+        Some(one) => Err(format!("in docs/redis.md or in the tests, not in both: {one:?}").into()),
+    }
+}
+
+fn named(commands: &[&str]) -> Vec<String> {
+    let mut names: Vec<String> = commands.iter().map(|name| (*name).to_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The commands of a row, with each of its reasons; all commands are none.
+fn row(line: &str) -> Vec<(Vec<String>, String)> {
+    let mut cells = line.trim_matches('|').split('|').map(str::trim);
+    let (commands, reasons) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+    let commands: Vec<&str> = match commands {
+        "all" => Vec::new(),
+        commands => commands.split(", ").map(|name| name.trim_matches('`')).collect(),
+    };
+    reasons.split("; ").map(|reason| (named(&commands), reason.to_owned())).collect()
+}
+
+/// A row whose difference is gone is to go, too.
+pub fn every_difference_is_still_there() -> Result<Option<String>, Failed> {
+    let Some(peer) = Peer::start(2, &[])? else { return Ok(Some(NOT_INSTALLED.to_owned())) };
+    let (_cluster, door) = crate::doors::start(1, "");
+    let is_shown = |difference: &&Difference| {
+        !difference.shown_by.is_empty() && (difference.reason != AS_IN_7_2 || peer.is_before(7, 2))
+    };
+    for Difference { reason: wanted, shown_by, .. } in DIFFERENCES.iter().filter(is_shown) {
+        let (mut ours, mut theirs) = (Connection::new(&door)?, Connection::new(&peer.addr)?);
+        let mut shown = Err("nothing was asked".to_owned());
+        for line in *shown_by {
+            let line = line.replace(LONG_NAME, &"n".repeat(257));
+            let command = Command::of(&line.split(' ').collect::<Vec<_>>());
+            let (ours, theirs) = (ours.ask(&command)?, theirs.ask(&command)?);
+            let found = (ours != theirs).then(|| reason(&command, &ours, &theirs)).flatten();
+            shown = if found == Some(*wanted) { Ok(()) } else { Err(format!("{ours}, {theirs}: {found:?}")) };
+        }
+        shown.map_err(|why| format!("{shown_by:?} does not show \"{wanted}\": {why}"))?;
+    }
+    Ok(None)
+}
+
+/// The slot of a key is what a real Redis cluster says.
+pub fn slots_are_those_of_redis() -> Result<Option<String>, Failed> {
+    let cluster = [("--cluster-enabled", "yes"), ("--cluster-config-file", "nodes.conf")];
+    let Some(peer) = Peer::start(3, &cluster)? else { return Ok(Some(NOT_INSTALLED.to_owned())) };
+    let (_cluster, door) = crate::doors::start(1, "cluster = true");
+    let (mut ours, mut theirs) = (Connection::new(&door)?, Connection::new(&peer.addr)?);
+    let (before, after) =
+        (["", "k", "user:{", "{", "{}", "}{", "\u{e9}"], ["", "}", "}x", "{a}", "}}", "}{b}"]);
+    for (first, last) in before.iter().flat_map(|first| after.map(|last| (first, last))) {
+        for middle in 0..8 {
+            let command = Command::of(&["CLUSTER", "KEYSLOT", &format!("{first}{}{last}", middle * middle)]);
+            let (ours, theirs) = (ours.ask(&command)?, theirs.ask(&command)?);
+            if ours != theirs || !matches!(ours, Reply::Integer(_)) {
+                return Err(format!("{command:?}: ours {ours}, theirs {theirs}").into());
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }

@@ -1,7 +1,6 @@
 //! The doors that clients are sent to: real replicas on loopback addresses of their own.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use crate::harness::Cluster;
 
@@ -37,20 +36,23 @@ pub fn open() -> (Doors, Processes) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let password = folder.path().join("password");
     std::fs::write(&password, format!("{PASSWORD}\n")).expect("the password is written");
-    let (open, at_open) = start(3, None);
-    let (locked, at_locked) = start(1, Some(&password));
-    let (own, at_own) = start(1, None);
+    let locked = format!("password_file = \"{}\"", password.display());
+    let (open, at_open) = start(3, "");
+    let (locked, at_locked) = start(1, &locked);
+    let (own, at_own) = start(1, "");
     let doors = Doors { open: at_open, locked: at_locked, own: at_own };
     (doors, Processes { _clusters: [open, locked, own], _folder: folder })
 }
 
-/// A cluster of `nodes`, each key on all of them, and the door of the first. Its deadline is no shorter than what the
-/// differential test waits: a machine that is busy elsewhere makes no reply differ.
-fn start(nodes: usize, password: Option<&Path>) -> (Cluster, String) {
-    let resp = password.map_or_else(String::new, |file| format!("password_file = \"{}\"\n", file.display()));
+/// A cluster of `nodes`, each key on all of them or on three, with the lines `resp` in its section of that name, and
+/// the door of the first. Its deadline is no shorter than what the differential test waits: a machine that is busy
+/// elsewhere makes no reply differ.
+pub fn start(nodes: usize, resp: &str) -> (Cluster, String) {
     let mut config = format!(
-        "[cluster]\nname = \"clients\"\n\n[[keyspace]]\nname = \"default\"\nn = {nodes}\nread = \"quorum\"\n\
-         write = \"quorum\"\n\n[wal]\nsegment_bytes = \"4MiB\"\nsync = \"os\"\n\n[limits]\nrequest_deadline = \"1m\"\n\n[resp]\n{resp}\n"
+        "[cluster]\nname = \"clients\"\n\n[[keyspace]]\nname = \"default\"\nn = {}\nread = \"quorum\"\n\
+         write = \"quorum\"\n\n[wal]\nsegment_bytes = \"4MiB\"\nsync = \"os\"\n\n[limits]\n\
+         request_deadline = \"1m\"\n\n[resp]\n{resp}\n\n",
+        nodes.min(3)
     );
     for k in 1..=nodes {
         let _ = write!(

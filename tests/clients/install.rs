@@ -1,6 +1,7 @@
 //! Clients from their registries, into folders under `target/tmp/clients` that are kept.
 //!
-//! What can't be fetched is a reason to leave the client out; what was fetched and does not build is a failure.
+//! A registry that can't be reached is a reason to leave the client out; a version that it does not have, or what was
+//! fetched and does not build, is a failure.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+
+use libtest_mimic::Failed;
 
 use crate::deadline;
 use crate::roster::{Client, Language};
@@ -189,28 +192,100 @@ fn copied(from: &Path, to: &Path) -> Result<(), Missing> {
     Ok(())
 }
 
+/// That a program is not installed or a registry is out of reach is a reason to go without the client; that the registry
+/// has no such version (any more) is a failure: nobody would ever notice.
 fn fetched(command: &mut Command) -> Result<(), Missing> {
-    done(command, FETCH_MAX).map_err(Missing::Skipped)
+    done(command, FETCH_MAX).map_err(|ended| {
+        if ended.is_out_of_reach() { Missing::Skipped(ended.why) } else { Missing::Broken(ended.why) }
+    })
 }
 
 fn built(command: &mut Command) -> Result<(), Missing> {
-    done(command, BUILD_MAX).map_err(Missing::Broken)
+    done(command, BUILD_MAX).map_err(|ended| Missing::Broken(ended.why))
+}
+
+/// A program that did not end well.
+struct Ended {
+    why: String,
+    /// All that it said; nothing: it was not there, or did not end in time.
+    said: String,
+}
+
+/// What pip, npm, go, cargo and mvn say when they reach no registry, and python3 when it has no pip for a new folder.
+const OUT_OF_REACH: [&str; 16] = [
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "NameResolutionError",
+    "Temporary failure in name resolution",
+    "Name or service not known",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ETIMEDOUT",
+    "dial tcp",
+    "Could not resolve host",
+    "Couldn't connect to server",
+    "Could not transfer",
+    "Unknown host",
+    "ensurepip is not available",
+];
+
+impl Ended {
+    fn is_out_of_reach(&self) -> bool {
+        self.said.is_empty() || OUT_OF_REACH.iter().any(|words| self.said.contains(words))
+    }
+}
+
+/// What the tools said in both cases is told apart.
+pub fn only_what_is_out_of_reach_is_skipped() -> Result<(), Failed> {
+    let gone = [
+        "ERROR: Could not find a version that satisfies the requirement redis==99.0 (from versions: 5.0.0, 8.1.0)\n\
+         ERROR: No matching distribution found for redis==99.0",
+        "npm error code ETARGET\nnpm error notarget No matching version found for ioredis@99.0.0.",
+        "go: github.com/redis/go-redis/v9@v9.999.0: invalid version: unknown revision v9.999.0",
+        "error: no matching package named `fred` found",
+        "[ERROR] Could not find artifact redis.clients:jedis:jar:99.0.0 in central",
+    ];
+    let unreachable = [
+        "",
+        "WARNING: Retrying after connection broken by 'NewConnectionError(...: [Errno 111] Connection refused')'\n\
+         ERROR: No matching distribution found for redis==8.1.0",
+        "npm error code ECONNREFUSED\nnpm error FetchError: request to the registry failed",
+        "go: module lookup: dial tcp: lookup: no such host",
+        "error: failed to download from the registry\n[6] Could not resolve hostname (Could not resolve host: x)",
+        "[ERROR] Could not transfer artifact redis.clients:jedis:pom:7.1.0 from/to central: Connection refused",
+    ];
+    for (texts, skipped) in [(&gone[..], false), (&unreachable[..], true)] {
+        for said in texts {
+            let ended = Ended { why: String::new(), said: (*said).to_owned() };
+            if ended.is_out_of_reach() != skipped {
+                return Err(format!("{said}: is it out of reach? {}", !skipped).into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs `command` to its end; what it said last if that was not a good one.
-fn done(command: &mut Command, patience: Duration) -> Result<(), String> {
+fn done(command: &mut Command, patience: Duration) -> Result<(), Ended> {
     let name = command.get_program().to_string_lossy().into_owned();
     let name = Path::new(&name).file_name().map_or(name.clone(), |name| name.to_string_lossy().into_owned());
     let ran = deadline::run(command.stdin(Stdio::null()), patience).map_err(|why| match why.kind() {
-        std::io::ErrorKind::NotFound => format!("{name} is not installed"),
-        _ => format!("{name}: {why}"),
+        std::io::ErrorKind::NotFound => {
+            Ended { why: format!("{name} is not installed"), said: String::new() }
+        }
+        _ => Ended { why: format!("{name}: {why}"), said: why.to_string() },
     })?;
     let said = if ran.stderr.trim().is_empty() { &ran.stdout } else { &ran.stderr };
     match ran.code {
         Some(0) => Ok(()),
         Some(code) => {
-            Err(format!("{name} ended with {code}: {}", said.trim().lines().last().unwrap_or_default()))
+            let last = said.trim().lines().last().unwrap_or_default();
+            let why = format!("{name} ended with {code}: {last}");
+            // What says nothing has failed all the same.
+            Err(Ended { said: format!("{why}\n{}\n{}", ran.stdout, ran.stderr), why })
         }
-        None => Err(format!("{name} did not end within {patience:?}")),
+        None => Err(Ended { why: format!("{name} did not end within {patience:?}"), said: String::new() }),
     }
 }

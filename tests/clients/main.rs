@@ -3,6 +3,7 @@
 //! - **clients**: each of [`roster::CLIENTS`] is installed from its registry, and a small program in its language says
 //!   how each case went;
 //! - **handshakes**: what the clients sent when they came is played to the door, and answered as it was;
+//! - **spreading**: cluster clients at four doors, of which one dies;
 //! - **differential**: random commands to the door and to a `redis-server`; the replies must be the same.
 //!
 //! A client or server that can't be had on the machine is *ignored* with the reason, never counted as passed. Plain
@@ -29,6 +30,7 @@ mod reply;
 mod roster;
 mod runs;
 mod settings;
+mod spreading;
 
 #[allow(dead_code, reason = "shared: not every test uses all of it")]
 #[path = "../cluster/harness.rs"]
@@ -101,6 +103,11 @@ impl Suite {
                 let runs = runs.clone();
                 trials.push(self.trial(name, format!("{name}::{case}"), move || runs.verdict(case)));
             }
+            if client.spreads {
+                let runs = runs.clone();
+                let title = format!("{name}::a_cluster_client_spreads_and_outlives_a_node");
+                trials.push(self.trial(name, title, move || spreading::live(&runs)));
+            }
             let (door, records) = (self.doors.open.clone(), self.settings.records);
             let title = format!("{name}::handshake_of_{}", client.program);
             trials.push(self.trial(name, title, move || handshakes::live(&runs, &door, records)));
@@ -127,8 +134,22 @@ impl Suite {
                 differential::every_offered_command_is_drawn(&door)
             }),
             Trial::test(
-                name("every_difference_is_in_the_docs"),
-                differential::every_difference_is_in_the_docs,
+                name("every_difference_is_a_row_of_the_docs_and_every_row_a_difference"),
+                differential::every_difference_is_a_row_and_every_row_a_difference,
+            ),
+            self.trial(
+                "redis-server",
+                name("every_difference_is_still_there"),
+                differential::every_difference_is_still_there,
+            ),
+            self.trial(
+                "redis-server",
+                name("slots_are_those_of_a_redis_cluster"),
+                differential::slots_are_those_of_redis,
+            ),
+            Trial::test(
+                "install::a_pin_that_is_gone_fails_and_a_registry_out_of_reach_does_not",
+                install::only_what_is_out_of_reach_is_skipped,
             ),
         ]
     }

@@ -24,6 +24,8 @@ pub struct Client {
     /// Whether it is tried without being asked for: it is installed, or quickly is.
     pub cheap: bool,
     pub cases: &'static [&'static str],
+    /// Whether its program has the cases of a cluster client, too.
+    pub spreads: bool,
 }
 
 /// What every client is asked.
@@ -49,11 +51,15 @@ const fn client(
     program: &'static str,
     requires: &'static str,
 ) -> Client {
-    Client { name, language, program, requires, cheap: false, cases: CASES }
+    Client { name, language, program, requires, cheap: false, cases: CASES, spreads: false }
 }
 
 const fn cheap(client: Client) -> Client {
     Client { cheap: true, ..client }
+}
+
+const fn spreading(client: Client) -> Client {
+    Client { spreads: true, ..client }
 }
 
 /// All of them. Versions are exact, so that a fixture of its handshake stays that of its client.
@@ -66,10 +72,10 @@ pub const CLIENTS: &[Client] = &[
     client("redis-py-5", Language::Python, "redis_py", "redis==5.3.1"),
     client("redis-py-6", Language::Python, "redis_py", "redis==6.4.0"),
     client("redis-py-7", Language::Python, "redis_py", "redis==7.4.1"),
-    cheap(client("redis-py-8", Language::Python, "redis_py", "redis==8.1.0")),
+    cheap(spreading(client("redis-py-8", Language::Python, "redis_py", "redis==8.1.0"))),
     client("coredis", Language::Python, "coredis_suite", "coredis==6.9.0"),
     client("valkey-glide", Language::Python, "valkey_glide", "valkey-glide==2.6.0"),
-    client("ioredis", Language::Node, "ioredis", ""),
+    spreading(client("ioredis", Language::Node, "ioredis", "")),
     client("node-redis", Language::Node, "node_redis", ""),
     client("iovalkey", Language::Node, "iovalkey", ""),
     client("go-redis", Language::Go, "go_redis", ""),

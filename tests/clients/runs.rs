@@ -78,12 +78,33 @@ impl Runs {
         })
     }
 
+    /// One case of a cluster client, in a run of its own; `victim` is the process that it may kill.
+    pub fn spread(&self, door: &str, case: &str, victim: u32) -> Result<Result<(), String>, Missing> {
+        let mut command = self.command(door, &[case])?;
+        command.env("VICTIM", victim.to_string());
+        let ran = self.ended(&mut command)?;
+        let failed = ran.stdout.lines().find(|line| line.starts_with("FAILED "));
+        Ok(match failed {
+            Some(failed) => Err(failed.to_owned()),
+            None if ran.stdout.lines().any(|line| line.strip_prefix("ok ") == Some(case)) => Ok(()),
+            None => Err(end(&ran)),
+        })
+    }
+
     fn run(&self, door: &str, arguments: &[&str]) -> Result<Ran, Missing> {
+        self.ended(&mut self.command(door, arguments)?)
+    }
+
+    fn command(&self, door: &str, arguments: &[&str]) -> Result<Command, Missing> {
         let mut command: Command = self.installations.command(self.client)?;
         command.args(arguments).stdin(Stdio::null());
         command.env("DOOR", door).env("LOCKED", &self.doors.locked).env("PASSWORD", PASSWORD);
         command.env("PREFIX", format!("{}:", self.client.name));
-        deadline::run(&mut command, CASES_MAX).map_err(|why| Missing::Broken(format!("its program: {why}")))
+        Ok(command)
+    }
+
+    fn ended(&self, command: &mut Command) -> Result<Ran, Missing> {
+        deadline::run(command, CASES_MAX).map_err(|why| Missing::Broken(format!("its program: {why}")))
     }
 }
 

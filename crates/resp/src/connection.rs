@@ -13,6 +13,7 @@
 //! - after `QUIT` or what is no command nothing is executed, and the connection ends with its last reply; so it does
 //!   when the client sends no more, after all that came whole was executed.
 
+mod cluster;
 mod connecting;
 mod dispatch;
 mod expiring;
@@ -21,6 +22,9 @@ mod keys;
 mod own;
 mod replies;
 mod several;
+
+pub(crate) use connecting::NAME_BYTES_MAX;
+pub(crate) use keys::SCAN_COUNT_MAX;
 
 use std::sync::Arc;
 
@@ -164,7 +168,13 @@ impl Connection {
             (Told::Clients(clients), _) => {
                 w.verbatim(&clients.iter().map(|client| client.line(wall_ms)).collect::<String>());
             }
-            (Told::Killed(count), Telling::AsIs) => w.count(*count),
+            (Told::Killed(count), _) => w.count(*count),
+            (Told::Down(down), Telling::Cluster(view)) => {
+                if let Some(map) = &self.settings.cluster {
+                    map.reply(*view, down, &mut w);
+                }
+            }
+            (Told::Down(_), _) => w.null(),
         }
         self.room.hold(reply.len());
         self.room.last_done();
@@ -348,6 +358,7 @@ impl Connection {
             keyspace: self.settings.keyspace,
             read: self.session.read.or(self.settings.read),
             write: self.session.write.or(self.settings.write),
+            version: None,
         }
     }
 

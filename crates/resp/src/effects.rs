@@ -1,5 +1,6 @@
 //! What a connection wants done, and what it counted.
 
+use quorate_types::NodeId;
 use quorate_wire::RequestBody;
 
 use crate::settings::ClientFacts;
@@ -15,13 +16,15 @@ pub struct Ask {
     pub body: RequestBody,
 }
 
-/// A question about this node's connections. The answer comes to [`Connection::on_told`](crate::Connection::on_told).
+/// A question about this node's connections, or its peers. The answer comes to [`Connection::on_told`](crate::Connection::on_told).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Who is there?
     Clients,
     /// End those that fit; how many were there?
     Kill(Whom),
+    /// Which nodes should get no clients now?
+    Down,
 }
 
 /// Connections that `CLIENT KILL` means: those that fit everything that is given.
@@ -55,6 +58,8 @@ pub enum Told {
     Clients(Vec<ClientFacts>),
     /// So many were ended.
     Killed(u64),
+    /// These nodes.
+    Down(Vec<NodeId>),
 }
 
 /// What came of an event.
@@ -66,6 +71,8 @@ pub struct Effects {
     pub questions: Vec<(u64, Question)>,
     /// Whether what others may be told of the client has changed.
     pub facts_changed: bool,
+    /// Whether the client spoke HTTP and was cut off: a web page may have made a browser do it.
+    pub cross_protocol: bool,
     /// What was counted.
     pub counts: Counts,
 }
@@ -73,7 +80,7 @@ pub struct Effects {
 impl Effects {
     /// Whether nothing is to be done but to send replies, and to count.
     pub fn is_quiet(&self) -> bool {
-        self.asks.is_empty() && self.questions.is_empty() && !self.facts_changed
+        self.asks.is_empty() && self.questions.is_empty() && !self.facts_changed && !self.cross_protocol
     }
 }
 
@@ -98,4 +105,6 @@ pub struct Counts {
     pub auth_failures: u64,
     /// Connections that sent what is no command.
     pub garbled: u64,
+    /// Connections that spoke HTTP.
+    pub cross_protocol: u64,
 }

@@ -73,14 +73,6 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// No list at all.
-    pub fn null_array(&mut self) {
-        self.out.put_slice(match self.proto {
-            Proto::Resp2 => b"*-1\r\n",
-            Proto::Resp3 => b"_\r\n",
-        });
-    }
-
     /// A list of `len` replies, which follow.
     pub fn array(&mut self, len: usize) {
         self.length(b'*', len);
@@ -161,12 +153,11 @@ mod tests {
     #[test]
     fn each_kind_of_reply_is_written_as_its_protocol_has_it() {
         type Case = (fn(&mut Writer<'_>), &'static str, &'static str);
-        let cases: [Case; 8] = [
+        let cases: [Case; 7] = [
             (|w| w.status("OK"), "+OK\r\n", "+OK\r\n"),
             (|w| w.error("ERR no"), "-ERR no\r\n", "-ERR no\r\n"),
             (|w| w.bulk(b"a\r\n"), "$3\r\na\r\n\r\n", "$3\r\na\r\n\r\n"),
             (|w| w.null(), "$-1\r\n", "_\r\n"),
-            (|w| w.null_array(), "*-1\r\n", "_\r\n"),
             (|w| w.map(2), "*4\r\n", "%2\r\n"),
             (|w| w.set(1), "*1\r\n", "~1\r\n"),
             (|w| w.verbatim("a"), "$1\r\na\r\n", "=5\r\ntxt:a\r\n"),

@@ -26,6 +26,8 @@ impl Sections {
 /// What is known of the node.
 pub(crate) struct View<'a> {
     pub(crate) about: &'a About,
+    /// What clients call the kind of server that this is.
+    pub(crate) mode: &'static str,
     pub(crate) status: &'a NodeStatus,
     pub(crate) wall_ms: u64,
     /// Commands counted and the time when this was last asked.
@@ -39,7 +41,11 @@ pub(crate) fn commands(status: &NodeStatus) -> u64 {
 }
 
 fn counter(status: &NodeStatus, name: &str) -> u64 {
-    status.counters.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value)
+    find(status, name).unwrap_or(0)
+}
+
+fn find(status: &NodeStatus, name: &str) -> Option<u64> {
+    status.counters.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
 }
 
 type Field = (&'static str, String);
@@ -53,7 +59,7 @@ impl View<'_> {
             ("Persistence", self.persistence()),
             ("Stats", self.stats()),
             ("Replication", replication()),
-            ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
+            ("Cluster", vec![("cluster_enabled", u8::from(self.mode == "cluster").to_string())]),
             ("Keyspace", self.keyspace()),
             ("Kv", self.own()),
         ];
@@ -74,8 +80,8 @@ impl View<'_> {
             ("redis_version", REDIS_VERSION.to_owned()),
             ("server_name", "quorate".to_owned()),
             ("kv_version", self.about.version.clone()),
-            ("redis_mode", "standalone".to_owned()),
-            ("os", "Linux".to_owned()),
+            ("redis_mode", self.mode.to_owned()),
+            ("os", std::env::consts::OS.to_owned()),
             ("arch_bits", usize::BITS.to_string()),
             (
                 "run_id",
@@ -98,16 +104,20 @@ impl View<'_> {
         ]
     }
 
-    /// What is counted is what is held: keys and values.
+    /// The process as the system sees it, and of that the keys and values.
     fn memory(&self) -> Vec<Field> {
         let bytes: u64 = self.status.keyspaces.iter().map(|keyspace| keyspace.bytes).sum();
-        vec![
-            ("used_memory", bytes.to_string()),
-            ("used_memory_human", format!("{:.2}M", bytes as f64 / f64::from(1 << 20))),
+        let resident = find(self.status, "process_resident_bytes");
+        let used = resident.unwrap_or(bytes);
+        let mut fields = vec![
+            ("used_memory", used.to_string()),
+            ("used_memory_human", format!("{:.2}M", used as f64 / f64::from(1 << 20))),
             ("used_memory_dataset", bytes.to_string()),
             ("maxmemory", "0".to_owned()),
             ("maxmemory_policy", "noeviction".to_owned()),
-        ]
+        ];
+        fields.extend(resident.map(|bytes| ("used_memory_rss", bytes.to_string())));
+        fields
     }
 
     fn persistence(&self) -> Vec<Field> {
@@ -116,7 +126,6 @@ impl View<'_> {
             ("loading", "0".to_owned()),
             ("aof_enabled", "1".to_owned()),
             ("aof_last_write_status", status.to_owned()),
-            ("rdb_last_bgsave_status", "ok".to_owned()),
         ]
     }
 
@@ -138,11 +147,7 @@ impl View<'_> {
     }
 
     fn keyspace(&self) -> Vec<Field> {
-        if self.keys == 0 {
-            Vec::new()
-        } else {
-            vec![("db0", format!("keys={},expires=0,avg_ttl=0", self.keys))]
-        }
+        if self.keys == 0 { Vec::new() } else { vec![("db0", format!("keys={}", self.keys))] }
     }
 
     fn own(&self) -> Vec<Field> {

@@ -19,6 +19,7 @@
 //!     read: None,
 //!     write: None,
 //!     password: None,
+//!     cluster: None,
 //!     about: About::default(),
 //! };
 //! let mut connection = Connection::new(Arc::new(settings), Peer::default(), Now::default());
@@ -43,6 +44,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cluster;
 mod connection;
 mod docs;
 mod effects;
@@ -63,6 +65,7 @@ mod session;
 mod settings;
 mod table;
 
+pub use cluster::{ClusterDoor, ClusterMap};
 pub use connection::Connection;
 pub use docs::page;
 pub use effects::{Ask, Counts, Effects, Question, Told, Whom};

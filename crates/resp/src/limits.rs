@@ -31,7 +31,7 @@ pub struct Limits {
 
 /// Arguments of a command of somebody who has not said the password.
 pub(crate) const STRANGER_ARGUMENTS_MAX: u32 = 10;
-/// Bytes of an argument of somebody who has not said the password.
+/// Bytes of an argument, or of a line, of somebody who has not said the password.
 pub(crate) const STRANGER_ARGUMENT_BYTES_MAX: u32 = 16_384;
 
 impl Default for Limits {
@@ -58,6 +58,7 @@ impl Limits {
         Limits {
             arguments_max: self.arguments_max.min(STRANGER_ARGUMENTS_MAX),
             argument_bytes_max: self.argument_bytes_max.min(STRANGER_ARGUMENT_BYTES_MAX),
+            inline_bytes_max: self.inline_bytes_max.min(STRANGER_ARGUMENT_BYTES_MAX),
             ..self
         }
     }

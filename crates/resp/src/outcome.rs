@@ -34,11 +34,18 @@ fn write_error(outcome: &WriteOutcome) -> Option<String> {
     match outcome {
         WriteOutcome::Written { .. } => None,
         WriteOutcome::Unavailable { required, alive } => Some(unavailable("write", *required, *alive)),
-        WriteOutcome::Indeterminate { acked, required, version, .. } => {
-            let version = version.map_or("unknown".to_owned(), |version| version.to_string());
+        WriteOutcome::Indeterminate { acked, required, version, expires_at_ms } => {
+            let expires = expires_at_ms.map_or_else(String::new, |at| format!(" expires_at_ms={at}"));
+            let (version, remedy) = match version {
+                None => ("unknown".to_owned(), "read the key before you write it again"),
+                Some(version) => (
+                    version.to_string(),
+                    "read the key before you write it again, or repeat a SET or DEL as KV.PUT or KV.DEL with this VERSION",
+                ),
+            };
             Some(format!(
-                "WRITETIMEOUT acks={acked} needed={required} version={version}: too few replicas acknowledged in time; the \
-                 write may survive, read the key before you write it again"
+                "WRITETIMEOUT acks={acked} needed={required} version={version}{expires}: too few replicas acknowledged in \
+                 time; the write may survive: {remedy}"
             ))
         }
         WriteOutcome::Rejected { reason } => Some(refused(reason)),

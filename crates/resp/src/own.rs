@@ -4,6 +4,7 @@ use quorate_types::{ReadOutcome, ReadRepair, Receipt, WriteOutcome};
 use quorate_wire::{CopyView, Explanation};
 
 use crate::encode::Writer;
+use crate::settings::About;
 
 /// `KV.PUT … META`, `KV.DEL … META`.
 pub(crate) fn written(outcome: &WriteOutcome, w: &mut Writer<'_>) {
@@ -44,7 +45,7 @@ pub(crate) fn read(outcome: &ReadOutcome, w: &mut Writer<'_>) {
 }
 
 /// `KV.EXPLAIN`.
-pub(crate) fn explained(explanation: &Explanation, w: &mut Writer<'_>) {
+pub(crate) fn explained(explanation: &Explanation, about: &About, w: &mut Writer<'_>) {
     w.map(5);
     text(w, "token", &format!("{:016x}", explanation.token.0));
     number(w, "partition", i64::from(explanation.partition.0));
@@ -58,7 +59,7 @@ pub(crate) fn explained(explanation: &Explanation, w: &mut Writer<'_>) {
     w.array(explanation.replicas.len());
     for replica in &explanation.replicas {
         w.map(5);
-        text(w, "node", &replica.node.to_string());
+        text(w, "node", &about.named(replica.node));
         text(w, "alive", if replica.alive { "yes" } else { "no" });
         text(w, "copy", &copy(&replica.copy));
         number(w, "elapsed_us", i64::from(replica.elapsed_us));
@@ -82,28 +83,28 @@ fn copy(copy: &CopyView) -> String {
 }
 
 /// `KV.RECEIPT`.
-pub(crate) fn receipt(receipt: &Receipt, w: &mut Writer<'_>) {
+pub(crate) fn receipt(receipt: &Receipt, about: &About, w: &mut Writer<'_>) {
     w.map(6);
-    text(w, "coordinator", &receipt.coordinator.to_string());
+    text(w, "coordinator", &about.named(receipt.coordinator));
     w.bulk(b"replicas");
     w.array(receipt.replicas.len());
-    receipt.replicas.iter().for_each(|node| w.bulk(node.to_string().as_bytes()));
+    receipt.replicas.iter().for_each(|node| w.bulk(about.named(*node).as_bytes()));
     w.bulk(b"answered");
     w.array(receipt.answered.len());
     for timing in &receipt.answered {
-        w.bulk(format!("{} {}us", timing.node, timing.elapsed_us).as_bytes());
+        w.bulk(format!("{} {}us", about.named(timing.node), timing.elapsed_us).as_bytes());
     }
     w.bulk(b"hinted");
     w.array(receipt.hinted.len());
-    receipt.hinted.iter().for_each(|node| w.bulk(node.to_string().as_bytes()));
+    receipt.hinted.iter().for_each(|node| w.bulk(about.named(*node).as_bytes()));
     w.bulk(b"refused");
     w.array(receipt.refused.len());
-    receipt.refused.iter().for_each(|(node, why)| w.bulk(format!("{node} {why}").as_bytes()));
+    receipt.refused.iter().for_each(|(node, why)| w.bulk(format!("{} {why}", about.named(*node)).as_bytes()));
     w.bulk(b"repaired");
     let repaired = if let ReadRepair::Blocking(nodes) = &receipt.repair { &nodes[..] } else { &[] };
     w.array(repaired.len());
     for node in repaired {
-        w.bulk(node.to_string().as_bytes());
+        w.bulk(about.named(*node).as_bytes());
     }
 }
 
@@ -122,5 +123,35 @@ fn optional(w: &mut Writer<'_>, name: &str, value: Option<u64>) {
     match value {
         Some(value) => w.integer(i64::try_from(value).unwrap_or(i64::MAX)),
         None => w.null(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use quorate_types::NodeId;
+
+    use super::*;
+    use crate::Proto;
+
+    #[test]
+    fn nodes_are_named_as_the_configuration_names_them() {
+        let names = [(NodeId(1), "n1".to_owned()), (NodeId(2), "n2".to_owned())].into();
+        let about = About { names, ..About::default() };
+        let told = Receipt {
+            coordinator: NodeId(1),
+            replicas: vec![NodeId(1), NodeId(2), NodeId(3)],
+            hinted: vec![NodeId(2)],
+            queried: Vec::new(),
+            answered: Vec::new(),
+            refused: Vec::new(),
+            repair: ReadRepair::default(),
+        };
+        let mut out = BytesMut::new();
+        receipt(&told, &about, &mut Writer::new(&mut out, Proto::Resp3));
+        let out = String::from_utf8(out.to_vec()).unwrap();
+        assert!(out.contains("coordinator\r\n$11\r\nn1 00000001\r\n"), "{out}");
+        assert!(out.contains("hinted\r\n*1\r\n$11\r\nn2 00000002\r\n"), "{out}");
+        assert!(out.contains("$8\r\n00000003\r\n"), "whom nobody knows by name has a number: {out}");
     }
 }

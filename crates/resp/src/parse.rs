@@ -32,7 +32,7 @@ const NUMBER_BYTES_MAX: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The number of arguments is none, or too large.
+    /// The number of arguments is too large.
     #[error("invalid multibulk length: a command has at most {max} arguments (resp.arguments_max)")]
     ArgumentCount {
         /// The limit.
@@ -44,7 +44,13 @@ pub enum ProtocolError {
         /// The limit.
         max: u32,
     },
-    /// The length of an argument is none, or too large.
+    /// Where the number of arguments should be is something else.
+    #[error("invalid multibulk length: it is no number that there could be")]
+    NotACount,
+    /// Where the length of an argument should be is something else.
+    #[error("invalid bulk length: it is no number of bytes")]
+    NotALength,
+    /// The length of an argument is too large.
     #[error("invalid bulk length: an argument has at most {max} bytes (value_bytes_max and some)")]
     ArgumentBytes {
         /// The limit.
@@ -137,6 +143,20 @@ impl<'a> Args<'a> {
         Args { spans: &self.spans[..len.min(self.spans.len())], ..*self }
     }
 
+    /// Where all but those at `positions` lie, for [`Args::with`].
+    pub(crate) fn spans_but(&self, positions: &[usize]) -> Vec<Span> {
+        let spans = self.spans.iter().enumerate();
+        spans.filter(|(at, _)| !positions.contains(at)).map(|(_, span)| *span).collect()
+    }
+
+    /// Those at `spans` instead.
+    pub(crate) fn with<'b>(&self, spans: &'b [Span]) -> Args<'b>
+    where
+        'a: 'b,
+    {
+        Args { spans, ..*self }
+    }
+
     /// Argument `at`, borrowed; there must be one.
     pub(crate) fn at(&self, at: usize) -> &'a [u8] {
         let (from, to) = self.spans[at];
@@ -188,7 +208,7 @@ impl Parser {
             match input.first() {
                 None => return Ok(Step::Incomplete { wanted: 1 }),
                 Some(b'*') => {}
-                Some(_) => return inline::line(input, limits),
+                Some(_) => return inline::line(input, limits, who),
             }
             let Some((count, end)) = number_line(input, 1, "mbulk")? else {
                 return Ok(more_than(input));
@@ -196,7 +216,8 @@ impl Parser {
             match count {
                 Some(..=0) => return Ok(Step::Nothing { bytes: end }),
                 Some(count) if count <= i64::from(limits.arguments_max) => self.left = count as u32,
-                _ => return Err(too_many(limits, who)),
+                Some(_) => return Err(too_many(limits.arguments_max, who)),
+                None => return Err(ProtocolError::NotACount),
             }
             self.at = end;
         }
@@ -237,7 +258,8 @@ impl Parser {
         let Some((length, end)) = number_line(input, self.at + 1, "bulk")? else { return Ok(None) };
         let max = limits.argument_bytes_max;
         let length = match length {
-            Some(length) if (0..=i64::from(max)).contains(&length) => length as u32,
+            None | Some(..0) => return Err(ProtocolError::NotALength),
+            Some(length) if length <= i64::from(max) => length as u32,
             _ if who == Who::Stranger => return Err(ProtocolError::StrangerArgumentBytes { max }),
             _ => return Err(ProtocolError::ArgumentBytes { max }),
         };
@@ -253,8 +275,7 @@ fn more_than(input: &[u8]) -> Step {
     Step::Incomplete { wanted: input.len() + 1 }
 }
 
-fn too_many(limits: &Limits, who: Who) -> ProtocolError {
-    let max = limits.arguments_max;
+fn too_many(max: u32, who: Who) -> ProtocolError {
     match who {
         Who::Stranger => ProtocolError::StrangerArgumentCount { max },
         Who::Known => ProtocolError::ArgumentCount { max },

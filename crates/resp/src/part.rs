@@ -4,12 +4,13 @@
 //! reads to count; `GETEX` reads, then sets the expiry). The key stays taken from the first to the last.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Level, ReadOutcome, Record, WriteOutcome};
+use quorate_types::{KeyspaceId, Level, ReadOutcome, Record, Version, WriteOutcome};
 use quorate_wire::{ExpiryRequest, RequestBody, ResponseBody};
 
 use crate::encode::Writer;
 use crate::order::Mode;
 use crate::outcome;
+use crate::settings::About;
 use crate::table::TimeUnit;
 
 /// What is asked and how the answer is replied.
@@ -66,6 +67,8 @@ pub(crate) struct Terms {
     pub(crate) keyspace: KeyspaceId,
     pub(crate) read: Option<Level>,
     pub(crate) write: Option<Level>,
+    /// That of the first attempt, if this is a retry.
+    pub(crate) version: Option<Version>,
 }
 
 impl Terms {
@@ -74,16 +77,16 @@ impl Terms {
     }
 
     pub(crate) fn put(self, key: Bytes, value: Bytes, expiry: ExpiryRequest) -> RequestBody {
-        let (keyspace, level) = (self.keyspace, self.write);
-        RequestBody::Put { keyspace, key, value, level, expiry, version: None }
+        let Terms { keyspace, write: level, version, .. } = self;
+        RequestBody::Put { keyspace, key, value, level, expiry, version }
     }
 
     pub(crate) fn delete(self, key: Bytes) -> RequestBody {
-        RequestBody::Delete { keyspace: self.keyspace, key, level: self.write, version: None }
+        RequestBody::Delete { keyspace: self.keyspace, key, level: self.write, version: self.version }
     }
 
     pub(crate) fn expire(self, key: Bytes, expiry: ExpiryRequest) -> RequestBody {
-        let Terms { keyspace, read, write } = self;
+        let Terms { keyspace, read, write, .. } = self;
         RequestBody::Expire { keyspace, key, expiry, read, write, version: None }
     }
 }
@@ -225,8 +228,8 @@ impl Part {
         }
     }
 
-    /// The reply; `wall_ms` is now.
-    pub(crate) fn reply(&self, wall_ms: u64, w: &mut Writer<'_>) {
+    /// The reply of the node of `about`; `wall_ms` is now.
+    pub(crate) fn reply(&self, about: &About, wall_ms: u64, w: &mut Writer<'_>) {
         if let Some(error) = self.error() {
             return w.error(&error);
         }
@@ -245,15 +248,15 @@ impl Part {
             },
             Shape::Set => w.status("OK"),
             Shape::Expire | Shape::Persist { .. } => w.integer(i64::from(self.acked().is_some())),
-            Shape::PutMeta | Shape::GetMeta | Shape::Explain => self.reply_own(w),
+            Shape::PutMeta | Shape::GetMeta | Shape::Explain => self.reply_own(about, w),
         }
     }
 
-    fn reply_own(&self, w: &mut Writer<'_>) {
+    fn reply_own(&self, about: &About, w: &mut Writer<'_>) {
         match &self.answer {
             Some(ResponseBody::Write(outcome)) => crate::own::written(outcome, w),
             Some(ResponseBody::Read(outcome)) => crate::own::read(outcome, w),
-            Some(ResponseBody::Explain(explanation)) => crate::own::explained(explanation, w),
+            Some(ResponseBody::Explain(explanation)) => crate::own::explained(explanation, about, w),
             _ => w.null(),
         }
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use quorate_wire::RequestBody;
 
 use crate::Proto;
+use crate::cluster::ClusterView;
 use crate::info::Sections;
 use crate::part::Part;
 use crate::room::Room;
@@ -68,6 +69,8 @@ pub(crate) enum Telling {
     AsIs,
     /// The old form of `CLIENT KILL`: the one that was named was there, or it is an error.
     TheOne,
+    /// As a view of the cluster.
+    Cluster(ClusterView),
 }
 
 /// What is replied from a node's status.

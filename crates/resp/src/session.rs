@@ -30,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) write: Option<Level>,
     pub(crate) receipts: bool,
     pub(crate) reply: ReplyMode,
+    /// Whether a `MULTI` was refused and its transaction has not ended: none of it may be executed.
+    pub(crate) in_refused_multi: bool,
     pub(crate) since_ms: u64,
 }
 

@@ -1,8 +1,11 @@
 //! What a door knows before anybody comes: its limits, its defaults, and what it says of itself.
 
-use quorate_types::{KeyspaceId, Level};
+use std::collections::BTreeMap;
+
+use quorate_types::{KeyspaceId, Level, NodeId};
 
 use crate::Limits;
+use crate::cluster::ClusterMap;
 use crate::limits::Who;
 
 /// The version of Redis whose behaviour clients may expect of the commands that are offered.
@@ -23,6 +26,8 @@ pub struct Settings {
     pub write: Option<Level>,
     /// What must be said before anything else; `None`: nothing.
     pub password: Option<Vec<u8>>,
+    /// What cluster clients are told; `None`: that this is none.
+    pub cluster: Option<ClusterMap>,
     /// What the node is.
     pub about: About,
 }
@@ -31,6 +36,11 @@ impl Settings {
     /// Who a client is that has said nothing yet.
     pub(crate) fn newcomer(&self) -> Who {
         if self.password.is_some() { Who::Stranger } else { Who::Known }
+    }
+
+    /// What clients call the kind of server that this is.
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.cluster.is_some() { "cluster" } else { "standalone" }
     }
 }
 
@@ -51,8 +61,17 @@ pub struct About {
     pub replicas: usize,
     /// Partitions of which the node holds a copy.
     pub partitions_held: usize,
-    /// Whether writes are synced to disk before they are acknowledged.
-    pub synced: bool,
+    /// When writes are synced to disk, in the words of Redis' `appendfsync`.
+    pub appendfsync: &'static str,
+    /// The names of all nodes in the configuration.
+    pub names: BTreeMap<NodeId, String>,
+}
+
+impl About {
+    /// `node` as replies name it: by name and number.
+    pub(crate) fn named(&self, node: NodeId) -> String {
+        self.names.get(&node).map_or_else(|| node.to_string(), |name| format!("{name} {node}"))
+    }
 }
 
 /// Who is at the other end.

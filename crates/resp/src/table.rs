@@ -6,9 +6,10 @@
 
 mod offered;
 mod refused;
+mod subcommands;
 
 pub(crate) use offered::OFFERED;
-pub(crate) use refused::REFUSED;
+pub(crate) use refused::{REFUSED, REFUSED_OF_CLUSTER};
 
 /// What a command is for: its heading in the docs, its group in `COMMAND DOCS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +101,12 @@ pub(crate) enum Verb {
     ClientSetInfo,
     ClientSetName,
     Cluster,
+    ClusterInfo,
+    ClusterKeySlot,
+    ClusterMyId,
+    ClusterNodes,
+    ClusterShards,
+    ClusterSlots,
     Command,
     CommandCount,
     CommandDocs,
@@ -118,6 +125,7 @@ pub(crate) enum Verb {
     GetEx,
     GetRange,
     Hello,
+    Help,
     Info,
     KvConsistency,
     KvDel,
@@ -181,10 +189,14 @@ pub(crate) enum Why {
     Administration,
     /// It tells what this node does not keep.
     NotKept,
+    /// It tells of slow commands.
+    Slowness,
+    /// It looks into a value.
+    PartOfValue,
 }
 
 impl Why {
-    pub(crate) const ALL: [Why; 8] = [
+    pub(crate) const ALL: [Why; 10] = [
         Why::ReadModifyWrite,
         Why::Transaction,
         Why::Script,
@@ -193,6 +205,8 @@ impl Why {
         Why::AllKeys,
         Why::Administration,
         Why::NotKept,
+        Why::Slowness,
+        Why::PartOfValue,
     ];
 
     /// The rest of the sentence that begins with `NAME is not offered: `.
@@ -217,7 +231,16 @@ impl Why {
             }
             Why::AllKeys => "keys live on many nodes. Use SCAN to go through them, and UNLINK to delete them",
             Why::Administration => "this is not how nodes of this store are run. Use kvctl",
-            Why::NotKept => "this node keeps no such record. Use kvctl, or KV.EXPLAIN and KV.RECEIPT",
+            Why::NotKept => {
+                "this node keeps no such record. Use KV.EXPLAIN, which says what each replica has of a key"
+            }
+            Why::Slowness => {
+                "a node keeps no record of it for clients. Its log has slow requests (log.slow_request), its metrics count \
+                 them (quorate_slow_requests_total) and have latencies, and KV.RECEIPT says who was waited for"
+            }
+            Why::PartOfValue => {
+                "there is GETRANGE for a part of a value; for more, GET it and look at it in the client"
+            }
         }
     }
 }
@@ -236,6 +259,11 @@ pub(crate) fn subcommand(command: &'static Command, name: &[u8]) -> Option<&'sta
 pub(crate) fn refused(name: &[u8]) -> Option<Why> {
     let at = REFUSED.binary_search_by(|(known, _)| by_name(known, name)).ok()?;
     Some(REFUSED[at].1)
+}
+
+/// Whether Redis has a subcommand of `CLUSTER` of this name that is not offered.
+pub(crate) fn is_refused_of_cluster(name: &[u8]) -> bool {
+    REFUSED_OF_CLUSTER.binary_search_by(|known| by_name(known, name)).is_ok()
 }
 
 fn find(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
@@ -306,6 +334,7 @@ mod tests {
             let names: Vec<_> = command.subcommands.iter().map(|sub| sub.name).collect();
             assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
         }
+        assert!(REFUSED_OF_CLUSTER.is_sorted_by(|a, b| a < b), "{REFUSED_OF_CLUSTER:?}");
     }
 
     #[test]

@@ -63,6 +63,8 @@ counters! {
     resp_commands_bytes_max_hit,
     /// Connections of Redis clients closed because they sent what is no command, or too large a one.
     resp_garbled,
+    /// Connections closed at the Redis door because they spoke HTTP (`POST`, `Host:`): perhaps a web page's attack.
+    resp_cross_protocol,
     /// Commands of Redis clients.
     resp_commands,
     /// Commands of Redis clients refused because they are not offered.

@@ -14,7 +14,7 @@ mod exposition;
 pub(crate) mod latency;
 #[cfg(test)]
 mod pages;
-mod process;
+pub(crate) mod process;
 pub(crate) mod requests;
 mod rows;
 mod scene;

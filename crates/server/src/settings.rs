@@ -9,7 +9,7 @@ use quorate_coordinator as coordinator;
 use quorate_coordinator::{CoordinatorConfig, HedgePolicy, KeyspacePolicy};
 use quorate_node as node;
 use quorate_node::{HandoffConfig, ShardConfig, ShardLimits};
-use quorate_resp::Settings;
+use quorate_resp::{ClusterDoor, ClusterMap, Settings};
 use quorate_ring::Ring;
 use quorate_store::disk::Identity;
 use quorate_transport::{Tcp, TcpOptions, Transport};
@@ -18,7 +18,7 @@ use quorate_types::{Generation, KeyspaceId, NodeId, PartitionId};
 use quorate_wal as wal;
 
 use crate::common::About;
-use crate::config::{Config, KeyspaceConfig, ReadRepairPolicy, RespListener, SyncPolicy};
+use crate::config::{Config, KeyspaceConfig, NodeConfig, ReadRepairPolicy, RespListener, SyncPolicy};
 use crate::connections::bound::Bound;
 use crate::connections::http::thread::HttpListening;
 use crate::connections::resp::door::RespListening;
@@ -147,7 +147,7 @@ pub(crate) fn transport(config: &Config) -> Arc<dyn Transport> {
 /// connection goes on.
 const ARGUMENT_SLACK_BYTES: u64 = 64 << 10;
 
-/// The door for Redis clients at `listener`. Its port is filled in when it is open.
+/// The door for Redis clients at `listener`, which is bound.
 pub(crate) fn resp(
     config: &Config,
     about: &About,
@@ -165,6 +165,7 @@ pub(crate) fn resp(
         read: listener.read,
         write: listener.write,
         password: password(&config.resp.password_file)?,
+        cluster: config.resp.cluster.then(|| cluster_map(config, about, (listener, bound.local_addr.port()))),
         about: quorate_resp::About {
             node: about.name.clone(),
             cluster: about.cluster_name.clone(),
@@ -173,10 +174,35 @@ pub(crate) fn resp(
             keyspace: name,
             replicas,
             partitions_held: held,
-            synced: config.wal.sync == SyncPolicy::Always,
+            appendfsync: match config.wal.sync {
+                SyncPolicy::Always => "always",
+                SyncPolicy::Interval => "everysec",
+                SyncPolicy::Os => "no",
+            },
+            names: config.nodes.iter().map(|node| (node.number(), node.id.clone())).collect(),
         },
     };
     Ok(RespListening { bound, settings })
+}
+
+/// The doors of all nodes that are like `listener`, which the node of `about` has open at `port`.
+fn cluster_map(config: &Config, about: &About, (listener, port): (&RespListener, u16)) -> ClusterMap {
+    let door = |node: &NodeConfig, at: &RespListener| {
+        let (host, port) = at.addr.rsplit_once(':')?;
+        // Who listens everywhere is reached where its peers reach it.
+        let peers_host = node.addr.rsplit_once(':').map_or(host, |(host, _)| host);
+        let everywhere = ["0.0.0.0", "[::]", "*", ""].contains(&host);
+        let host = if everywhere { peers_host } else { host };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Some(ClusterDoor { node: node.number(), host, port: port.parse().ok()? })
+    };
+    let alike = |other: &&RespListener| (other.read, other.write) == (listener.read, listener.write);
+    let others = config.nodes.iter().filter(|node| node.number() != about.node);
+    let others = others.filter_map(|node| door(node, node.resp_addr.0.iter().find(alike)?)).collect();
+    let own = config.nodes.iter().find(|node| node.number() == about.node);
+    let host = own.and_then(|node| door(node, listener)).map_or_else(String::new, |door| door.host);
+    let own = ClusterDoor { node: about.node, host, port };
+    ClusterMap::new(config.cluster_id(), own, others)
 }
 
 fn resp_limits(config: &Config) -> quorate_resp::Limits {
@@ -249,4 +275,50 @@ fn password(path: &Path) -> Result<Option<Vec<u8>>, StartError> {
 pub(crate) fn peers(config: &Config, node: NodeId) -> Vec<(NodeId, String)> {
     let others = config.nodes.iter().filter(|other| other.number() != node);
     others.map(|other| (other.number(), other.addr.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_types::ClusterId;
+
+    use super::*;
+
+    #[test]
+    fn cluster_clients_are_told_of_the_doors_with_the_same_levels_where_they_can_be_reached() {
+        let node = |k: u8, resp: &str| {
+            format!("[[node]]\nid = \"n{k}\"\naddr = \"10.0.0.{k}:7381\"\nresp_addr = \"{resp}\"\n")
+        };
+        let nodes = [
+            node(1, "0.0.0.0:7379, 0.0.0.0:7378 read=ONE"),
+            node(2, "0.0.0.0:7388 read=ONE, 0.0.0.0:7389"),
+            node(3, "[::1]:7379"),
+            node(4, ""),
+        ];
+        let text = format!("[cluster]\nname = \"c\"\n{}", nodes.concat());
+        let config = Config::parse(&text, Path::new(".")).unwrap();
+        let about = About {
+            node: NodeId::of_name("n1"),
+            name: "n1".to_owned(),
+            cluster: config.cluster_id(),
+            cluster_name: "c".to_owned(),
+            generation: Generation(1),
+        };
+        let door = |name: &str, host: &str, port| ClusterDoor {
+            node: NodeId::of_name(name),
+            host: host.to_owned(),
+            port,
+        };
+        let told = |own: ClusterDoor, others| ClusterMap::new(ClusterId::of_name("c"), own, others);
+        let listeners = &config.nodes[0].resp_addr.0;
+        let plain = vec![door("n2", "10.0.0.2", 7389), door("n3", "::1", 7379)];
+        assert_eq!(
+            cluster_map(&config, &about, (&listeners[0], 7379)),
+            told(door("n1", "10.0.0.1", 7379), plain)
+        );
+        let at_one = vec![door("n2", "10.0.0.2", 7388)];
+        assert_eq!(
+            cluster_map(&config, &about, (&listeners[1], 7378)),
+            told(door("n1", "10.0.0.1", 7378), at_one)
+        );
+    }
 }

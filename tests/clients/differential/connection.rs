@@ -10,6 +10,9 @@ use crate::reply::Reply;
 /// Nothing here takes longer unless it is broken.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Commands that have subcommands.
+const FAMILIES: [&str; 5] = ["CLIENT", "CLUSTER", "COMMAND", "CONFIG", "MEMORY"];
+
 /// A command, name first.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Command(pub Vec<Vec<u8>>);
@@ -29,6 +32,12 @@ impl Command {
     /// Argument `at` in capitals; nothing if there is none.
     pub fn word(&self, at: usize) -> String {
         self.0.get(at).map_or_else(String::new, |word| String::from_utf8_lossy(word).to_uppercase())
+    }
+
+    /// Its name in capitals, a subcommand behind a blank.
+    pub fn name(&self) -> String {
+        let (name, sub) = (self.word(0), self.word(1));
+        if FAMILIES.contains(&name.as_str()) && !sub.is_empty() { format!("{name} {sub}") } else { name }
     }
 
     /// Whether one of its arguments is one of `options`.

@@ -38,7 +38,7 @@ const OPTIONS: &[&str] = &[
 
 /// Commands whose arguments are not data, each as it is.
 const FIXED: &str = "PING|PING x|PING a b|ECHO x|ECHO|ECHO a b|SELECT 0|SELECT 1|SELECT -1|SELECT x|\
-    SELECT 9223372036854775808|HELLO|HELLO 2|HELLO 3|HELLO 3 SETNAME me|HELLO 3 SETNAME|HELLO 4|HELLO x|HELLO 3 BOGUS|\
+    SELECT 9223372036854775808|HELLO|HELLO 2|HELLO 3|HELLO 3 SETNAME me|HELLO 3 SETNAME a¤b|HELLO 2 SETNAME a¤b AUTH default x|CLIENT SETNAME a¤b|HELLO 3 SETNAME|HELLO 4|HELLO x|HELLO 3 BOGUS|\
     HELLO 2 AUTH default x|HELLO 2 AUTH nobody x|HELLO 3 AUTH default|AUTH x|AUTH default x|AUTH nobody x|AUTH|AUTH a b c|\
     RESET|RESET x|READONLY|READWRITE|READONLY x|TIME|TIME x|DBSIZE|DBSIZE x|\
     CLIENT|CLIENT BOGUS|CLIENT ID|CLIENT ID x|CLIENT GETNAME|CLIENT SETNAME me|CLIENT SETNAME|CLIENT SETNAME <me>|\
@@ -48,14 +48,15 @@ const FIXED: &str = "PING|PING x|PING a b|ECHO x|ECHO|ECHO a b|SELECT 0|SELECT 1
     CLIENT SETINFO LIB-NAME|CLIENT REPLY|CLIENT REPLY x|CLIENT REPLY ON|CLIENT KILL|CLIENT KILL 1.2.3.4:5|\
     CLIENT KILL ID 999999999|CLIENT KILL ID 0|CLIENT KILL ID x|CLIENT KILL ID|CLIENT KILL BOGUS x|\
     CLIENT KILL ADDR 1.2.3.4:5|CLIENT KILL LADDR 1.2.3.4:5 SKIPME no|CLIENT KILL ADDR 1.2.3.4:5 SKIPME x|\
-    CLIENT KILL ID 999999999 ID|CLUSTER|CLUSTER SLOTS|CLUSTER INFO|CLUSTER NODES|\
+    CLIENT KILL ID 999999999 ID|CLIENT HELP|CLUSTER|CLUSTER SLOTS|CLUSTER SHARDS|CLUSTER INFO|CLUSTER NODES|\
+    CLUSTER MYID|CLUSTER KEYSLOT a|CLUSTER KEYSLOT|CLUSTER FOO|CLUSTER COUNTKEYSINSLOT 1|CLUSTER HELP|CLUSTER HELP x|\
     COMMAND COUNT|COMMAND COUNT x|COMMAND BOGUS|COMMAND LIST|COMMAND LIST x|COMMAND LIST FILTERBY PATTERN ge*|\
-    COMMAND INFO get|COMMAND INFO nope|COMMAND INFO client¦id|COMMAND DOCS nope|COMMAND DOCS get|COMMAND GETKEYS|\
+    COMMAND INFO get|COMMAND INFO nope|COMMAND INFO mset nope del getrange memory¦usage|COMMAND HELP|COMMAND INFO client¦id|COMMAND DOCS nope|COMMAND DOCS get|COMMAND GETKEYS|\
     COMMAND GETKEYS GET k|COMMAND GETKEYS MSET a 1 b 2|COMMAND GETKEYS GET|COMMAND GETKEYS PING|COMMAND GETKEYS nope x|\
     COMMAND GETKEYS MEMORY USAGE k|COMMAND GETKEYS SET k v EX 10|COMMAND GETKEYS DEL a b c|\
-    CONFIG|CONFIG BOGUS|CONFIG GET|CONFIG GET nope|CONFIG GET nope*|CONFIG GET databases|CONFIG GET save appendonly|\
+    CONFIG|CONFIG BOGUS|CONFIG GET|CONFIG GET nope|CONFIG GET nope*|CONFIG GET databases|CONFIG GET save appendonly|CONFIG HELP|\
     INFO|INFO replication|INFO REPLICATION cluster|INFO nope|INFO cluster|\
-    MEMORY|MEMORY BOGUS|MEMORY USAGE|MEMORY USAGE nobody|MEMORY USAGE a SAMPLES 5|MEMORY USAGE a SAMPLES x|\
+    MEMORY|MEMORY BOGUS|MEMORY HELP|MEMORY USAGE|MEMORY USAGE nobody|MEMORY USAGE a SAMPLES 5|MEMORY USAGE a SAMPLES x|\
     MEMORY USAGE a SAMPLES -1|MEMORY USAGE a BOGUS 5|MEMORY USAGE a SAMPLES|\
     WAIT|WAIT 0|WAIT 0 0|WAIT 0 10|WAIT 1 1|WAIT x 0|WAIT 0 x|WAIT 0 -1|WAIT -1 1|\
     SCAN|SCAN x|SCAN -1|SCAN 0|SCAN 0 COUNT 0|SCAN 0 COUNT x|SCAN 0 COUNT -1|SCAN 0 BOGUS|SCAN 0 BOGUS x|SCAN 0 MATCH|\
@@ -86,16 +87,16 @@ type Words = Vec<Vec<u8>>;
 
 /// Names of commands that are drawn, in capitals, subcommands behind a blank.
 pub fn drawn() -> Vec<String> {
-    let fixed = fixed().into_iter().map(|command| {
-        let family = ["CLIENT", "COMMAND", "CONFIG", "MEMORY"].contains(&command.word(0).as_str());
-        if family { format!("{} {}", command.word(0), command.word(1)) } else { command.word(0) }
-    });
+    let fixed = fixed().into_iter().map(|command| command.name());
     let data = DATA.iter().map(|(_, line)| line.split(' ').next().unwrap_or_default().to_owned());
     fixed.chain(data).chain(["QUIT".to_owned()]).collect()
 }
 
 fn fixed() -> Vec<Command> {
-    FIXED.split('|').map(|line| Command::of(&line.replace('¦', "|").split(' ').collect::<Vec<_>>())).collect()
+    // ¦ stands for a bar within a word, ¤ for a blank.
+    let words = |line: &str| line.split(' ').map(|word| word.replace('¦', "|").replace('¤', " ")).collect();
+    let command = |words: Vec<String>| Command::of(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    FIXED.split('|').map(words).map(command).collect()
 }
 
 /// Commands on data by how often each is drawn: `K` a key, `V` a value, `N` a number, `I` a small one, `T` an expiry.
@@ -109,6 +110,9 @@ const DATA: &[(u32, &str)] = &[
     (1, "SET K V NX"),
     (1, "SET K V GET"),
     (1, "SET K V EX N PX N"),
+    (1, "SET K V EX N EX N"),
+    (1, "SET K V NX EX N"),
+    (1, "SET K V XX NX"),
     (1, "SET K V KEEPTTL EX N"),
     (2, "SETEX K N V"),
     (2, "PSETEX K N V"),
@@ -120,6 +124,7 @@ const DATA: &[(u32, &str)] = &[
     (1, "GETEX K PXAT N"),
     (2, "GETEX K PERSIST"),
     (1, "GETEX K KEEPTTL"),
+    (1, "GETEX K PX N PX N"),
     (3, "GETRANGE K I I"),
     (1, "GETRANGE K N N"),
     (1, "SUBSTR K I I"),
@@ -138,6 +143,8 @@ const DATA: &[(u32, &str)] = &[
     (2, "EXPIREAT K N"),
     (2, "PEXPIREAT K N"),
     (1, "EXPIRE K N NX"),
+    (1, "EXPIRE K N NX GT"),
+    (1, "PEXPIRE K N LT GT"),
     (2, "PERSIST K"),
     (3, "TTL K"),
     (2, "PTTL K"),

@@ -16,6 +16,27 @@ export async function suite(name, Redis) {
       c.disconnect();
     }
   };
+  const cluster = async (body) => {
+    const c = new Redis.Cluster([DOOR]);
+    c.on("error", () => {});
+    try {
+      return await body(c);
+    } finally {
+      c.disconnect();
+    }
+  };
+  const atAllKeys = async (body) => {
+    for (let k = 0; k < 400; k += 1) await body(`${PREFIX}${k}`, String(k));
+  };
+  const inTime = async (body) => {
+    for (const deadline = Date.now() + 60_000; ;) {
+      try {
+        return await body();
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
+    }
+  };
   await run(
     name,
     async () => {
@@ -74,6 +95,19 @@ export async function suite(name, Redis) {
       refused_lock: () => within((c) => expectError(c.set(K, "v", "NX"), /compare-and-set/)),
       refused_counter: () => within((c) => expectError(c.incr(K), /compare-and-set/)),
       refused_transaction: () => within((c) => expectError(c.multi().set(K, "v").exec(), /is not offered: commands on several keys/)),
+    },
+    Redis.Cluster && {
+      spread: () => cluster(async (c) => {
+        await atAllKeys(async (key, value) => expect(await c.set(key, value), "OK"));
+        await atAllKeys(async (key, value) => expect(await c.get(key), value));
+        expect(c.nodes("master").length, 4);
+      }),
+      outlive: () => cluster(async (c) => {
+        expect(await c.set(K, "v"), "OK");
+        process.kill(Number(process.env.VICTIM), "SIGKILL");
+        await atAllKeys(async (key, value) => expect(await inTime(() => c.set(key, value)), "OK"));
+        await atAllKeys(async (key, value) => expect(await inTime(() => c.get(key)), value));
+      }),
     },
   );
 }

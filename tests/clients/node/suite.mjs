@@ -21,11 +21,12 @@ export const expectError = (promise, words) =>
     return true;
   });
 
-export async function run(name, hello, cases) {
+export async function run(name, hello, cases, onlyIfAsked = {}) {
   const { version } = JSON.parse(readFileSync(new URL(`./node_modules/${name}/package.json`, import.meta.url)));
   console.log(`version ${version}`);
   if (process.argv[2] === "hello") return hello();
-  for (const [title, body] of Object.entries(cases)) {
+  for (const [title, body] of Object.entries(process.argv[2] ? onlyIfAsked : cases)) {
+    if (process.argv[2] && process.argv[2] !== title) continue;
     try {
       await body();
       console.log(`ok ${title}`);

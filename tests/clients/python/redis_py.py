@@ -1,5 +1,9 @@
 """redis-py, any version since 5."""
 
+import os
+import signal
+import time
+
 import redis
 
 from suite import ALL_BYTES, DOOR, LOCKED, PASSWORD, PREFIX, WRONG, expect, expect_between, run, scan_keys
@@ -108,8 +112,44 @@ def refused_counter():
 
 
 def refused_transaction():
-    with client() as c, c.pipeline() as batch:
-        refused(lambda: batch.set(K, "v").execute(), "is not offered: commands on several keys")
+    one, other = PREFIX + "in-transaction", PREFIX + "in-transaction-too"
+    with client() as c, c.pipeline(transaction=True) as batch:
+        c.set(one, "before")
+        refused(lambda: batch.set(one, "v").set(other, "v").execute(), "is not offered: commands on several keys")
+        expect(c.mget(one, other), [b"before", None])
+
+
+def at_all_keys(function):
+    for k in range(400):
+        function(f"{PREFIX}{k}", str(k).encode())
+
+
+def cluster():
+    return redis.RedisCluster(host=DOOR[0], port=int(DOOR[1]), socket_timeout=30)
+
+
+def spread():
+    with cluster() as c:
+        expect(len(c.get_nodes()), 4)
+        at_all_keys(lambda key, value: expect(c.set(key, value), True))
+        at_all_keys(lambda key, value: expect(c.get(key), value))
+
+
+def outlive():
+    def in_time(function):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return function()
+            except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterError):
+                if time.monotonic() > deadline:
+                    raise
+
+    with cluster() as c:
+        expect(c.set(K, "v"), True)
+        os.kill(int(os.environ["VICTIM"]), signal.SIGKILL)
+        at_all_keys(lambda key, value: expect(in_time(lambda: c.set(key, value)), True))
+        at_all_keys(lambda key, value: expect(in_time(lambda: c.get(key)), value))
 
 
 set_.__name__ = "set"
@@ -120,4 +160,5 @@ run(
         connect, set_, get, mget, expire, scan, pipeline, password, wrong_password, quit,
         refused_lock, refused_counter, refused_transaction,
     ],
+    [spread, outlive],
 )

@@ -47,12 +47,15 @@ async def expect_error(awaitable, kind, words):
         raise AssertionError(f"no error but {found!r}")
 
 
-def run(version, hello, cases):
+def run(version, hello, cases, only_if_asked=()):
     print(f"version {version}")
     if sys.argv[1:] == ["hello"]:
         call(hello)
         return
-    for case in cases:
+    wanted = sys.argv[1:]
+    for case in only_if_asked if wanted else cases:
+        if wanted and case.__name__ not in wanted:
+            continue
         try:
             call(case)
             print(f"ok {case.__name__}", flush=True)

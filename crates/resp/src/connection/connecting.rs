@@ -21,7 +21,7 @@ const NO_PASSWORD: &str = "ERR AUTH <password> called without any password confi
 /// The one user.
 const USER: &[u8] = b"default";
 /// Bytes of a name that a client gives itself.
-const NAME_BYTES_MAX: usize = 256;
+pub(crate) const NAME_BYTES_MAX: usize = 256;
 
 impl Connection {
     pub(super) fn connecting(&mut self, verb: Verb, args: &Args<'_>, effects: &mut Effects) {
@@ -57,16 +57,13 @@ impl Connection {
                 let name = self.session.name.clone();
                 self.reply(|w| if name.is_empty() { w.null() } else { w.bulk(name.as_bytes()) });
             }
-            Verb::ClientSetName => match name(args.at(2)) {
-                Some(name) => {
+            Verb::ClientSetName => match name(args.at(2), "Client names") {
+                Ok(name) => {
                     self.session.name = name;
                     effects.facts_changed = true;
                     self.ok();
                 }
-                None => self.error(
-                    "ERR Client names cannot contain spaces, newlines or special characters.",
-                    effects,
-                ),
+                Err(why) => self.error(&why, effects),
             },
             Verb::ClientSetInfo => self.set_info(args, effects),
             Verb::ClientInfo => {
@@ -81,15 +78,14 @@ impl Connection {
         }
     }
 
-    fn reply_number(&mut self, number: u64) {
+    pub(super) fn reply_number(&mut self, number: u64) {
         self.reply(|w| w.count(number));
     }
 
     fn set_info(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        let Some(text) = name(args.at(3)) else {
-            let what = args.text(2);
-            let text = format!("ERR {what} cannot contain spaces, newlines or special characters.");
-            return self.error(&text, effects);
+        let text = match name(args.at(3), &args.text(2)) {
+            Ok(text) => text,
+            Err(why) => return self.error(&why, effects),
         };
         if args.is(2, "LIB-NAME") {
             self.session.lib_name = text;
@@ -202,7 +198,10 @@ impl Connection {
                 }
                 at += 3;
             } else if args.is(at, "SETNAME") && at + 1 < args.len() {
-                named = name(args.at(at + 1));
+                named = match name(args.at(at + 1), "Client names") {
+                    Ok(name) => Some(name),
+                    Err(why) => return self.error(&why, effects),
+                };
                 at += 2;
             } else {
                 let option = args.text(at);
@@ -221,7 +220,7 @@ impl Connection {
     }
 
     fn greet(&mut self) {
-        let (id, proto) = (self.peer.id, self.session.proto as u64 + 2);
+        let (id, proto, mode) = (self.peer.id, self.session.proto as u64 + 2, self.settings.mode());
         self.reply(|w| {
             w.map(7);
             for (name, text) in [("server", "redis"), ("version", REDIS_VERSION)] {
@@ -232,7 +231,7 @@ impl Connection {
                 w.bulk(name.as_bytes());
                 w.count(number);
             }
-            for (name, text) in [("mode", "standalone"), ("role", "master")] {
+            for (name, text) in [("mode", mode), ("role", "master")] {
                 w.bulk(name.as_bytes());
                 w.bulk(text.as_bytes());
             }
@@ -242,10 +241,15 @@ impl Connection {
     }
 }
 
-/// A name that a client may give itself: printable, without blanks.
-fn name(text: &[u8]) -> Option<String> {
-    let fits = text.len() <= NAME_BYTES_MAX && text.iter().all(u8::is_ascii_graphic);
-    fits.then(|| String::from_utf8_lossy(text).into_owned())
+/// A name that a client may give itself: printable, without blanks, of a length that others can be told; else why not.
+fn name(text: &[u8], what: &str) -> Result<String, String> {
+    if !text.iter().all(u8::is_ascii_graphic) {
+        return Err(format!("ERR {what} cannot contain spaces, newlines or special characters."));
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err(format!("ERR {what} can have {NAME_BYTES_MAX} bytes at most."));
+    }
+    Ok(String::from_utf8_lossy(text).into_owned())
 }
 
 /// Whether both are the same; the time that it takes says nothing of where they differ.

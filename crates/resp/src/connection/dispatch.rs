@@ -11,6 +11,9 @@ const REPEATED_BYTES_MAX: usize = 128;
 
 impl Connection {
     pub(super) fn dispatch(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        if self.session.in_refused_multi && self.behind_refused_multi(args, effects) {
+            return;
+        }
         let name = args.at(0);
         let Some(command) = table::offered(name) else { return self.not_offered(args, effects) };
         let (command, of) = if command.subcommands.is_empty() || args.len() < 2 {
@@ -68,19 +71,29 @@ impl Connection {
                 self.server(command.verb, args, effects);
             }
             Verb::Wait => self.wait(args, effects),
-            Verb::Cluster => self.error("ERR This instance has cluster support disabled", effects),
+            Verb::Help => self.help(args, effects),
+            Verb::ClusterInfo
+            | Verb::ClusterKeySlot
+            | Verb::ClusterMyId
+            | Verb::ClusterNodes
+            | Verb::ClusterShards
+            | Verb::ClusterSlots => self.cluster(command.verb, args, effects),
             _ => self.connecting(command.verb, args, effects),
         }
     }
 
     #[cold]
     fn not_offered(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        if is_of_http(args) {
+            return self.cut_off(effects);
+        }
         effects.counts.refused += 1;
         let name = args.at(0);
         if self.session.who == Who::Stranger {
             return self.error("NOAUTH Authentication required.", effects);
         }
         if let Some(why) = table::refused(name) {
+            self.session.in_refused_multi |= args.is(0, "MULTI");
             let name = args.text(0).to_uppercase();
             return self.error(&format!("ERR {name} is not offered: {}.", why.sentence()), effects);
         }
@@ -96,11 +109,54 @@ impl Connection {
         self.error(&format!("ERR unknown command '{name}', with args beginning with: {beginning}"), effects);
     }
 
+    /// A command between a refused `MULTI` and its end; whether it has been replied to.
+    ///
+    /// Many clients send a transaction in one go: its commands must not be executed because its `MULTI` was not.
+    #[cold]
+    fn behind_refused_multi(&mut self, args: &Args<'_>, effects: &mut Effects) -> bool {
+        if ["MULTI", "RESET", "QUIT"].iter().any(|word| args.is(0, word)) || is_of_http(args) {
+            return false;
+        }
+        let ends = args.is(0, "EXEC") || args.is(0, "DISCARD");
+        self.session.in_refused_multi = !ends;
+        if args.is(0, "DISCARD") {
+            self.ok();
+            return true;
+        }
+        effects.counts.refused += 1;
+        let name = clipped(args.at(0), REPEATED_BYTES_MAX).to_uppercase();
+        let text = if ends {
+            let why = table::Why::Transaction.sentence();
+            format!(
+                "EXECABORT Transaction discarded, nothing of it was executed: MULTI is not offered: {why}."
+            )
+        } else {
+            format!(
+                "ERR {name} was not executed: it follows a MULTI that was refused. EXEC, DISCARD or RESET end that; \
+                 send a plain pipeline (redis-py: pipeline(transaction=False))."
+            )
+        };
+        self.error(&text, effects);
+        true
+    }
+
+    /// Ends the connection of a client that speaks HTTP, without a word, as Redis does: a browser that a web page makes
+    /// do it would go on with what the page wrote, and that may be commands.
+    #[cold]
+    fn cut_off(&mut self, effects: &mut Effects) {
+        effects.counts.cross_protocol += 1;
+        effects.cross_protocol = true;
+        self.ending = true;
+    }
+
     #[cold]
     fn no_subcommand(&mut self, command: &Command, args: &Args<'_>, effects: &mut Effects) {
         effects.counts.refused += 1;
         if self.session.who == Who::Stranger {
             return self.error("NOAUTH Authentication required.", effects);
+        }
+        if command.verb == Verb::Cluster && table::is_refused_of_cluster(args.at(1)) {
+            return self.cluster_refused(args, effects);
         }
         let (sub, name) = (clipped(args.at(1), REPEATED_BYTES_MAX), command.name.to_uppercase());
         self.error(&format!("ERR unknown subcommand '{sub}'. Try {name} HELP."), effects);
@@ -120,6 +176,11 @@ impl Connection {
     pub(super) fn not_a_number(&mut self, effects: &mut Effects) {
         self.error("ERR value is not an integer or out of range", effects);
     }
+}
+
+/// Whether it is the first line of a request of HTTP with a body, or the header that every such request has.
+fn is_of_http(args: &Args<'_>) -> bool {
+    args.is(0, "POST") || args.is(0, "Host:")
 }
 
 fn clipped(text: &[u8], bytes_max: usize) -> String {

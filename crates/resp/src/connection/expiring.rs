@@ -40,7 +40,8 @@ impl Connection {
         self.error(&format!("ERR invalid expire time in '{name}' command"), effects);
     }
 
-    /// The options from argument `from` on: `EX`, `PX`, `EXAT`, `PXAT`, `KEEPTTL` or `PERSIST`, one of them at most.
+    /// The options from argument `from` on: `EX`, `PX`, `EXAT`, `PXAT`, `KEEPTTL` or `PERSIST`, one of them at most; if it
+    /// stands there several times, the last counts.
     pub(super) fn expiry_options(
         &mut self,
         args: &Args<'_>,
@@ -48,25 +49,29 @@ impl Connection {
         name: &str,
         effects: &mut Effects,
     ) -> Result<Option<ExpiryRequest>, Replied> {
-        let word = |word: &str| args.is(from, word);
         let (flag, flagged) = match name {
             "getex" => ("PERSIST", ExpiryRequest::Never),
             _ => ("KEEPTTL", ExpiryRequest::Keep),
         };
-        match args.len().checked_sub(from) {
-            Some(0) => return Ok(None),
-            // Redis takes it more than once, too.
-            Some(_) if (from..args.len()).all(|at| args.is(at, flag)) => return Ok(Some(flagged)),
-            Some(2) if ["EX", "PX", "EXAT", "PXAT"].iter().any(|option| word(option)) => {}
-            _ => {
-                self.syntax_error(effects);
-                return Err(Replied);
-            }
+        let mut left = from..args.len();
+        if left.is_empty() {
+            return Ok(None);
         }
-        let Some(time) = args.integer(from + 1) else {
+        if left.all(|at| args.is(at, flag)) {
+            return Ok(Some(flagged));
+        }
+        let option = ["EX", "PX", "EXAT", "PXAT"].into_iter().find(|option| args.is(from, option));
+        let count = args.len() - from;
+        let again = |option: &str| (from..args.len()).step_by(2).all(|at| args.is(at, option));
+        if !count.is_multiple_of(2) || !option.is_some_and(again) {
+            self.syntax_error(effects);
+            return Err(Replied);
+        }
+        let Some(time) = args.integer(args.len() - 1) else {
             self.not_a_number(effects);
             return Err(Replied);
         };
+        let word = |word: &str| args.is(from, word);
         let unit = if word("EX") || word("EXAT") { TimeUnit::Seconds } else { TimeUnit::Milliseconds };
         let relative = word("EX") || word("PX");
         let expiry = if relative { ttl(time, unit, self.now.wall_ms) } else { at(time, unit) };
@@ -78,8 +83,9 @@ impl Connection {
     }
 
     pub(super) fn expire(&mut self, unit: ExpireUnit, args: &Args<'_>, effects: &mut Effects) {
-        if args.len() > 3 {
-            return self.conditional_expire(args, effects);
+        let conditional = args.len() > 3;
+        if conditional && self.expire_condition_is_wrong(args, effects) {
+            return;
         }
         let Some(time) = args.integer(2) else { return self.not_a_number(effects) };
         let (ms_each, relative) = match unit {
@@ -94,22 +100,42 @@ impl Connection {
             let name = args.text(0).to_lowercase();
             return self.invalid_expire_time(&name, effects);
         };
+        if conditional {
+            return self.needs_compare_and_set(&[args.text(0), args.text(3)], effects);
+        }
         let expiry = if relative { ExpiryRequest::TtlMs(ms) } else { ExpiryRequest::AtMs(ms) };
         let (key, terms) = (args.bytes(1), self.terms());
         self.begin(Shape::Expire, key, terms, |key| terms.expire(key, expiry), effects);
     }
 
+    /// Whether what follows the time is no condition, or are two that exclude each other; if so, that was replied.
     #[cold]
-    fn conditional_expire(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        for at in 3..args.len() {
-            if !["NX", "XX", "GT", "LT"].iter().any(|word| args.is(at, word)) {
-                return self.error(&format!("ERR Unsupported option {}", args.text(at)), effects);
-            }
+    fn expire_condition_is_wrong(&mut self, args: &Args<'_>, effects: &mut Effects) -> bool {
+        let options = 3..args.len();
+        let known = |at: usize| ["NX", "XX", "GT", "LT"].iter().any(|word| args.is(at, word));
+        if let Some(at) = options.clone().find(|at| !known(*at)) {
+            self.error(&format!("ERR Unsupported option {}", args.text(at)), effects);
+            return true;
         }
+        let has = |word: &str| options.clone().any(|at| args.is(at, word));
+        let together = if has("NX") && (has("XX") || has("GT") || has("LT")) {
+            "NX and XX, GT or LT"
+        } else if has("GT") && has("LT") {
+            "GT and LT"
+        } else {
+            return false;
+        };
+        self.error(&format!("ERR {together} options at the same time are not compatible"), effects);
+        true
+    }
+
+    /// Refuses a command for its option.
+    #[cold]
+    pub(super) fn needs_compare_and_set(&mut self, name_and_option: &[String; 2], effects: &mut Effects) {
         effects.counts.refused += 1;
-        let (name, option) = (args.text(0).to_uppercase(), args.text(3).to_uppercase());
+        let words = name_and_option.join(" ").to_uppercase();
         let why = crate::table::Why::ReadModifyWrite.sentence();
-        self.error(&format!("ERR {name} {option} is not offered: {why}."), effects);
+        self.error(&format!("ERR {words} is not offered: {why}."), effects);
     }
 
     pub(super) fn persist(&mut self, args: &Args<'_>, effects: &mut Effects) {

@@ -32,7 +32,7 @@ impl Connection {
                 for at in 2..args.len() {
                     match named(args.at(at)) {
                         Some((command, name)) => about(command, &name, w),
-                        None => w.null_array(),
+                        None => w.null(),
                     }
                 }
             }),
@@ -46,6 +46,23 @@ impl Connection {
             Verb::CommandGetKeys => self.get_keys(args, effects),
             _ => self.syntax_error(effects),
         }
+    }
+
+    /// The subcommands of the command that is asked, as Redis lays them out.
+    pub(super) fn help(&mut self, args: &Args<'_>, effects: &mut Effects) {
+        let Some(command) = table::offered(args.at(0)) else { return };
+        if command.verb == Verb::Cluster && self.settings.cluster.is_none() {
+            return self.error(super::cluster::DISABLED, effects);
+        }
+        let name = command.name.to_uppercase();
+        self.reply(|w| {
+            w.array(1 + 2 * command.subcommands.len());
+            w.status(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+            for sub in command.subcommands {
+                w.status(sub.syntax.strip_prefix(&name).unwrap_or(sub.syntax).trim_start());
+                w.status(&format!("    {}", sub.summary));
+            }
+        });
     }
 
     fn docs(&mut self, args: &Args<'_>) {
@@ -120,7 +137,7 @@ impl Connection {
     fn config_get(&mut self, args: &Args<'_>) {
         let (limits, about) = (&self.settings.limits, &self.settings.about);
         let settings = [
-            ("appendfsync", if about.synced { "always" } else { "everysec" }.to_owned()),
+            ("appendfsync", about.appendfsync.to_owned()),
             ("appendonly", "yes".to_owned()),
             ("databases", "1".to_owned()),
             ("maxmemory", "0".to_owned()),

@@ -14,7 +14,7 @@ use crate::table::{Command, TimeUnit, Verb};
 /// What `SCAN` gives if it is not told how much.
 const SCAN_COUNT_DEFAULT: usize = 10;
 /// The most that it gives in one call.
-const SCAN_COUNT_MAX: i64 = 100_000;
+pub(crate) const SCAN_COUNT_MAX: i64 = 100_000;
 
 impl Connection {
     pub(super) fn get(&mut self, args: &Args<'_>, effects: &mut Effects) {
@@ -41,17 +41,26 @@ impl Connection {
         if args.len() == 3 {
             return self.put(Shape::Set, (args.bytes(1), args.bytes(2)), ExpiryRequest::Never, effects);
         }
-        if let Some(option) =
-            (3..args.len()).find(|&at| ["NX", "XX", "GET"].iter().any(|word| args.is(at, word)))
-        {
-            effects.counts.refused += 1;
-            let option = args.text(option).to_uppercase();
-            let why = crate::table::Why::ReadModifyWrite.sentence();
-            return self.error(&format!("ERR SET {option} is not offered: {why}."), effects);
+        let conditions = conditions(args);
+        if !conditions.is_empty() {
+            return self.conditional_set(&conditions, args, effects);
         }
         let Ok(expiry) = self.expiry_options(args, 3, "set", effects) else { return };
         let expiry = expiry.unwrap_or(ExpiryRequest::Never);
         self.put(Shape::Set, (args.bytes(1), args.bytes(2)), expiry, effects);
+    }
+
+    /// Refused, unless something else is wrong with it, which Redis says first.
+    #[cold]
+    fn conditional_set(&mut self, conditions: &[usize], args: &Args<'_>, effects: &mut Effects) {
+        let has = |word: &str| conditions.iter().any(|at| args.is(*at, word));
+        if has("NX") && has("XX") {
+            return self.syntax_error(effects);
+        }
+        let rest = args.spans_but(conditions);
+        if self.expiry_options(&args.with(&rest), 3, "set", effects).is_ok() {
+            self.needs_compare_and_set(&[args.text(0), args.text(conditions[0])], effects);
+        }
     }
 
     pub(super) fn set_ex(&mut self, unit: TimeUnit, args: &Args<'_>, effects: &mut Effects) {
@@ -193,4 +202,17 @@ impl Connection {
         let place = (self.settings.keyspace, self.settings.hash_seed);
         self.begin_scan(Scan::new(place, self.terms().read, wanted), effects);
     }
+}
+
+/// Where in a `SET` the options stand that need compare-and-set.
+fn conditions(args: &Args<'_>) -> Vec<usize> {
+    let (mut found, mut at) = (Vec::new(), 3);
+    while at < args.len() {
+        let is_one_of = |words: &[&str]| words.iter().any(|word| args.is(at, word));
+        if is_one_of(&["NX", "XX", "GET"]) {
+            found.push(at);
+        }
+        at += if is_one_of(&["EX", "PX", "EXAT", "PXAT"]) { 2 } else { 1 };
+    }
+    found
 }

@@ -1,6 +1,6 @@
 //! Our own commands: levels per command and per connection, receipts.
 
-use quorate_types::{Level, LevelInvalid};
+use quorate_types::{Level, LevelInvalid, Version};
 use quorate_wire::ExpiryRequest;
 
 use super::Connection;
@@ -11,10 +11,15 @@ use crate::part::Shape;
 use crate::pending::{Before, Work};
 use crate::table::Access;
 
+/// Why a write is not repeated with a time to live: the second would expire later than the first.
+const RELATIVE_EXPIRY: &str = "ERR VERSION repeats a write, which expires when the first attempt does: use PXAT with the \
+    expires_at_ms of its answer, not EX or PX";
+
 /// The options behind the fixed arguments of a `KV.` command.
 struct Options {
     level: Option<Level>,
     expiry: Option<ExpiryRequest>,
+    version: Option<Version>,
     meta: bool,
 }
 
@@ -27,7 +32,7 @@ impl Connection {
         access: Access,
         effects: &mut Effects,
     ) -> Result<Options, Replied> {
-        let mut options = Options { level: None, expiry: None, meta: false };
+        let mut options = Options { level: None, expiry: None, version: None, meta: false };
         let mut at = from;
         while at < args.len() {
             let has_more = at + 1 < args.len();
@@ -36,6 +41,9 @@ impl Connection {
                 at += 1;
             } else if args.is(at, "LEVEL") && has_more {
                 options.level = Some(self.level(args, at + 1, effects)?);
+                at += 2;
+            } else if args.is(at, "VERSION") && has_more && access != Access::Read {
+                options.version = Some(self.version(args, at + 1, effects)?);
                 at += 2;
             } else if access == Access::Write && options.expiry.is_none() {
                 let len = if args.is(at, "KEEPTTL") { 1 } else { 2 };
@@ -57,6 +65,13 @@ impl Connection {
         })
     }
 
+    fn version(&mut self, args: &Args<'_>, at: usize, effects: &mut Effects) -> Result<Version, Replied> {
+        args.text(at).parse().map_err(|invalid| {
+            self.error(&format!("ERR {invalid}"), effects);
+            Replied
+        })
+    }
+
     pub(super) fn kv_get(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let Ok(options) = self.kv_options(args, 2, Access::Read, effects) else { return };
         let (key, mut terms) = (args.bytes(1), self.terms());
@@ -67,8 +82,11 @@ impl Connection {
 
     pub(super) fn kv_put(&mut self, args: &Args<'_>, effects: &mut Effects) {
         let Ok(options) = self.kv_options(args, 3, Access::Write, effects) else { return };
+        if options.version.is_some() && matches!(options.expiry, Some(ExpiryRequest::TtlMs(_))) {
+            return self.error(RELATIVE_EXPIRY, effects);
+        }
         let (key, mut terms) = (args.bytes(1), self.terms());
-        terms.write = options.level.or(terms.write);
+        (terms.write, terms.version) = (options.level.or(terms.write), options.version);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };
         self.begin(
             shape,
@@ -80,9 +98,10 @@ impl Connection {
     }
 
     pub(super) fn kv_del(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        let Ok(options) = self.kv_options(args, 2, Access::Read, effects) else { return };
+        // A delete has no expiry: what a write of a value may say of it is no option here.
+        let Ok(options) = self.kv_options(args, 2, Access::None, effects) else { return };
         let (key, mut terms) = (args.bytes(1), self.terms());
-        terms.write = options.level.or(terms.write);
+        (terms.write, terms.version) = (options.level.or(terms.write), options.version);
         let shape = if options.meta { Shape::PutMeta } else { Shape::Set };
         self.begin(shape, key, terms, |key| terms.delete(key), effects);
     }

@@ -69,7 +69,9 @@ impl Replies<'_> {
     fn write(&mut self, entry: &Entry) {
         match &entry.work {
             Work::Ready(reply) | Work::Told(_, Some(reply)) => self.output.extend_from_slice(reply),
-            Work::One(part) => part.reply(self.now.wall_ms, &mut writer(self.output, entry.proto)),
+            Work::One(part) => {
+                part.reply(&self.settings.about, self.now.wall_ms, &mut writer(self.output, entry.proto));
+            }
             Work::Many(many) if many.is_too_large() => {
                 let error = too_large(self.settings.limits.output_bytes_max);
                 writer(self.output, entry.proto).error(&error);
@@ -84,7 +86,7 @@ impl Replies<'_> {
             Work::Before(Before::Receipt) => {
                 let mut w = writer(self.output, entry.proto);
                 match &self.past.receipt {
-                    Some(receipt) => own::receipt(receipt, &mut w),
+                    Some(receipt) => own::receipt(receipt, &self.settings.about, &mut w),
                     None => w.null(),
                 }
             }
@@ -109,6 +111,7 @@ impl Replies<'_> {
                 let since = looked.unwrap_or((0, self.now.wall_ms.saturating_sub(status.uptime_ms)));
                 let view = info::View {
                     about: &self.settings.about,
+                    mode: self.settings.mode(),
                     status,
                     wall_ms: self.now.wall_ms,
                     since,

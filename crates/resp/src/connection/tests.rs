@@ -1,5 +1,6 @@
 //! The machine against a node of one map: replies, order, limits.
 
+mod cluster;
 mod memory;
 mod node;
 mod ordering;
@@ -43,6 +44,8 @@ fn expiry_is_set_told_and_taken_away() {
     assert_eq!(lab.says("GETEX nobody EX 10"), "$-1\r\n");
     assert_eq!(lab.says("EXPIRE nobody 10"), ":0\r\n");
     assert_eq!(lab.says("SET k w KEEPTTL keepttl"), "+OK\r\n");
+    assert_eq!(lab.says("SET twice v EX 10 ex 20"), "+OK\r\n");
+    assert_eq!(lab.says("TTL twice"), ":20\r\n", "the last counts");
     assert_eq!(lab.says("PEXPIREAT k 9223372036854775807"), ":1\r\n", "as far as a number goes");
     assert_eq!(lab.says("PEXPIRETIME k"), ":9223372036854775807\r\n");
     assert_eq!(lab.says("GETEX k PERSIST persist"), "$1\r\nw\r\n");
@@ -60,6 +63,25 @@ fn bad_arguments_are_refused_in_the_words_of_redis_and_reach_no_node() {
         ("SET k v EX 0", "-ERR invalid expire time in 'set' command\r\n"),
         ("SET k v EX x", "-ERR value is not an integer or out of range\r\n"),
         ("SET k v EX 10 PX 10", "-ERR syntax error\r\n"),
+        ("SET k v EX 10 EX x", "-ERR value is not an integer or out of range\r\n"),
+        ("SET k v EX 10 EX", "-ERR syntax error\r\n"),
+        ("SET k v NX XX", "-ERR syntax error\r\n"),
+        ("SET k v NX EX 0", "-ERR invalid expire time in 'set' command\r\n"),
+        ("SET k v EX NX", "-ERR value is not an integer or out of range\r\n"),
+        ("EXPIRE k abc NX", "-ERR value is not an integer or out of range\r\n"),
+        ("EXPIRE k 10 NX GT", "-ERR NX and XX, GT or LT options at the same time are not compatible\r\n"),
+        ("EXPIRE k 10 lt gt", "-ERR GT and LT options at the same time are not compatible\r\n"),
+        (
+            "HELLO 2 SETNAME \"a b\"",
+            "-ERR Client names cannot contain spaces, newlines or special characters.\r\n",
+        ),
+        (
+            "KV.PUT k v EX 10 VERSION 1.0@00000001",
+            "-ERR VERSION repeats a write, which expires when the first attempt does: use PXAT with the expires_at_ms of \
+             its answer, not EX or PX\r\n",
+        ),
+        ("KV.DEL k EX 10", "-ERR syntax error\r\n"),
+        ("KV.GET k VERSION 1.0@00000001", "-ERR syntax error\r\n"),
         ("SET k v BOGUS", "-ERR syntax error\r\n"),
         ("SETEX k -1 v", "-ERR invalid expire time in 'setex' command\r\n"),
         ("EXPIRE k 9223372036854775807", "-ERR invalid expire time in 'expire' command\r\n"),
@@ -81,6 +103,12 @@ fn bad_arguments_are_refused_in_the_words_of_redis_and_reach_no_node() {
     for (said, reply) in cases {
         assert_eq!(lab.says(said), reply, "{said}");
     }
+    let long = "n".repeat(257);
+    assert_eq!(
+        lab.says(&format!("CLIENT SETNAME {long}")),
+        "-ERR Client names can have 256 bytes at most.\r\n"
+    );
+    assert!(lab.says("KV.PUT k v VERSION x").starts_with("-ERR \"x\" is no version; one looks like"));
     assert!(lab.says("KV.GET k LEVEL most").starts_with("-ERR unknown level \"most\"; levels are one, two"));
     assert_eq!(lab.asked, 0);
 }
@@ -92,15 +120,25 @@ fn what_needs_compare_and_set_is_refused_with_a_reason() {
         let reply = lab.says(said);
         assert!(reply.starts_with("-ERR ") && reply.contains("compare-and-set"), "{said}: {reply}");
     }
+    for said in ["GETBIT k 1", "LCS a b", "DIGEST k"] {
+        assert!(lab.says(said).contains("GET it and look at it in the client"), "{said}");
+    }
+    assert!(lab.says("SLOWLOG GET").contains("log.slow_request"));
     assert!(lab.says("MULTI").contains("pipeline(transaction=False)"));
-    assert_eq!((lab.asked, lab.counts.refused), (0, 6));
+    assert_eq!((lab.asked, lab.counts.refused), (0, 10));
 }
 
 #[test]
 fn outcomes_that_may_have_been_applied_are_told_apart_from_those_that_were_not() {
     let mut lab = Lab::new();
     lab.fail_writes(node::Failure::Indeterminate);
-    assert!(lab.says("SET k v").starts_with("-WRITETIMEOUT acks=1 needed=2 version="));
+    let unknown = lab.says("SET k v");
+    assert!(unknown.starts_with("-WRITETIMEOUT acks=1 needed=2 version="), "{unknown}");
+    let (_, rest) = unknown.split_once("version=").unwrap();
+    let (version, _) = rest.split_once(':').unwrap();
+    assert_eq!(lab.last_write_version(), None);
+    assert!(lab.says(&format!("KV.PUT k v VERSION {version}")).starts_with("-WRITETIMEOUT"));
+    assert_eq!(lab.last_write_version(), version.parse().ok(), "the same write once more");
     lab.fail_writes(node::Failure::Unavailable);
     assert!(lab.says("SET k v").starts_with("-NOREPLICAS the write needs 2 replicas and 1 are alive"));
     assert!(lab.says("MSET a 1 b 2").starts_with("-NOREPLICAS"), "nothing of it was sent");
@@ -149,10 +187,17 @@ fn clients_learn_what_there_is_from_the_table() {
     assert_eq!(count, format!(":{}\r\n", crate::table::OFFERED.len()));
     let about = "*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*1\r\n+@read\r\n*0\r\n*0\r\n*0\r\n";
     assert_eq!(lab.says("COMMAND INFO get"), about);
-    assert_eq!(lab.says("COMMAND INFO nope"), "*1\r\n*-1\r\n");
+    assert_eq!(lab.says("COMMAND INFO nope"), "*1\r\n$-1\r\n");
     assert_eq!(lab.says("COMMAND GETKEYS MSET a 1 b 2"), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
     assert_eq!(lab.says("COMMAND GETKEYS PING"), "-ERR The command has no key arguments\r\n");
     assert!(lab.says("COMMAND DOCS client|id").contains("The number of this connection."));
+    let help = lab.says("CONFIG HELP");
+    assert!(
+        help.starts_with(
+            "*5\r\n+CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n+GET pattern"
+        ),
+        "{help}"
+    );
     assert_eq!(lab.says("CONFIG GET save"), "*2\r\n$4\r\nsave\r\n$0\r\n\r\n");
 }
 
@@ -182,9 +227,13 @@ fn info_and_dbsize_come_from_the_status_of_the_node() {
     lab.says("MSET a 1 b 2 c 3");
     assert_eq!(lab.says("DBSIZE"), ":3\r\n");
     let info = lab.says("INFO");
-    for field in ["redis_version:7.2.0", "role:master", "loading:0", "db0:keys=3", "kv_node:n1"] {
+    for field in ["redis_version:7.2.0", "role:master", "loading:0", "db0:keys=3\r\n", "kv_node:n1"] {
         assert!(info.contains(&format!("\r\n{field}")), "{field} in {info}");
     }
+    for field in ["used_memory:4096", "used_memory_rss:4096", "used_memory_dataset:10"] {
+        assert!(info.contains(&format!("\r\n{field}\r\n")), "{field} in {info}");
+    }
+    assert!(!info.contains("bgsave") && !info.contains("expires="), "what nobody counts is not told: {info}");
     let some = lab.says("INFO replication");
     assert!(some.contains("role:master") && !some.contains("redis_version"), "{some}");
 }

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::{ProtocolError, Span, Step};
-use crate::limits::Limits;
+use crate::limits::{Limits, Who};
 
 /// The arguments of a line, unescaped into a buffer of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) struct InlineCommand {
 }
 
 /// The command in the line at the front of `input`.
-pub(super) fn line(input: &[u8], limits: &Limits) -> Result<Step, ProtocolError> {
+pub(super) fn line(input: &[u8], limits: &Limits, who: Who) -> Result<Step, ProtocolError> {
     let max = limits.inline_bytes_max;
     let looked_at = &input[..input.len().min(max as usize)];
     let Some(end) = looked_at.iter().position(|byte| *byte == b'\n') else {
@@ -27,6 +27,9 @@ pub(super) fn line(input: &[u8], limits: &Limits) -> Result<Step, ProtocolError>
     };
     let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
     let command = split(text)?;
+    if command.spans.len() > limits.arguments_max as usize {
+        return Err(super::too_many(limits.arguments_max, who));
+    }
     let bytes = end + 1;
     if command.spans.is_empty() { Ok(Step::Nothing { bytes }) } else { Ok(Step::Inline { command, bytes }) }
 }

@@ -2,21 +2,10 @@
 
 use super::ExpireUnit::{AtMilliseconds, AtSeconds, InMilliseconds, InSeconds};
 use super::TimeUnit::{Milliseconds, Seconds};
-use super::{ALL, Access, Command, Group, Keys, NONE, ONE, PAIRS, SECOND, Verb};
+use super::subcommands::{CLIENT, CLUSTER, COMMAND, CONFIG, MEMORY};
+use super::{ALL, Access, Command, Group, Keys, NONE, ONE, PAIRS, Verb};
 
-macro_rules! commands {
-    ($group:expr; $($name:literal $arity:literal $access:ident $keys:ident $since:literal
-        $syntax:literal $summary:literal $verb:expr;)*) => {
-        [$(command(
-            ($name, $arity, Access::$access, $keys),
-            ($group, $since, $syntax, $summary),
-            $verb,
-            &[],
-        )),*]
-    };
-}
-
-const fn command(
+pub(super) const fn command(
     (name, arity, access, keys): (&'static str, i8, Access, Keys),
     (group, since, syntax, summary): (Group, &'static str, &'static str, &'static str),
     verb: Verb,
@@ -24,69 +13,6 @@ const fn command(
 ) -> Command {
     Command { name, arity, access, keys, group, since, syntax, summary, verb, subcommands }
 }
-
-const CLIENT: &[Command] = &commands![Group::Connection;
-    "getname" 2 None NONE "2.6.9"
-        "CLIENT GETNAME"
-        "The name of this connection." Verb::ClientGetName;
-    "id" 2 None NONE "5.0.0"
-        "CLIENT ID"
-        "The number of this connection." Verb::ClientId;
-    "info" 2 None NONE "6.2.0"
-        "CLIENT INFO"
-        "What is known of this connection." Verb::ClientInfo;
-    "kill" -3 None NONE "2.4.0"
-        "CLIENT KILL addr:port | [ID id] [ADDR addr:port] [LADDR addr:port] [SKIPME yes|no]"
-        "Ends connections of this node." Verb::ClientKill;
-    "list" -2 None NONE "2.4.0"
-        "CLIENT LIST"
-        "The connections of this node, a line each." Verb::ClientList;
-    "no-evict" 3 None NONE "7.0.0"
-        "CLIENT NO-EVICT ON|OFF"
-        "Taken and without effect: no connection is evicted." Verb::ClientNoOp;
-    "no-touch" 3 None NONE "7.2.0"
-        "CLIENT NO-TOUCH ON|OFF"
-        "Taken and without effect: reads are not recorded." Verb::ClientNoOp;
-    "reply" 3 None NONE "3.2.0"
-        "CLIENT REPLY ON|OFF|SKIP"
-        "Whether this connection is replied to." Verb::ClientReply;
-    "setinfo" 4 None NONE "7.2.0"
-        "CLIENT SETINFO LIB-NAME name | LIB-VER version"
-        "Notes the name or version of the client library." Verb::ClientSetInfo;
-    "setname" 3 None NONE "2.6.9"
-        "CLIENT SETNAME name"
-        "Names this connection." Verb::ClientSetName;
-];
-
-const COMMAND: &[Command] = &commands![Group::Server;
-    "count" 2 None NONE "2.8.13"
-        "COMMAND COUNT"
-        "How many commands there are." Verb::CommandCount;
-    "docs" -2 None NONE "7.0.0"
-        "COMMAND DOCS [name ...]"
-        "What commands do." Verb::CommandDocs;
-    "getkeys" -3 None NONE "2.8.13"
-        "COMMAND GETKEYS command [argument ...]"
-        "The keys among the arguments of a command." Verb::CommandGetKeys;
-    "info" -2 None NONE "2.8.13"
-        "COMMAND INFO [name ...]"
-        "How commands are called." Verb::CommandInfo;
-    "list" -2 None NONE "7.0.0"
-        "COMMAND LIST"
-        "The names of all commands." Verb::CommandList;
-];
-
-const CONFIG: &[Command] = &commands![Group::Server;
-    "get" -3 None NONE "2.0.0"
-        "CONFIG GET pattern [pattern ...]"
-        "The few settings that clients ask for." Verb::ConfigGet;
-];
-
-const MEMORY: &[Command] = &commands![Group::Server;
-    "usage" -3 Read SECOND "4.0.0"
-        "MEMORY USAGE key [SAMPLES count]"
-        "An estimate of the memory that a key takes on one replica." Verb::MemoryUsage;
-];
 
 /// Sorted by name.
 pub(crate) const OFFERED: &[Command] = &[
@@ -113,10 +39,10 @@ pub(crate) const OFFERED: &[Command] = &[
             Group::Server,
             "3.0.0",
             "CLUSTER subcommand",
-            "Answered as by a Redis without cluster support: any node takes any key.",
+            "What spreads cluster clients over the nodes, with `resp.cluster`; without, as a Redis without cluster support.",
         ),
         Verb::Cluster,
-        &[],
+        CLUSTER,
     ),
     command(
         ("command", -1, Access::None, NONE),
@@ -240,7 +166,12 @@ pub(crate) const OFFERED: &[Command] = &[
     ),
     command(
         ("kv.del", -2, Access::Write, ONE),
-        (Group::Own, "0.1.0", "KV.DEL key [LEVEL level] [META]", "Deletes a key without reading it."),
+        (
+            Group::Own,
+            "0.1.0",
+            "KV.DEL key [LEVEL level] [VERSION version] [META]",
+            "Deletes a key without reading it.",
+        ),
         Verb::KvDel,
         &[],
     ),
@@ -266,7 +197,7 @@ pub(crate) const OFFERED: &[Command] = &[
         (
             Group::Own,
             "0.1.0",
-            "KV.PUT key value [LEVEL level] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] [META]",
+            "KV.PUT key value [LEVEL level] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] [VERSION version] [META]",
             "Sets the value of a key; with META, the version that it got and how many replicas had acknowledged.",
         ),
         Verb::KvPut,

@@ -1,7 +1,10 @@
 //! Commands of Redis that are not offered, each with its reason.
 
 use super::Why;
-use super::Why::{Administration, AllKeys, NotKept, OtherType, PubSub, ReadModifyWrite, Script, Transaction};
+use super::Why::{
+    Administration, AllKeys, NotKept, OtherType, PartOfValue, PubSub, ReadModifyWrite, Script, Slowness,
+    Transaction,
+};
 
 /// Sorted by name.
 pub(crate) const REFUSED: &[(&str, Why)] = &[
@@ -10,11 +13,11 @@ pub(crate) const REFUSED: &[(&str, Why)] = &[
     ("asking", Administration),
     ("bgrewriteaof", Administration),
     ("bgsave", Administration),
-    ("bitcount", OtherType),
+    ("bitcount", PartOfValue),
     ("bitfield", ReadModifyWrite),
-    ("bitfield_ro", OtherType),
+    ("bitfield_ro", PartOfValue),
     ("bitop", ReadModifyWrite),
-    ("bitpos", OtherType),
+    ("bitpos", PartOfValue),
     ("blmove", OtherType),
     ("blmpop", OtherType),
     ("blpop", OtherType),
@@ -28,7 +31,7 @@ pub(crate) const REFUSED: &[(&str, Why)] = &[
     ("decr", ReadModifyWrite),
     ("decrby", ReadModifyWrite),
     ("delex", ReadModifyWrite),
-    ("digest", ReadModifyWrite),
+    ("digest", PartOfValue),
     ("discard", Transaction),
     ("dump", Administration),
     ("eval", Script),
@@ -52,7 +55,7 @@ pub(crate) const REFUSED: &[(&str, Why)] = &[
     ("georadiusbymember_ro", OtherType),
     ("geosearch", OtherType),
     ("geosearchstore", OtherType),
-    ("getbit", OtherType),
+    ("getbit", PartOfValue),
     ("getdel", ReadModifyWrite),
     ("getset", ReadModifyWrite),
     ("hdel", OtherType),
@@ -88,8 +91,8 @@ pub(crate) const REFUSED: &[(&str, Why)] = &[
     ("incrbyfloat", ReadModifyWrite),
     ("keys", AllKeys),
     ("lastsave", Administration),
-    ("latency", NotKept),
-    ("lcs", OtherType),
+    ("latency", Slowness),
+    ("lcs", PartOfValue),
     ("lindex", OtherType),
     ("linsert", OtherType),
     ("llen", OtherType),
@@ -149,7 +152,7 @@ pub(crate) const REFUSED: &[(&str, Why)] = &[
     ("sinterstore", OtherType),
     ("sismember", OtherType),
     ("slaveof", Administration),
-    ("slowlog", NotKept),
+    ("slowlog", Slowness),
     ("smembers", OtherType),
     ("smismember", OtherType),
     ("smove", OtherType),
@@ -218,4 +221,30 @@ pub(crate) const REFUSED: &[(&str, Why)] = &[
     ("zscore", OtherType),
     ("zunion", OtherType),
     ("zunionstore", OtherType),
+];
+
+/// Subcommands of `CLUSTER` that are about slots as places of keys, sorted by name.
+pub(crate) const REFUSED_OF_CLUSTER: &[&str] = &[
+    "addslots",
+    "addslotsrange",
+    "bumpepoch",
+    "count-failure-reports",
+    "countkeysinslot",
+    "delslots",
+    "delslotsrange",
+    "failover",
+    "flushslots",
+    "forget",
+    "getkeysinslot",
+    "links",
+    "meet",
+    "myshardid",
+    "replicas",
+    "replicate",
+    "reset",
+    "saveconfig",
+    "set-config-epoch",
+    "setslot",
+    "slaves",
+    "slot-stats",
 ];

@@ -165,6 +165,8 @@ section! {
         keyspace: String = "default".to_owned();
         /// A file whose first line is the password that clients must say (AUTH), relative to this file. Empty: none.
         password_file: PathBuf = PathBuf::new();
+        /// Whether cluster clients are told of all nodes (CLUSTER SLOTS and the like), so that they spread over them.
+        cluster: bool = false;
         /// Connections of Redis clients.
         connections_max: usize = 10_000, 1 => 1_000_000;
         /// Arguments of one command.

@@ -24,7 +24,7 @@ impl Process {
         let stat = text("/proc/self/stat");
         let booted = field(&text("/proc/stat"), "btime").map(|seconds| seconds as f64);
         Process {
-            resident_bytes: field(&status, "VmRSS:").map(|kib| kib << 10),
+            resident_bytes: resident(&status),
             threads: field(&status, "Threads:"),
             // The descriptor that reads the folder is one of them.
             open_fds: fs::read_dir("/proc/self/fd").ok().map(|open| (open.count() as u64).saturating_sub(1)),
@@ -33,6 +33,15 @@ impl Process {
             start_seconds: booted.zip(ticks(&stat, 19)).map(|(booted, after)| booted + after),
         }
     }
+}
+
+/// The memory that the process has of the machine.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    resident(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+fn resident(status: &str) -> Option<u64> {
+    field(status, "VmRSS:").map(|kib| kib << 10)
 }
 
 /// The number behind `name` at the beginning of a line.

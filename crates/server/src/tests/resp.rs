@@ -205,3 +205,13 @@ fn a_graceful_end_replies_to_what_is_under_way() {
     cluster.restart("n1");
     Client::new(cluster.resp_addr("n1")).says("GET k", "$1\r\nv\r\n");
 }
+
+#[test]
+fn a_browser_at_the_redis_door_is_cut_off_and_counted_and_nothing_of_its_page_is_done() {
+    let cluster = Cluster::start(1, ONE);
+    let mut page = Client::new(cluster.resp_addr("n1"));
+    page.send(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nSET hacked 1\r\n");
+    assert_eq!(page.rest(), "", "no reply, and the end");
+    Client::new(cluster.resp_addr("n1")).says("GET hacked", "$-1\r\n");
+    assert_eq!(cluster.client("n1").counter("resp_cross_protocol"), 1);
+}

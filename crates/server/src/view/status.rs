@@ -7,6 +7,7 @@ use quorate_types::{KeyspaceId, Mono};
 use quorate_wire::{HintStatus, KeyspaceStatus, NodeStatus, PeerStatus};
 
 use crate::common::Common;
+use crate::metrics::process;
 
 /// The status of the node whose shards gave `parts`.
 pub(crate) fn merged(common: &Common, parts: &[ShardStatus]) -> NodeStatus {
@@ -84,6 +85,9 @@ fn counters(common: &Common, parts: &[ShardStatus]) -> Vec<(String, u64)> {
     let mut sums: BTreeMap<String, u64> = common.counters.list().into_iter().collect();
     sums.insert("resp_connections".to_owned(), common.resp_clients.len() as u64);
     sums.insert("resp_connections_max".to_owned(), common.overview.resp_connections_max);
+    if let Some(bytes) = process::resident_bytes() {
+        sums.insert("process_resident_bytes".to_owned(), bytes);
+    }
     for part in parts {
         for (name, value) in &part.counters {
             *sums.entry((*name).to_owned()).or_default() += value;

@@ -12,7 +12,9 @@ use quorate_wire::{
     ExpiryRequest, KeyspaceStatus, NodeStatus, PageOutcome, RequestBody, Response, ResponseBody, WalStatus,
 };
 
-use crate::{About, Ask, Connection, Counts, Effects, Limits, Peer, Question, Settings, Told};
+use crate::{
+    About, Ask, ClusterDoor, ClusterMap, Connection, Counts, Effects, Limits, Peer, Question, Settings, Told,
+};
 
 const SEED: u64 = 7;
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -36,6 +38,9 @@ pub struct Lab {
     stamps: u64,
     failure: Option<Failure>,
     write_level: Option<Level>,
+    write_version: Option<Version>,
+    /// Nodes that are down.
+    pub down: Vec<NodeId>,
 }
 
 pub fn now() -> Now {
@@ -48,15 +53,28 @@ impl Lab {
     }
 
     pub fn with(limits: Limits, password: Option<&str>) -> Lab {
-        let settings = Arc::new(Settings {
+        Lab::of(Settings {
             limits,
             keyspace: KeyspaceId::of_name("default"),
             hash_seed: SEED,
             read: None,
             write: None,
             password: password.map(|password| password.as_bytes().to_vec()),
+            cluster: None,
             about: About { node: "n1".into(), partitions_held: 4096, ..About::default() },
-        });
+        })
+    }
+
+    /// Node 1 of three whose door has cluster clients.
+    pub fn of_cluster() -> Lab {
+        let door = |node| ClusterDoor { node: NodeId(node), host: format!("10.0.0.{node}"), port: 7379 };
+        let map = ClusterMap::new(ClusterId(0xc), door(1), vec![door(3), door(2)]);
+        let settings = Lab::new().settings;
+        Lab::of(Settings { cluster: Some(map), ..(*settings).clone() })
+    }
+
+    fn of(settings: Settings) -> Lab {
+        let settings = Arc::new(settings);
         Lab {
             connection: Connection::new(Arc::clone(&settings), peer(), now()),
             settings,
@@ -67,6 +85,8 @@ impl Lab {
             stamps: 0,
             failure: None,
             write_level: None,
+            write_version: None,
+            down: Vec::new(),
         }
     }
 
@@ -76,6 +96,11 @@ impl Lab {
 
     pub fn fail_writes(&mut self, failure: Failure) {
         self.failure = Some(failure);
+    }
+
+    /// The version that the last write of a value was to have.
+    pub fn last_write_version(&self) -> Option<Version> {
+        self.write_version
     }
 
     pub fn last_write_level(&self) -> Option<Level> {
@@ -133,11 +158,13 @@ impl Lab {
         self.counts.refused += effects.counts.refused;
         self.counts.overdue += effects.counts.overdue;
         self.counts.replies_too_large += effects.counts.replies_too_large;
+        self.counts.cross_protocol += effects.counts.cross_protocol;
         for (number, question) in effects.questions {
             let mut more = Effects::default();
             let facts = self.connection.facts();
             let told = match question {
                 Question::Clients => Told::Clients(vec![facts]),
+                Question::Down => Told::Down(self.down.clone()),
                 Question::Kill(whom) => Told::Killed(u64::from(whom.fits(&facts))),
             };
             self.connection.on_told(now(), number, &told, &mut more);
@@ -148,8 +175,8 @@ impl Lab {
     fn executed(&mut self, body: RequestBody) -> ResponseBody {
         match body {
             RequestBody::Get { key, .. } => ResponseBody::Read(self.read(&key)),
-            RequestBody::Put { key, value, level, expiry, .. } => {
-                self.write_level = level;
+            RequestBody::Put { key, value, level, expiry, version, .. } => {
+                (self.write_level, self.write_version) = (level, version);
                 let kept = self.records.get(&key).map(|record| record.expiry);
                 let version = self.stamp();
                 let expiry = match (expiry, kept) {
@@ -257,7 +284,7 @@ impl Lab {
             keyspaces: vec![keyspace],
             hints: Vec::new(),
             wal: WalStatus::default(),
-            counters: vec![("resp_commands".into(), 9)],
+            counters: vec![("resp_commands".into(), 9), ("process_resident_bytes".into(), 4_096)],
         }
     }
 }

@@ -76,6 +76,40 @@ fn what_libraries_say_at_connect_is_taken() {
 }
 
 #[test]
+fn what_follows_a_refused_multi_is_not_executed_until_it_ends() {
+    let mut lab = Lab::new();
+    let said = lab.says("MULTI\r\nSET k v\r\nNOSUCH\r\nPING\r\nEXEC\r\nGET k");
+    let replies: Vec<&str> = said.lines().collect();
+    assert!(replies[0].starts_with("-ERR MULTI is not offered"), "{said}");
+    for (reply, name) in replies[1..4].iter().zip(["SET", "NOSUCH", "PING"]) {
+        assert!(reply.starts_with(&format!("-ERR {name} was not executed: it follows a MULTI")), "{said}");
+    }
+    assert!(replies[4].starts_with("-EXECABORT Transaction discarded"), "{said}");
+    assert_eq!(&replies[5..], ["$-1"], "the end is the end, and nothing was written");
+    assert!(lab.says("MULTI\r\nSET k v\r\nDISCARD\r\nGET k").ends_with("+OK\r\n$-1\r\n"));
+    assert!(lab.says("MULTI\r\nMULTI\r\nSET k v\r\nRESET\r\nGET k").ends_with("+RESET\r\n$-1\r\n"));
+    assert!(lab.says("EXEC").starts_with("-ERR EXEC is not offered"), "there is no transaction");
+    assert!(lab.says("MULTI\r\nQUIT\r\nSET k v").ends_with("+OK\r\n"));
+    assert!(lab.connection.is_over());
+}
+
+#[test]
+fn a_browser_is_cut_off_before_anything_of_its_page_is_executed() {
+    for said in [
+        "POST / HTTP/1.1\r\n\r\nSET k v",
+        "GET / HTTP/1.1\r\nhost: here\r\n\r\nSET k v",
+        "MULTI\r\npost /\r\nSET k v",
+    ] {
+        for password in [None, Some("secret")] {
+            let mut lab = Lab::with(Limits::default(), password);
+            let reply = lab.says(said);
+            assert!(!reply.contains("OK") && lab.connection.is_over(), "{said}: {reply}");
+            assert_eq!((lab.asked, lab.counts.cross_protocol), (0, 1), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_wants_no_replies_gets_none() {
     let mut lab = Lab::new();
     assert_eq!(lab.says("CLIENT REPLY OFF"), "");

@@ -192,6 +192,16 @@ impl RespDesk {
         {
             self.common.resp_clients.set(id, open.machine.facts());
         }
+        if std::mem::take(&mut self.effects.cross_protocol)
+            && let Some(open) = self.open.get(&id.0)
+        {
+            let peer_addr = open.machine.facts().peer.addr;
+            warn!(
+                peer_addr,
+                "closed: POST or Host: at the Redis door; perhaps a web page that makes a browser speak to it \
+                 (cross-protocol attack)"
+            );
+        }
         let Some(open) = self.open.get_mut(&id.0) else { return };
         let half = open.machine.half_command_bytes();
         if !open.half_command.takes(half, open.machine.limits().commands_bytes_max) {
@@ -211,6 +221,10 @@ impl RespDesk {
     fn answer(&self, question: Question) -> Told {
         match question {
             Question::Clients => Told::Clients(self.common.resp_clients.all()),
+            Question::Down => {
+                let own = self.common.is_draining().then_some(self.common.about.node);
+                Told::Down(self.common.standing.down().into_iter().chain(own).collect())
+            }
             Question::Kill(whom) => {
                 let meant = self.common.resp_clients.fitting(&whom);
                 for id in &meant {
@@ -274,6 +288,7 @@ impl RespDesk {
             overdue,
             auth_failures,
             garbled,
+            cross_protocol,
         } = std::mem::take(&mut self.effects.counts);
         let counters = &self.common.counters;
         for (counter, count) in [
@@ -286,6 +301,7 @@ impl RespDesk {
             (&counters.resp_command_timeout_hit, overdue),
             (&counters.resp_auth_failures, auth_failures),
             (&counters.resp_garbled, garbled),
+            (&counters.resp_cross_protocol, cross_protocol),
         ] {
             if count > 0 {
                 counter.add(count);
