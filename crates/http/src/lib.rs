@@ -46,6 +46,7 @@ mod params;
 mod problem;
 mod reached;
 mod reply;
+mod retry;
 mod routes;
 mod scan;
 mod slow;

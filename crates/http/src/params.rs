@@ -1,12 +1,13 @@
 //! The query of a request: every name is known, none comes twice.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Level, Version};
+use quorate_types::{KeyspaceId, Level};
 use quorate_wire::ExpiryRequest;
 
 use crate::key::{self, Plus, percent_decoded};
 use crate::node::About;
 use crate::problem::Problem;
+use crate::retry::Retry;
 
 /// Names that a store's reads take.
 pub(crate) const READ: &[&str] = &["key", "key64", "level", "deadline", "keyspace"];
@@ -110,10 +111,9 @@ impl Params {
         }
     }
 
-    /// The version of the first attempt.
-    pub(crate) fn version(&self) -> Result<Option<Version>, Problem> {
-        let version = |text: &str| text.parse().map_err(|invalid| bad("version", &format!("{invalid}")));
-        self.text("version")?.map(version).transpose()
+    /// The first attempt, if the request is sent again.
+    pub(crate) fn retry(&self) -> Result<Option<Retry>, Problem> {
+        self.text("version")?.map(Retry::from_text).transpose()
     }
 
     /// A whole number.
