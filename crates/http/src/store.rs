@@ -79,6 +79,7 @@ pub(crate) async fn get(State(door): State<Arc<Door>>, request: Request) -> Resu
     let Answered { body, receipt } = answered;
     let read = outcome::read(body)?;
     not_older(&place, &read, context)?;
+    matched(&read, &parts.headers)?;
     let mut response = read_response(&read, form, &parts.headers);
     if let Some(version) = read.version() {
         reply::add_version(response.headers_mut(), place.pair(), version);
@@ -115,6 +116,16 @@ fn found(value: Bytes, version: Version, form: Form, headers: &HeaderMap) -> Res
         Form::Raw => reply::raw(value),
         Form::Json => reply::json(StatusCode::OK, &ReadBody { message: "found", value: Text::of(&value) }),
     }
+}
+
+/// `If-Match` on a value that is there; without one it is 404 either way (RFC 9110 §13.2.1).
+fn matched(read: &Read, headers: &HeaderMap) -> Result<(), Problem> {
+    if !matches!(read, Read::Found(_)) || !reply::is_unmatched(headers) {
+        return Ok(());
+    }
+    let detail = "If-Match compares strongly, and the ETags here are weak: nothing but * is met. Compare the ETag of the \
+                  answer, or send If-None-Match";
+    Err(Problem::rejected(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail))
 }
 
 /// An answer that is older than what the client has seen of this key is none.
