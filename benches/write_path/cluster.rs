@@ -12,7 +12,9 @@ use quorate_ring::Ring;
 use quorate_store::{Store, StoreConfig};
 use quorate_types::{Generation, Mono, NodeId, Now, PartitionId, SessionId, Timestamp, WriteOutcome};
 use quorate_wal::{Lead, Wal};
-use quorate_wire::{FrameWriter, LinkEpoch, PeerMessage, Request, Response, ResponseBody, decode};
+use quorate_wire::{
+    FrameWriter, LinkEpoch, PROTOCOL_MAX, PeerMessage, Request, Response, ResponseBody, decode,
+};
 
 use super::samples::{HASH_SEED, KEYS, keys, keyspace, put, ring, value};
 
@@ -193,7 +195,8 @@ impl Cluster {
                 continue;
             }
             let epoch = LinkEpoch { generation: GENERATION, connection: link.0 };
-            let (outbound, inbound) = (Direction::Outbound { epoch }, Direction::Inbound);
+            let (outbound, inbound) =
+                (Direction::Outbound { epoch, protocol: PROTOCOL_MAX }, Direction::Inbound);
             self.event(dialler, Event::LinkUp { link, peer: peer(dialled), direction: outbound });
             self.event(dialled, Event::LinkUp { link, peer: peer(dialler), direction: inbound });
         }

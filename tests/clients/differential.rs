@@ -19,6 +19,10 @@ pub use self::peer::Peer;
 use crate::reply::Reply;
 use crate::settings::Settings;
 
+/// The servers, in what is said of them.
+const DOOR: &str = "the door";
+const REDIS: &str = "Redis";
+
 /// How many replies were the same, and how many differed for which reason.
 #[derive(Debug, Default)]
 struct Tally {
@@ -50,6 +54,10 @@ pub fn sequences(door: &str, settings: &Settings) -> Result<Option<String>, Fail
     Ok(None)
 }
 
+fn broke(whose: &str) -> impl Fn(io::Error) -> String {
+    move |why| format!("the connection to {whose} broke: {why}")
+}
+
 /// Both servers, and what they have said.
 struct Both<'a> {
     door: &'a str,
@@ -59,13 +67,9 @@ struct Both<'a> {
 
 impl Both<'_> {
     fn agree_on(&self, sequence: &Sequence) -> Result<(), String> {
-        let broken = |why: io::Error| format!("a connection broke: {why}");
-        let (mut ours, mut theirs) =
-            (Connection::new(self.door).map_err(broken)?, Connection::new(&self.peer.addr).map_err(broken)?);
-        for connection in [&mut ours, &mut theirs] {
-            connection.ask(&del()).map_err(broken)?;
-        }
-        let our_replies = asked(&mut ours, &sequence.steps, sequence.pipelined).map_err(broken)?;
+        let mut ours = emptied(self.door).map_err(broke(DOOR))?;
+        let mut theirs = emptied(&self.peer.addr).map_err(broke(REDIS))?;
+        let our_replies = asked(&mut ours, &sequence.steps, sequence.pipelined).map_err(broke(DOOR))?;
         let (mut steps, mut replies) = (Vec::new(), Vec::new());
         for (step, reply) in sequence.steps.iter().zip(our_replies) {
             let command = step.commands.last().expect("a step has commands");
@@ -76,7 +80,7 @@ impl Both<'_> {
                 replies.push(reply);
             }
         }
-        let their_replies = asked(&mut theirs, &steps, sequence.pipelined).map_err(broken)?;
+        let their_replies = asked(&mut theirs, &steps, sequence.pipelined).map_err(broke(REDIS))?;
         for ((step, ours), theirs) in steps.iter().zip(&replies).zip(&their_replies) {
             self.compare(step.commands.last().expect("a step has commands"), ours, theirs)?;
         }
@@ -103,10 +107,9 @@ impl Both<'_> {
         [ours, theirs]: [&mut Connection; 2],
         sequence: &Sequence,
     ) -> Result<(), String> {
-        let broken = |why: io::Error| format!("a connection broke: {why}");
         if let Some(options) = &sequence.scan {
             let (our_keys, their_keys) =
-                (ours.scan(options).map_err(broken)?, theirs.scan(options).map_err(broken)?);
+                (ours.scan(options).map_err(broke(DOOR))?, theirs.scan(options).map_err(broke(REDIS))?);
             if our_keys != their_keys {
                 return Err(format!("SCAN {options:?}\n  ours   {our_keys:?}\n  theirs {their_keys:?}"));
             }
@@ -114,7 +117,8 @@ impl Both<'_> {
         let looks = KEYS.iter().flat_map(|key| ["GET", "PEXPIRETIME"].map(|name| looked(name, key)));
         let farewell = sequence.quits.then(|| Command::of(&["QUIT"]));
         for command in looks.chain(farewell) {
-            let (ours, theirs) = (ours.ask(&command).map_err(broken)?, theirs.ask(&command).map_err(broken)?);
+            let (ours, theirs) =
+                (ours.ask(&command).map_err(broke(DOOR))?, theirs.ask(&command).map_err(broke(REDIS))?);
             self.compare(&command, &ours, &theirs)?;
         }
         let end = |connection: &mut Connection| connection.receive().map_err(|why| why.kind());
@@ -125,6 +129,15 @@ impl Both<'_> {
             return Err("QUIT did not end both connections".to_owned());
         }
         Ok(())
+    }
+}
+
+/// A connection to a server that holds no key any more.
+fn emptied(addr: &str) -> io::Result<Connection> {
+    let mut connection = Connection::new(addr)?;
+    match connection.ask(&del())? {
+        Reply::Integer(_) => Ok(connection),
+        other => Err(io::Error::other(format!("DEL of all keys was answered by {other}"))),
     }
 }
 
@@ -146,7 +159,10 @@ fn asked(connection: &mut Connection, steps: &[Step], pipelined: bool) -> io::Re
         let commands: Vec<Command> = batch.iter().flat_map(|step| step.commands.clone()).collect();
         connection.send(&commands)?;
         for _ in 0..batch.iter().map(|step| step.replies).sum() {
-            replies.push(connection.receive()?);
+            let come = replies.len();
+            let broken =
+                |why: io::Error| io::Error::new(why.kind(), format!("{why}; {come} replies had come"));
+            replies.push(connection.receive().map_err(broken)?);
         }
     }
     Ok(replies)

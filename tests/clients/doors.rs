@@ -44,12 +44,13 @@ pub fn open() -> (Doors, Processes) {
     (doors, Processes { _clusters: [open, locked, own], _folder: folder })
 }
 
-/// A cluster of `nodes`, each key on all of them, and the door of the first.
+/// A cluster of `nodes`, each key on all of them, and the door of the first. Its deadline is no shorter than what the
+/// differential test waits: a machine that is busy elsewhere makes no reply differ.
 fn start(nodes: usize, password: Option<&Path>) -> (Cluster, String) {
     let resp = password.map_or_else(String::new, |file| format!("password_file = \"{}\"\n", file.display()));
     let mut config = format!(
         "[cluster]\nname = \"clients\"\n\n[[keyspace]]\nname = \"default\"\nn = {nodes}\nread = \"quorum\"\n\
-         write = \"quorum\"\n\n[wal]\nsegment_bytes = \"4MiB\"\nsync = \"os\"\n\n[resp]\n{resp}\n"
+         write = \"quorum\"\n\n[wal]\nsegment_bytes = \"4MiB\"\nsync = \"os\"\n\n[limits]\nrequest_deadline = \"1m\"\n\n[resp]\n{resp}\n"
     );
     for k in 1..=nodes {
         let _ = write!(

@@ -1,18 +1,19 @@
-//! Log lines of real processes: slow requests with their receipt and trace, keys escaped.
+//! Log lines of real processes: slow requests with their receipt and trace, keys escaped; traces on all replicas.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use quorate_types::Level;
 use serde_json::Value;
 
-use crate::harness::{Cluster, Spec};
+use crate::harness::{Cluster, Spec, is_replica};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// A cluster whose first node has an HTTP door, and to which every request is slow.
-fn cluster() -> (Cluster, String) {
-    let more = "[log]\nformat = \"json\"\nslow_request = \"1us\"\n";
+/// A cluster whose first node has an HTTP door, and with this section `[log]`.
+fn cluster(more: &'static str) -> (Cluster, String) {
     let mut cluster = Cluster::prepare(&Spec { more, ..Spec::default() });
     let http = format!("{}.1:8380", cluster.subnet());
     let config = std::fs::read_to_string(cluster.config()).expect("written just now");
@@ -30,8 +31,8 @@ fn slow_requests(cluster: &Cluster) -> Vec<Value> {
 
 #[test]
 fn a_slow_request_is_logged_with_its_key_escaped_its_receipt_and_its_trace() {
-    let (cluster, http) = cluster();
-    let mut stream = TcpStream::connect(http).unwrap();
+    let (cluster, http) = cluster("[log]\nformat = \"json\"\nslow_request = \"1us\"\n");
+    let mut stream = TcpStream::connect(http).expect("the door is open");
     let request = format!(
         "PUT /api/v1/store/a%0ab%1b%22?level=all HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
          traceparent: 00-{TRACE}-{PARENT}-01\r\ncontent-length: 1\r\n\r\nv"
@@ -48,6 +49,7 @@ fn a_slow_request_is_logged_with_its_key_escaped_its_receipt_and_its_trace() {
     assert_eq!(what, ["http", "put", "ALL", "written", r#"a\nb\x1b\""#]);
     assert_eq!((&lines[0]["level"], &fields["passed_over"]), (&Value::from("WARN"), &Value::from(0)));
     assert_eq!((span["trace"].as_str(), span["parent"].as_str()), (Some(TRACE), Some(PARENT)));
+    assert!(span["span"].as_str().is_some_and(|own| own.len() == 16 && own != PARENT), "{span}");
     let receipt = fields["receipt"].as_str().unwrap();
     let (replicas, answered) = receipt.split_once("; answered ").unwrap();
     let replicas: Vec<&str> = replicas.strip_prefix("replicas ").unwrap().split(',').collect();
@@ -66,4 +68,71 @@ fn a_filter_that_is_none_is_refused_before_anything_is_started() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("\"inof\" is no level") && said.contains("nothing was started"), "{said}");
+}
+
+/// What replica `k` logged of its parts in traced requests.
+fn parts(cluster: &Cluster, k: usize) -> Vec<Value> {
+    let text = std::fs::read_to_string(cluster.log(k)).expect("text");
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["fields"]["message"] == "a part of a traced request").collect()
+}
+
+/// Sends one request to n1 within the trace; the span that n1 gave it.
+fn span_of(cluster: &Cluster, http: &str, line: &str, body: &str) -> String {
+    let answered = |cluster: &Cluster| {
+        let text = std::fs::read_to_string(cluster.log(1)).expect("text");
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["fields"]["message"] == "a traced request is answered").collect::<Vec<_>>()
+    };
+    let before = answered(cluster).len();
+    let mut stream = TcpStream::connect(http).expect("an open door");
+    let request = format!(
+        "{line} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntraceparent: 00-{TRACE}-{PARENT}-01\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("a request is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    cluster.await_that("the line of the answer is written", || answered(cluster).len() > before);
+    let span = &answered(cluster)[before]["span"];
+    assert_eq!((span["trace"].as_str(), span["parent"].as_str()), (Some(TRACE), Some(PARENT)));
+    span["span"].as_str().expect("a span").to_owned()
+}
+
+#[test]
+fn the_replicas_of_a_traced_request_log_its_trace_with_the_coordinators_span_as_parent() {
+    let more = "[log]\nformat = \"json\"\nfilter = \"info,quorate_server=debug,quorate_http=debug\"\n";
+    let (cluster, http) = cluster(more);
+    let key =
+        (0..100).map(|k| format!("key{k}")).find(|key| !is_replica(&cluster.explain(1, key), 1)).unwrap();
+    let explanation = cluster.explain(1, &key);
+    let replicas: Vec<usize> = (2..=4).filter(|k| is_replica(&explanation, *k)).collect();
+    let token = format!("{:016x}", explanation.token.0);
+    let mut spans = BTreeSet::new();
+    for (line, body, what) in [("PUT", "v", "write"), ("GET", "", "read")] {
+        let span = span_of(&cluster, &http, &format!("{line} /api/v1/store/{key}?level=all"), body);
+        let lines_at = |k: usize| {
+            let mut lines = parts(&cluster, k);
+            lines.retain(|line| line["fields"]["parent"] == span.as_str());
+            lines
+        };
+        for &k in &replicas {
+            cluster.await_that("the replica's line is written", || !lines_at(k).is_empty());
+            let [line] = &lines_at(k)[..] else { panic!("{:?}", lines_at(k)) };
+            let fields = &line["fields"];
+            let said = ["trace", "replica", "coordinator", "what", "keyspace", "token", "outcome"]
+                .map(|name| fields[name].as_str().unwrap());
+            assert_eq!(said, [TRACE, &format!("n{k}"), "n1", what, "default", &token, "done"]);
+            assert_eq!((&line["level"], &fields["sampled"]), (&Value::from("DEBUG"), &Value::from(true)));
+            assert!(spans.insert(fields["span"].as_str().unwrap().to_owned()), "a span of its own: {line}");
+        }
+        assert!(spans.insert(span), "a span of its own");
+        assert_eq!(parts(&cluster, 1), Vec::<Value>::new(), "n1 holds no copy");
+    }
+    assert_eq!(spans.len(), 8);
+    assert!(cluster.put(1, &key, "untraced", Level::All).is_ok());
+    let lines: usize = (1..=4).map(|k| parts(&cluster, k).len()).sum();
+    assert_eq!(lines, 6, "what is not traced leaves no line");
 }

@@ -20,7 +20,7 @@ use crate::plan::{Asked, Declined, Unplanned, plan};
 use crate::query::Queries;
 use crate::read::Reads;
 use crate::request::{
-    ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, PageReply, ReadReply, StampHandle,
+    ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, Origin, PageReply, ReadReply, StampHandle,
     UnstampedWrite, WriteHandle,
 };
 use crate::slab::{Kind, Slot};
@@ -230,6 +230,20 @@ impl Coordinator {
         let mut turn = Turn { now, shared: &mut self.shared, out };
         self.writes.make_room(&mut turn, explain.key.len() as u64);
         self.explains.start(&mut turn, live, explain);
+    }
+
+    /// Whose request the [`WriteHandle`], `ReadHandle` or `PageHandle` with this raw number is of, answered or not.
+    ///
+    /// `None` once nothing is waited for any more.
+    pub fn origin_of(&self, handle: u64) -> Option<Origin> {
+        let slot = Slot(handle);
+        match slot.kind()? {
+            Kind::Write => self.writes.origin(slot),
+            Kind::Read => self.reads.origin(slot),
+            Kind::Explain => self.explains.origin(slot),
+            Kind::Page => self.pages.origin(slot),
+            Kind::Query => self.queries.origin(slot),
+        }
     }
 
     /// `from` has the write on disk and applied.

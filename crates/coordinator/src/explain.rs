@@ -41,6 +41,11 @@ impl Explains {
         self.tasks.len()
     }
 
+    /// Whose request it is, while it is in flight.
+    pub(crate) fn origin(&self, slot: Slot) -> Option<Origin> {
+        self.tasks.look(slot).map(|task| task.asked.origin)
+    }
+
     pub(crate) fn start(&mut self, turn: &mut Turn, live: &dyn Liveness, explain: ClientExplain) {
         let (n, replicas) = match survey(turn, &explain) {
             Ok(surveyed) => surveyed,

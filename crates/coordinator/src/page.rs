@@ -49,6 +49,11 @@ impl Pages {
         self.tasks.len()
     }
 
+    /// Whose request it is, while it is in flight.
+    pub(crate) fn origin(&self, slot: Slot) -> Option<Origin> {
+        self.tasks.look(slot).map(|task| task.origin)
+    }
+
     pub(crate) fn start(&mut self, turn: &mut Turn, live: &dyn Liveness, page: ClientPage, plan: &Plan) {
         let task = PageTask::new(turn, page, plan);
         turn.shared.load.enter(task.held_bytes);

@@ -31,7 +31,7 @@ use quorate_wire::{FullIf, ReadResult, ResponseBody};
 use crate::effect::Effect;
 use crate::plan::Plan;
 use crate::replicas::Members;
-use crate::request::{Attempt, Liveness, ReadHandle, ReadReply, StampHandle, UnstampedWrite};
+use crate::request::{Attempt, Liveness, Origin, ReadHandle, ReadReply, StampHandle, UnstampedWrite};
 use crate::slab::{Kind, Slab, Slot};
 use crate::turn::Turn;
 use crate::write::Writes;
@@ -77,6 +77,11 @@ impl Queries {
 
     pub(crate) fn len(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// Whose request it is, while it is in flight.
+    pub(crate) fn origin(&self, slot: Slot) -> Option<Origin> {
+        self.tasks.look(slot).map(|task| task.write.origin)
     }
 
     pub(crate) fn start(&mut self, turn: &mut Turn, write: UnstampedWrite, plan: &Plan) {

@@ -22,7 +22,7 @@ use quorate_types::NodeId;
 
 use self::task::ReadTask;
 use crate::plan::Plan;
-use crate::request::{ClientRead, Liveness, ReadReply};
+use crate::request::{ClientRead, Liveness, Origin, ReadReply};
 use crate::slab::{Kind, Slab, Slot};
 use crate::turn::Turn;
 use crate::write::Fate;
@@ -45,6 +45,11 @@ impl Reads {
 
     pub(crate) fn len(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// Whose request it is, while it is in flight.
+    pub(crate) fn origin(&self, slot: Slot) -> Option<Origin> {
+        self.tasks.look(slot).map(ReadTask::origin)
     }
 
     pub(crate) fn start(&mut self, turn: &mut Turn, live: &dyn Liveness, read: ClientRead, plan: &Plan) {

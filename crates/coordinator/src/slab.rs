@@ -90,6 +90,13 @@ impl<T> Slab<T> {
         stay.value.as_mut()
     }
 
+    /// [`Slab::at`], to look only.
+    pub(crate) fn look(&self, slot: Slot) -> Option<&T> {
+        let mine = slot.kind() == Some(self.kind);
+        let stay = self.stays.get(slot.index()).filter(|stay| mine && stay.guard == slot.guard())?;
+        stay.value.as_ref()
+    }
+
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<T> {
         self.vacate(slot)?.take()
     }
@@ -129,6 +136,7 @@ mod tests {
         let second = slab.insert("b");
         assert_eq!(first.index(), second.index());
         assert_eq!(slab.at(first), None);
+        assert_eq!((slab.look(first), slab.look(second)), (None, Some(&"b")));
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.at(second), Some(&mut "b"));
     }

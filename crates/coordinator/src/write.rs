@@ -27,7 +27,7 @@ use quorate_types::{NodeId, Refusal, crash_point};
 use self::task::WriteTask;
 use crate::plan::Plan;
 use crate::query::Found;
-use crate::request::ClientWrite;
+use crate::request::{ClientWrite, Origin};
 use crate::slab::{Kind, Slab, Slot};
 use crate::turn::Turn;
 
@@ -60,6 +60,11 @@ impl Writes {
 
     pub(crate) fn len(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// Whose request it is, while it is in flight.
+    pub(crate) fn origin(&self, slot: Slot) -> Option<Origin> {
+        self.tasks.look(slot).map(WriteTask::origin)
     }
 
     pub(crate) fn straggling(&self) -> usize {

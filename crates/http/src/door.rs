@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use quorate_types::Receipt;
+use quorate_types::{Receipt, SpanId};
 use quorate_wire::{Request, RequestBody, Response, ResponseBody};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, watch};
@@ -25,7 +25,7 @@ use crate::node::{About, Count, NoMetrics, Node, Under};
 use crate::outcome;
 use crate::problem::Problem;
 use crate::reached::{LOOK_EVERY, Reached};
-use crate::{connection, routes};
+use crate::{connection, routes, trace};
 
 /// The pause after an accept failed, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -156,6 +156,11 @@ impl Door {
         self.node.feed()
     }
 
+    /// A span of this node, which nobody has had.
+    pub(crate) fn new_span(&self) -> SpanId {
+        self.node.new_span()
+    }
+
     pub(crate) fn wall_ms(&self) -> u64 {
         self.node.wall_ms()
     }
@@ -180,7 +185,7 @@ impl Door {
         let lost = if writes { outcome::write_lost } else { outcome::read_lost };
         let Asking { deadline_ms, want_receipt } = asking;
         let request = Request { number: 0, time_left_ms: deadline_ms, want_receipt, body };
-        Ok(Asked { answer: self.node.ask(request), lost, _place: place })
+        Ok(Asked { answer: self.node.ask(request, trace::passed_on()), lost, _place: place })
     }
 
     /// Room for a body of `bytes`.

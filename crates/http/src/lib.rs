@@ -47,6 +47,7 @@ mod outcome;
 mod params;
 mod problem;
 mod reached;
+mod recovering;
 mod reply;
 mod retry;
 mod routes;
@@ -62,6 +63,7 @@ pub use door::{Door, Stop};
 pub use feed::{Feed, NodeEvent};
 pub use limits::Limits;
 pub use node::{About, Count, MetricsText, NoMetrics, Node, Under};
+pub use recovering::recovering;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use quorate_types::NodeId;
+use quorate_types::{NodeId, SpanId, Trace};
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
 
@@ -16,7 +16,11 @@ use crate::feed::Feed;
 pub trait Node: Send + Sync + 'static {
     /// Takes `request`, whose number is the node's to choose. An answer that never comes (the sender is dropped) means
     /// that the node ended meanwhile: a write may survive.
-    fn ask(&self, request: Request) -> oneshot::Receiver<Response>;
+    /// `trace` is what replicas are told, if the request belongs to one.
+    fn ask(&self, request: Request, trace: Option<Trace>) -> oneshot::Receiver<Response>;
+
+    /// A span of its own that it has never given out: two of one trace must differ, whichever nodes they are of.
+    fn new_span(&self) -> SpanId;
 
     /// Why the node should get no new requests; nothing: it should.
     fn unready(&self) -> Vec<String>;

@@ -105,6 +105,9 @@ fn etag(version: Version) -> String {
 
 /// Whether `If-None-Match` names `version`.
 pub(crate) fn is_known(headers: &HeaderMap, version: Version) -> bool {
+    if !headers.contains_key(header::IF_NONE_MATCH) {
+        return false;
+    }
     let etag = etag(version);
     let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());

@@ -9,12 +9,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
-use tracing::{Instrument as _, Span};
+use tracing::{Instrument as _, Span, debug};
 
 use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
-use crate::trace::{TRACEPARENT, Trace, Traced};
+use crate::trace::{self, TRACEPARENT, Traced, TracedBody};
 use crate::{admin, batch, events, head, health, reply, scan, store, views};
 
 /// The description of this interface; a test holds it against [`table`].
@@ -86,15 +86,15 @@ async fn no_method(request: Request) -> Problem {
 async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     door.step();
     door.count(Count::Request);
-    let trace = Trace::of(request.headers());
-    let span = trace.as_ref().map_or_else(Span::none, Trace::span);
+    let traced = trace::named_in(request.headers()).map(|trace| Traced { trace, span: door.new_span() });
+    let lines = traced.as_ref().map_or_else(Span::none, Traced::lines);
     let answered = async {
         match head::checked(&door, request) {
             Ok(request) => next.run(request).await,
             Err(problem) => problem.into_response(),
         }
     };
-    let mut response = answered.instrument(span.clone()).await;
+    let mut response = trace::within(traced, answered).instrument(lines.clone()).await;
     if response.status().is_server_error() {
         door.count(Count::ServerError);
     } else if response.status().is_client_error() && !response.headers().contains_key(reply::ABSENT) {
@@ -104,7 +104,8 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
     reply::add(headers, reply::COORDINATOR, &door.about().node);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let Some(trace) = trace else { return response };
-    headers.insert(TRACEPARENT, trace.header());
-    response.map(|body| Body::new(Traced { body, span }))
+    let Some(Traced { trace, .. }) = traced else { return response };
+    headers.insert(TRACEPARENT, trace::header(&trace));
+    lines.in_scope(|| debug!(status = response.status().as_u16(), "a traced request is answered"));
+    response.map(|body| Body::new(TracedBody { body, lines }))
 }

@@ -1,10 +1,12 @@
-//! The trace that a request belongs to, as the client says it in `traceparent`: it is on every log line of the request
-//! and is given back with the answer. It ends here: the protocol between nodes carries none.
+//! The trace that a request belongs to, as the client says it in `traceparent`: it is on every log line of the request,
+//! goes with what the node asks its replicas, and is given back with the answer.
 //!
-//! What is no valid header is ignored, as the specification wants it: the request is served all the same.
+//! The request is a span of its own in it, which the node names; to replicas that span is the parent. `tracestate` is not
+//! passed on. What is no valid header is ignored, as the specification wants it: the request is served all the same.
 //!
-//! Source: Trace Context (W3C), §3.2.
+//! Source: Trace Context level 1 (W3C), §3.2 and §4.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,61 +14,83 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use quorate_types::{SpanId, Trace, TraceId};
 use tracing::{Span, error_span};
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A valid `traceparent`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trace {
-    id: String,
-    parent: String,
-    flags: String,
+tokio::task_local! {
+    /// What whoever is asked for the request at hand is told.
+    static PASSED_ON: Option<Trace>;
 }
 
-impl Trace {
-    /// The trace that `headers` name, if they name one.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Trace> {
-        let mut values = headers.get_all(TRACEPARENT).iter();
-        let (only, None) = (values.next()?, values.next()) else { return None };
-        Trace::parse(only.to_str().ok()?)
-    }
-
-    fn parse(text: &str) -> Option<Trace> {
-        let mut fields = text.splitn(5, '-');
-        let mut field = |length| fields.next().filter(|field| field.len() == length && is_hex(field));
-        let [version, trace, parent, flags] = [field(2)?, field(32)?, field(16)?, field(2)?];
-        // Later versions may add fields behind these; this one has none, and ff there never will be.
-        let ends = fields.next().is_none();
-        let zero = |field: &str| field.bytes().all(|byte| byte == b'0');
-        let valid = version != "ff" && (ends || version != "00") && !zero(trace) && !zero(parent);
-        let owned = |field: &str| field.to_owned();
-        valid.then(|| Trace { id: owned(trace), parent: owned(parent), flags: owned(flags) })
-    }
-
-    /// What log lines of the request are written in, whatever the filter.
-    pub(crate) fn span(&self) -> Span {
-        error_span!("request", trace = %self.id, parent = %self.parent)
-    }
-
-    /// The header of the answer.
-    pub(crate) fn header(&self) -> HeaderValue {
-        let text = format!("00-{}-{}-{}", self.id, self.parent, self.flags);
-        HeaderValue::from_str(&text).expect("hexadecimal digits and dashes are a header's value")
-    }
-}
-
-fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-}
-
-/// A body that is made within the request's span: a scan asks the node while it is sent.
+/// A request's part in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traced {
-    pub(crate) body: Body,
-    pub(crate) span: Span,
+    /// As the client said it.
+    pub(crate) trace: Trace,
+    /// The request's own.
+    pub(crate) span: SpanId,
 }
 
-impl hyper::body::Body for Traced {
+impl Traced {
+    /// What log lines of the request are written in, whatever the filter.
+    pub(crate) fn lines(&self) -> Span {
+        let Trace { id, parent, .. } = self.trace;
+        error_span!("request", trace = %id, parent = %parent, span = %self.span)
+    }
+
+    fn passed_on(&self) -> Trace {
+        self.trace.passed_on_by(self.span)
+    }
+}
+
+/// Serves a request: what it asks of the node, [`passed_on`] goes with.
+pub(crate) async fn within<T>(traced: Option<Traced>, serving: impl Future<Output = T>) -> T {
+    PASSED_ON.scope(traced.as_ref().map(Traced::passed_on), serving).await
+}
+
+/// What the node is told of the trace of the request at hand, if it has one.
+pub(crate) fn passed_on() -> Option<Trace> {
+    PASSED_ON.try_with(|trace| *trace).unwrap_or(None)
+}
+
+/// The trace that `headers` name, if they name one.
+pub(crate) fn named_in(headers: &HeaderMap) -> Option<Trace> {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let (only, None) = (values.next()?, values.next()) else { return None };
+    parse(only.to_str().ok()?)
+}
+
+fn parse(text: &str) -> Option<Trace> {
+    let mut fields = text.splitn(5, '-');
+    let (version, id) = (byte(fields.next()?)?, TraceId::from_hex(fields.next()?)?);
+    let (parent, flags) = (SpanId::from_hex(fields.next()?)?, byte(fields.next()?)?);
+    // Later versions may add fields behind these; this one has none, and ff there never will be.
+    let ends = fields.next().is_none();
+    (version != 0xff && (ends || version != 0)).then_some(Trace { id, parent, flags })
+}
+
+fn byte(digits: &str) -> Option<u8> {
+    let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let valid = digits.len() == 2 && digits.bytes().all(lower);
+    valid.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// The header that says `trace`.
+pub(crate) fn header(trace: &Trace) -> HeaderValue {
+    let Trace { id, parent, flags } = trace;
+    let text = format!("00-{id}-{parent}-{flags:02x}");
+    HeaderValue::from_str(&text).expect("hexadecimal digits and dashes are a header's value")
+}
+
+/// A body whose log lines, while it is sent, are the request's too.
+pub(crate) struct TracedBody {
+    pub(crate) body: Body,
+    pub(crate) lines: Span,
+}
+
+impl hyper::body::Body for TracedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -75,7 +99,7 @@ impl hyper::body::Body for Traced {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
-        let _entered = this.span.enter();
+        let _entered = this.lines.enter();
         Pin::new(&mut this.body).poll_frame(context)
     }
 
@@ -98,9 +122,9 @@ mod tests {
     #[test]
     fn a_valid_header_is_given_back_as_it_came_and_one_of_a_later_version_in_ours() {
         let text = format!("00-{TRACE}-{PARENT}-01");
-        assert_eq!(Trace::parse(&text).unwrap().header(), text);
+        assert_eq!(header(&parse(&text).unwrap()), text);
         for later in [format!("cc-{TRACE}-{PARENT}-01"), format!("cc-{TRACE}-{PARENT}-01-what-else")] {
-            assert_eq!(Trace::parse(&later).unwrap().header(), text);
+            assert_eq!(header(&parse(&later).unwrap()), text);
         }
     }
 
@@ -121,7 +145,7 @@ mod tests {
             format!("00-{TRACE}-{PARENT}-0g"),
             format!(" 00-{TRACE}-{PARENT}-01"),
         ] {
-            assert_eq!(Trace::parse(&bad), None, "{bad:?}");
+            assert_eq!(parse(&bad), None, "{bad:?}");
         }
     }
 
@@ -130,8 +154,8 @@ mod tests {
         let text = format!("00-{TRACE}-{PARENT}-01");
         let mut headers = HeaderMap::new();
         headers.append(TRACEPARENT, HeaderValue::from_str(&text).unwrap());
-        assert!(Trace::of(&headers).is_some());
+        assert!(named_in(&headers).is_some());
         headers.append(TRACEPARENT, HeaderValue::from_str(&text).unwrap());
-        assert_eq!(Trace::of(&headers), None);
+        assert_eq!(named_in(&headers), None);
     }
 }

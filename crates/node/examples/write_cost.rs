@@ -14,7 +14,7 @@ use quorate_node::{Direction, Effects, Event, LinkId, LinkPeer, Shard, ShardConf
 use quorate_ring::{Member, Ring};
 use quorate_store::{Store, StoreConfig};
 use quorate_types::{Generation, KeyspaceId, Mono, NodeId, Now, SessionId, Timestamp};
-use quorate_wire::{ExpiryRequest, LinkEpoch, Request, RequestBody};
+use quorate_wire::{ExpiryRequest, LinkEpoch, PROTOCOL_MAX, Request, RequestBody};
 
 const NODES: usize = 3;
 const TURN: u64 = 256;
@@ -74,8 +74,10 @@ fn cluster() -> Vec<Replica> {
         for peer in (0..NODES).filter(|&peer| peer != node) {
             let far = LinkPeer { node: ids[peer], generation: Generation(1), shard: 0, shards: 1 };
             let connection = link(node, peer).0;
-            let direction =
-                Direction::Outbound { epoch: LinkEpoch { generation: Generation(1), connection } };
+            let direction = Direction::Outbound {
+                epoch: LinkEpoch { generation: Generation(1), connection },
+                protocol: PROTOCOL_MAX,
+            };
             shard.on_event(
                 now(1),
                 Event::LinkUp { link: link(node, peer), peer: far, direction },

@@ -12,6 +12,7 @@ use quorate_wire::{PeerMessage, Response};
 
 use crate::LinkId;
 use crate::liveness::PeerChange;
+use crate::served::Served;
 
 /// The effects of one turn; cleared and used again.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Effects {
     pub answers: Vec<(Origin, Response)>,
     /// Of the requests answered, those that the coordinator had for long: what may be logged of them.
     pub slow: Vec<SlowRequest>,
+    /// What our copy did for traced requests: to be logged, nothing else.
+    pub served: Vec<Served>,
     /// Requests that get no answer of their own: duplicates of one in flight, or too old to be told apart.
     pub unanswered: Vec<Origin>,
     /// What the hint logs are to do, in order.
@@ -48,6 +51,7 @@ impl Effects {
         self.sends.clear();
         self.answers.clear();
         self.slow.clear();
+        self.served.clear();
         self.unanswered.clear();
         self.hints.clear();
         self.urge.clear();
@@ -61,6 +65,7 @@ impl Effects {
             && self.sends.is_empty()
             && self.answers.is_empty()
             && self.slow.is_empty()
+            && self.served.is_empty()
             && self.unanswered.is_empty()
             && self.hints.is_empty()
             && self.urge.is_empty()

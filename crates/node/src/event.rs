@@ -12,7 +12,7 @@ use std::fmt;
 
 use quorate_coordinator::Origin;
 use quorate_store::{Hint, HintNumber, Ticket};
-use quorate_types::{Generation, NodeId, SessionId};
+use quorate_types::{Generation, NodeId, SessionId, Trace};
 use quorate_wire::{LinkEpoch, PeerMessage, Request};
 
 /// One connection between this shard and a shard of a peer.
@@ -26,6 +26,8 @@ pub enum Direction {
     Outbound {
         /// What our batch numbers count within.
         epoch: LinkEpoch,
+        /// The protocol that both sides speak: what we may say.
+        protocol: u16,
     },
     /// The peer did: we answer on it.
     Inbound,
@@ -111,6 +113,8 @@ pub enum Event {
         /// What is asked; its key or partition belongs to this shard.
         request: Request,
     },
+    /// A client asks, and the request is part of a trace.
+    TracedRequest(Box<TracedRequest>),
     /// A client's connection is gone: its session is forgotten after a grace.
     SessionClosed {
         /// The session.
@@ -192,7 +196,27 @@ pub enum Event {
     /// Time passed; come when [`Shard::next_timer`](crate::Shard::next_timer) said.
     Tick,
     /// Take no new requests; what is in flight is finished.
-    Drain,
+    Drain(Drain),
+}
+
+/// Whose requests a node that drains takes no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drain {
+    /// Those of clients: as a replica it goes on.
+    Clients,
+    /// Those of peers neither: it is about to end.
+    Everybody,
+}
+
+/// A client's request, with the trace that it is part of until it is answered.
+#[derive(Clone, Debug)]
+pub struct TracedRequest {
+    /// Where the answer goes. No other request that is under way has its connection and number.
+    pub origin: Origin,
+    /// What is asked, as in [`Event::Request`].
+    pub request: Request,
+    /// What replicas are told; its parent is the coordinator's own span.
+    pub trace: Trace,
 }
 
 /// Who is at the other end of a link.

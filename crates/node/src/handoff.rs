@@ -35,7 +35,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const CREDIT_STEP: u32 = 64 << 10;
 
 /// One hint of one page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct HintSlot {
     pub(crate) target: NodeId,
     page: u64,

@@ -84,6 +84,7 @@ mod links;
 mod liveness;
 mod log_queue;
 mod outbound;
+mod served;
 mod sessions;
 mod shard;
 mod stamps;
@@ -92,7 +93,10 @@ mod status;
 pub use config::{ClockConfig, HandoffConfig, LivenessConfig, ShardConfig, ShardLimits};
 pub use counters::NodeCounters;
 pub use effects::{Effects, HintCommand, LogBuffer, LogRecord};
-pub use event::{DialFailure, Direction, Event, HintBacklog, LinkId, LinkLoss, LinkPeer};
+pub use event::{
+    DialFailure, Direction, Drain, Event, HintBacklog, LinkId, LinkLoss, LinkPeer, TracedRequest,
+};
 pub use liveness::{DownReason, PeerChange, PeerView};
+pub use served::{Part, PartKind, PartOutcome, Served};
 pub use shard::{Queue, Shard};
 pub use status::{LimitsReached, ShardStatus};

@@ -41,13 +41,18 @@ pub(crate) struct Links {
 
 impl Links {
     /// A link that we dialled is up: the links that it replaces, to be ended by [`Links::down`].
-    pub(crate) fn up(&mut self, link: LinkId, peer: LinkPeer, epoch: LinkEpoch) -> Vec<LinkId> {
+    pub(crate) fn up(
+        &mut self,
+        link: LinkId,
+        peer: LinkPeer,
+        (epoch, protocol): (LinkEpoch, u16),
+    ) -> Vec<LinkId> {
         let replaced = self.replaced_by(peer);
         let slot = self.outbound.iter().position(Option::is_none).unwrap_or(self.outbound.len());
         if slot == self.outbound.len() {
             self.outbound.push(None);
         }
-        self.outbound[slot] = Some((link, Outbound::new(peer, epoch)));
+        self.outbound[slot] = Some((link, Outbound::new(peer, epoch, protocol)));
         self.slots.insert(link, slot);
         let route = self.route_of(peer.node);
         route.links.resize_with(usize::from(peer.shards), || None);
@@ -125,6 +130,11 @@ impl Links {
         self.inbound.get_mut(&link)
     }
 
+    /// Who dialled a link, if it was a peer.
+    pub(crate) fn inbound_peer(&self, link: LinkId) -> Option<NodeId> {
+        self.inbound.get(&link).map(|inbound| inbound.peer)
+    }
+
     /// All links that peers dialled.
     pub(crate) fn all_inbound(&mut self) -> impl Iterator<Item = (LinkId, &mut Inbound)> {
         self.inbound.iter_mut().map(|(&link, inbound)| (link, inbound))
@@ -144,7 +154,7 @@ mod tests {
 
     fn up(links: &mut Links, link: u64, peer: LinkPeer) -> Vec<LinkId> {
         let epoch = LinkEpoch { generation: Generation(1), connection: link };
-        let replaced = links.up(LinkId(link), peer, epoch);
+        let replaced = links.up(LinkId(link), peer, (epoch, 1));
         for &link in &replaced {
             drop(links.down(link));
         }
@@ -171,7 +181,7 @@ mod tests {
         let mut links = Links::default();
         up(&mut links, 1, peer(1, 0, 1));
         let epoch = LinkEpoch { generation: Generation(1), connection: 2 };
-        assert_eq!(links.up(LinkId(2), peer(1, 0, 1), epoch), [LinkId(1)]);
+        assert_eq!(links.up(LinkId(2), peer(1, 0, 1), (epoch, 1)), [LinkId(1)]);
         assert!(links.down(LinkId(1)).is_some());
         assert!(links.down(LinkId(1)).is_none());
         assert_eq!(way(&mut links, 9), Some(2));

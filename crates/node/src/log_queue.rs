@@ -18,7 +18,7 @@ use crate::event::LinkId;
 use crate::handoff::HintSlot;
 
 /// Who waits for a local write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Waiter {
     /// The coordinator of this shard.
     Coordinator(WriteHandle),
@@ -29,11 +29,12 @@ pub(crate) enum Waiter {
 }
 
 /// A write that a peer sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PeerWrite {
     pub(crate) link: LinkId,
     pub(crate) epoch: LinkEpoch,
     pub(crate) batch: u64,
+    pub(crate) index: u32,
     pub(crate) bytes: u32,
 }
 

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use quorate_coordinator::{PageHandle, ReadHandle};
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{Mono, NodeId, Refusal, rarely};
-use quorate_wire::{Acks, BatchRange, LinkEpoch, PartialBatch, PeerMessage, ReplicaWrite, WriteBatch};
+use quorate_types::{Mono, NodeId, Refusal, Trace, rarely};
+use quorate_wire::{
+    Acks, BatchRange, LinkEpoch, PROTOCOL_TRACED, PartialBatch, PeerMessage, ReplicaWrite, Traced, WriteBatch,
+};
 
 use crate::config::ShardLimits;
 use crate::event::{LinkId, LinkPeer};
@@ -63,16 +65,21 @@ struct Batch<W> {
     expires: Mono,
 }
 
+type Traces = Vec<(u32, Trace)>;
+
 /// One link that we dialled; `W` names who waits for a write.
 #[derive(Debug)]
 pub(crate) struct Outbound<W> {
     pub(crate) peer: LinkPeer,
     epoch: LinkEpoch,
+    protocol: u16,
     open: WriteBatch,
+    /// Of the writes in `open` that are traced, by index.
+    open_traces: Traces,
     open_waiters: Vec<W>,
     open_bytes: usize,
     open_wait: Duration,
-    closed: Vec<WriteBatch>,
+    closed: Vec<(WriteBatch, Traces)>,
     /// Batches `first ..`; `None`: settled.
     sent: VecDeque<Option<Batch<W>>>,
     first: u64,
@@ -86,11 +93,13 @@ pub(crate) struct Outbound<W> {
 }
 
 impl<W: Copy> Outbound<W> {
-    pub(crate) fn new(peer: LinkPeer, epoch: LinkEpoch) -> Outbound<W> {
+    pub(crate) fn new(peer: LinkPeer, epoch: LinkEpoch, protocol: u16) -> Outbound<W> {
         Outbound {
             peer,
             epoch,
+            protocol,
             open: empty_batch(epoch),
+            open_traces: Vec::new(),
             open_waiters: Vec::new(),
             open_bytes: 0,
             open_wait: Duration::ZERO,
@@ -113,14 +122,22 @@ impl<W: Copy> Outbound<W> {
             || (outstanding + bytes <= limits.link_outstanding_bytes_max && self.batches < batches_max)
     }
 
-    /// Adds a write to this turn's batch.
-    pub(crate) fn push(&mut self, now: Mono, write: ReplicaWrite, waiter: W) {
+    /// Whether the peer may be told of traces.
+    pub(crate) fn takes_traces(&self) -> bool {
+        self.protocol >= PROTOCOL_TRACED
+    }
+
+    /// Adds a write to this turn's batch, and the trace that it belongs to if the peer may be told.
+    pub(crate) fn push(&mut self, now: Mono, write: ReplicaWrite, waiter: W, trace: Option<&Trace>) {
         let bytes = write_bytes(&write);
         if self.open_bytes + bytes > BATCH_BYTES || self.open.writes.len() >= BATCH_WRITES {
             self.close(now);
         }
         self.open_bytes += bytes;
         self.open_wait = self.open_wait.max(Duration::from_millis(u64::from(write.time_left_ms)));
+        if let Some(trace) = trace.filter(|_| self.takes_traces()) {
+            self.open_traces.push((self.open.writes.len() as u32, *trace));
+        }
         self.open.writes.push(write);
         self.open_waiters.push(waiter);
         if rarely!("link.batch_of_one") {
@@ -137,9 +154,9 @@ impl<W: Copy> Outbound<W> {
         sends: &mut Vec<(LinkId, PeerMessage)>,
     ) {
         self.close(now);
-        for mut batch in self.closed.drain(..) {
+        for (mut batch, traces) in self.closed.drain(..) {
             batch.ring_hash = ring_hash;
-            sends.push((link, PeerMessage::Writes(batch)));
+            sends.push((link, Traced::message(traces, PeerMessage::Writes(batch))));
         }
     }
 
@@ -156,7 +173,7 @@ impl<W: Copy> Outbound<W> {
         self.writes += waiters.len() as u64;
         self.batches += 1;
         self.sent.push_back(Some(Batch { waiters, bytes, expires }));
-        self.closed.push(batch);
+        self.closed.push((batch, std::mem::take(&mut self.open_traces)));
     }
 
     /// The peer acknowledged or refused.

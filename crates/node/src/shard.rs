@@ -18,7 +18,7 @@ use quorate_types::{Mono, NodeId, Now, Timestamp, crash_point};
 use crate::config::ShardConfig;
 use crate::counters::NodeCounters;
 use crate::effects::Effects;
-use crate::event::{Event, LinkLoss};
+use crate::event::{Drain, Event, LinkLoss};
 use crate::handoff::Handoff;
 use crate::links::Links;
 use crate::liveness::Peers;
@@ -30,6 +30,7 @@ use crate::status::{LimitsReached, ShardStatus};
 
 use local::{ReadOrder, Waiting};
 use requests::{Parked, WriteRequest};
+use traces::Traces;
 
 mod connections;
 mod hints;
@@ -39,6 +40,7 @@ mod queues;
 mod read_first;
 mod requests;
 mod route;
+mod traces;
 
 pub use queues::Queue;
 
@@ -53,6 +55,7 @@ pub struct Shard {
     peers: Peers,
     clients: Clients,
     hints: Hints,
+    traces: Traces,
     counters: NodeCounters,
     scratch: Scratch,
     housekeeping_due: Mono,
@@ -80,7 +83,7 @@ struct Clients {
     /// Writes whose key is being read first, by the number of that read.
     reading_first: BTreeMap<u64, WriteRequest>,
     read_first_number: u64,
-    draining: bool,
+    draining: Option<Drain>,
 }
 
 /// Hints: those on disk, and how many of ours are not there yet.
@@ -122,7 +125,7 @@ impl Shard {
                 parked: VecDeque::new(),
                 reading_first: BTreeMap::new(),
                 read_first_number: 0,
-                draining: false,
+                draining: None,
             },
             hints: Hints {
                 handoff: Handoff::new(config.handoff, (config.shard, config.shards), (rank, members.len())),
@@ -137,6 +140,7 @@ impl Shard {
                 peer_writes: 0,
                 peer_bytes: 0,
             },
+            traces: Traces::default(),
             counters: NodeCounters::default(),
             scratch: Scratch::default(),
             housekeeping_due: Mono(0),
@@ -150,6 +154,7 @@ impl Shard {
         self.peers.on_time(now.mono);
         match event {
             Event::Request { origin, request } => self.on_request(now, origin, request, out),
+            Event::TracedRequest(traced) => self.on_traced_request(now, *traced, out),
             Event::SessionClosed { session } => self.clients.sessions.on_closed(now.mono, session),
             Event::LinkUp { link, peer, direction } => self.on_link_up(now, link, (peer, direction), out),
             Event::LinkDown { link, why } => self.on_link_down(now, link, why),
@@ -171,7 +176,7 @@ impl Shard {
             }
             Event::StoreReady { ticket } => self.on_store_ready(now, ticket, out),
             Event::Tick => {}
-            Event::Drain => self.clients.draining = true,
+            Event::Drain(drain) => self.clients.draining = self.clients.draining.max(Some(drain)),
         }
         self.carry_out(now, out);
     }
@@ -192,12 +197,13 @@ impl Shard {
         self.poll_hints(now, out);
         self.reserve_stamps(now, out);
         self.flush_links(now, out);
+        self.traces.take_served(out);
     }
 
     /// When an [`Event::Tick`] is due if nothing else happens before; `None`: never.
     pub fn next_timer(&self) -> Option<Mono> {
         let ready = |target| self.is_hint_target_ready(target);
-        let hints = if self.clients.draining { None } else { self.hints.handoff.next_timer(ready) };
+        let hints = if self.is_ending() { None } else { self.hints.handoff.next_timer(ready) };
         let timers = [
             self.coordinator.next_timer(),
             self.peers.next_timer(),
@@ -228,15 +234,23 @@ impl Shard {
         self.stamps.ceiling()
     }
 
-    /// Whether it drains and nothing is in flight any more: no request, no record on its way to the log, no hint on
-    /// its way to the disk.
+    /// Whether it drains and nothing that matters to that is in flight any more: no client's request and no hint on its way
+    /// to the disk; and, if peers are refused too, no record on its way to the log.
     pub fn quiescent(&self) -> bool {
-        self.clients.draining
-            && self.clients.parked.is_empty()
+        let clients_idle = self.clients.parked.is_empty()
             && self.coordinator.in_flight().is_idle()
-            && self.replica.log.len() == 0
-            && self.replica.waiting.is_empty()
-            && self.hints.pending == 0
+            && self.hints.pending == 0;
+        let replica_idle = || self.replica.log.len() == 0 && self.replica.waiting.is_empty();
+        match self.clients.draining {
+            None => false,
+            Some(Drain::Clients) => clients_idle,
+            Some(Drain::Everybody) => clients_idle && replica_idle(),
+        }
+    }
+
+    /// Whether it refuses peers, too.
+    fn is_ending(&self) -> bool {
+        self.clients.draining == Some(Drain::Everybody)
     }
 
     /// Writes that wait for the clock's ceiling.

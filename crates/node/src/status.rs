@@ -37,30 +37,28 @@ pub struct ShardStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitsReached([u64; 7]);
 
-impl LimitsReached {
-    pub(crate) fn new(node: &NodeCounters, coordinator: &Counters) -> LimitsReached {
-        LimitsReached([
-            coordinator.limit_requests,
-            coordinator.limit_request_bytes,
-            node.limit_hints_pending,
-            node.limit_clock_parked,
-            node.limit_peer_requests,
-            node.limit_peer_bytes,
-            node.limit_link_outstanding,
-        ])
-    }
+// A name is that of the field beside it: what the limit itself is called, the metrics' table says.
+macro_rules! reached {
+    (|$node:ident, $coordinator:ident| $($counters:ident.$counter:ident),+ $(,)?) => {
+        impl LimitsReached {
+            pub(crate) fn new($node: &NodeCounters, $coordinator: &Counters) -> LimitsReached {
+                LimitsReached([$($counters.$counter),+])
+            }
 
-    /// Each with its name.
-    pub fn named(self) -> [(&'static str, u64); 7] {
-        const NAMES: [&str; 7] = [
-            "requests_max",
-            "request_bytes_max",
-            "hints_pending_max",
-            "clock_parked_max",
-            "peer_requests_max",
-            "peer_bytes_max",
-            "link_outstanding_bytes_max",
-        ];
-        std::array::from_fn(|at| (NAMES[at], self.0[at]))
-    }
+            /// Each by the name of its counter.
+            pub fn counted(self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$(stringify!($counter)),+].into_iter().zip(self.0)
+            }
+        }
+    };
+}
+
+reached! { |node, coordinator|
+    coordinator.limit_requests,
+    coordinator.limit_request_bytes,
+    node.limit_hints_pending,
+    node.limit_clock_parked,
+    node.limit_peer_requests,
+    node.limit_peer_bytes,
+    node.limit_link_outstanding,
 }

@@ -62,6 +62,7 @@ the order in which one connection sent them: a `GET` behind a `SET` in a pipelin
 | code | what became of the data | what to do |
 |---|---|---|
 | `NOREPLICAS` | too few replicas are alive: nothing was sent | try again later, or at a lower level |
+| `LOADING` | the node recovers its data from its disk: nothing was done, the connection is closed | try again |
 | `TRYAGAIN` | overloaded, shutting down, or too late before it began: nothing was sent | try again |
 | `WRITETIMEOUT` | too few replicas acknowledged: the write may survive | read the key, then decide |
 | `READTIMEOUT` | too few replicas answered | try again, or at a lower level |

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use quorate_coordinator::Origin;
 use quorate_http::NodeEvent;
-use quorate_node::{Event, PeerChange};
+use quorate_node::{Drain, Event, PeerChange};
 use quorate_ring::Ring;
 use quorate_types::{ClusterId, Generation, NodeId, SessionId};
 use tokio::sync::{oneshot, watch};
@@ -17,6 +17,7 @@ use crate::connections::resp::clients::RespClients;
 use crate::counters::Counters;
 use crate::shard::inbox::Inbox;
 use crate::shard::item::Item;
+use crate::spans::Spans;
 use crate::switch::Switch;
 use crate::view::gathering::{Gathering, Place, Scraper, ShardPart};
 use crate::view::news::News;
@@ -45,12 +46,15 @@ pub(crate) struct Common {
     pub(crate) standing: Standing,
     pub(crate) news: News,
     pub(crate) resp_clients: RespClients,
+    pub(crate) spans: Spans,
     appends: AtomicU64,
     gatherings: Arc<AtomicUsize>,
     connections: AtomicU64,
     killed: AtomicBool,
     draining: AtomicBool,
-    drained: Mutex<Vec<bool>>,
+    ending: AtomicBool,
+    /// Of whom each shard has nothing under way any more.
+    drained: Mutex<Vec<Option<Drain>>>,
     drained_changed: Condvar,
     failure: watch::Sender<Option<String>>,
 }
@@ -67,12 +71,13 @@ impl Common {
         let standing = Standing::new(peers, inboxes.len());
         let news = News::new(about.generation.0, overview.events_kept_max);
         Common {
+            spans: Spans::of(&about),
             about,
             clock,
             ring,
             switch: Switch::default(),
             counters: Arc::default(),
-            drained: Mutex::new(vec![false; inboxes.len()]),
+            drained: Mutex::new(vec![None; inboxes.len()]),
             inboxes,
             overview,
             standing,
@@ -83,6 +88,7 @@ impl Common {
             connections: AtomicU64::new(0),
             killed: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             drained_changed: Condvar::new(),
             failure: watch::Sender::new(None),
         }
@@ -150,11 +156,12 @@ impl Common {
         self.inboxes.iter().for_each(|inbox| inbox.wake());
     }
 
-    /// Takes no new connections and requests from now on.
-    pub(crate) fn drain(&self) {
+    /// Takes no new connections and requests of these from now on.
+    pub(crate) fn drain(&self, drain: Drain) {
         self.draining.store(true, Ordering::Release);
+        self.ending.fetch_or(drain == Drain::Everybody, Ordering::Release);
         self.news.announce(&NodeEvent::DrainBegun);
-        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Drain));
+        self.inboxes.iter().for_each(|inbox| inbox.push(Item::Drain(drain)));
     }
 
     /// Shard `shard` sees a peer come or go.
@@ -167,26 +174,33 @@ impl Common {
         });
     }
 
+    /// Whether clients are refused.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Shard `index` has nothing under way any more.
-    pub(crate) fn drained(&self, index: usize) {
-        self.drained.lock().unwrap_or_else(PoisonError::into_inner)[index] = true;
+    /// Whether peers are refused, too.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Shard `index` has nothing of these under way any more.
+    pub(crate) fn drained(&self, index: usize, drain: Drain) {
+        let mut drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
+        drained[index] = drained[index].max(Some(drain));
         self.drained_changed.notify_all();
     }
 
-    /// Whether every shard has drained.
+    /// Whether no shard has a client's request under way any more.
     pub(crate) fn is_drained(&self) -> bool {
-        self.drained.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|done| *done)
+        self.drained.lock().unwrap_or_else(PoisonError::into_inner).iter().all(Option::is_some)
     }
 
-    /// Waits until every shard has drained, `timeout` at most; whether they have.
+    /// Waits until no shard has anything under way, `timeout` at most; whether it is so.
     pub(crate) fn wait_drained(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
-        while !drained.iter().all(|done| *done) {
+        while !drained.iter().all(|done| *done == Some(Drain::Everybody)) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || self.switch.is_stopped() {
                 return false;

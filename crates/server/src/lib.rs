@@ -61,6 +61,7 @@ mod metrics;
 mod replica;
 mod settings;
 mod shard;
+mod spans;
 mod start;
 mod switch;
 #[cfg(test)]

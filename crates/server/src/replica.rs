@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use quorate_node::Drain;
 use quorate_types::{Generation, NodeId};
 use quorate_wal::{Io, StdIo, Wal};
 use tokio::sync::watch;
@@ -154,7 +155,7 @@ impl Replica {
         if let Some(http) = self.threads.as_ref().and_then(|threads| threads.http.as_ref()) {
             http.drain();
         }
-        self.common.drain();
+        self.common.drain(Drain::Everybody);
         let drained = self.common.wait_drained(self.drain_timeout);
         if !drained {
             warn!(

@@ -19,6 +19,7 @@ use quorate_wal as wal;
 
 use crate::common::About;
 use crate::config::{Config, KeyspaceConfig, ReadRepairPolicy, RespListener, SyncPolicy};
+use crate::connections::bound::Bound;
 use crate::connections::http::thread::HttpListening;
 use crate::connections::resp::door::RespListening;
 use crate::error::StartError;
@@ -151,7 +152,7 @@ pub(crate) fn resp(
     config: &Config,
     about: &About,
     ring: &Ring,
-    listener: &RespListener,
+    (listener, bound): (&RespListener, Bound),
 ) -> Result<RespListening, StartError> {
     let keyspace = config.keyspace(&config.resp.keyspace);
     let (name, replicas) =
@@ -168,14 +169,14 @@ pub(crate) fn resp(
             node: about.name.clone(),
             cluster: about.cluster_name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            port: 0,
+            port: bound.local_addr.port(),
             keyspace: name,
             replicas,
             partitions_held: held,
             synced: config.wal.sync == SyncPolicy::Always,
         },
     };
-    Ok(RespListening { addr: listener.addr.clone(), settings })
+    Ok(RespListening { bound, settings })
 }
 
 fn resp_limits(config: &Config) -> quorate_resp::Limits {
@@ -191,8 +192,8 @@ fn resp_limits(config: &Config) -> quorate_resp::Limits {
     }
 }
 
-/// The door for HTTP clients at `addr`.
-pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListening {
+/// The door for HTTP clients.
+pub(crate) fn http(config: &Config, about: &About, bound: Bound) -> HttpListening {
     let http = &config.http;
     let about = quorate_http::About {
         node: about.name.clone(),
@@ -215,12 +216,12 @@ pub(crate) fn http(config: &Config, about: &About, addr: String) -> HttpListenin
         subscribers_max: http.subscribers_max,
         heartbeat_every: http.heartbeat_every,
     };
-    HttpListening { addr, about, limits }
+    HttpListening { bound, about, limits }
 }
 
-/// The door for operators at `addr`.
-pub(crate) fn admin(config: &Config, about: &About, addr: String) -> HttpListening {
-    let clients = http(config, about, addr);
+/// The door for operators.
+pub(crate) fn admin(config: &Config, about: &About, bound: Bound) -> HttpListening {
+    let clients = http(config, about, bound);
     let limits = quorate_http::Limits { connections_max: config.admin.connections_max, ..clients.limits };
     HttpListening { limits, ..clients }
 }

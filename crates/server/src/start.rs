@@ -22,8 +22,10 @@ use tracing::info;
 use crate::clock::{Clock, wall_ms};
 use crate::common::{About, Common};
 use crate::config::{Config, NodeConfig, RespListener};
+use crate::connections::bound::Bound;
 use crate::connections::door::Door;
-use crate::connections::http::thread::{BoundHttp, HttpListening, HttpThread};
+use crate::connections::http::thread::HttpThread;
+use crate::connections::recovering::Recovering;
 use crate::connections::resp::door::RespDoor;
 use crate::disk::checkpoints::{CheckpointThread, Triggers};
 use crate::disk::hints::{HintQueue, HintThread};
@@ -59,6 +61,26 @@ struct Place {
     data_dir: PathBuf,
 }
 
+/// The addresses of clients and operators, taken before the data is read: an address that can't be had leaves no thread
+/// behind, and who comes meanwhile is told that the node recovers.
+struct Doors {
+    resp: Vec<Bound>,
+    http: Option<Bound>,
+    admin: Option<Bound>,
+}
+
+impl Doors {
+    fn bind(place: &Place) -> Result<Doors, StartError> {
+        let at = |addr: &String| (!addr.is_empty()).then(|| Bound::at(addr)).transpose();
+        let resp = place.resp.iter().map(|listener| Bound::at(&listener.addr)).collect::<Result<_, _>>()?;
+        Ok(Doors { resp, http: at(&place.http)?, admin: at(&place.admin)? })
+    }
+
+    fn recovering(&self, name: &str) -> Result<Recovering, StartError> {
+        Recovering::begin(name, self.resp.iter(), self.http.iter().chain(&self.admin))
+    }
+}
+
 /// What came back from the disk, for the shards.
 struct Durable {
     stores: Vec<Store>,
@@ -73,8 +95,12 @@ pub(crate) fn start(
     io: &Arc<dyn Io>,
 ) -> Result<Parts, StartError> {
     let place = place(config, node, options)?;
+    let doors = Doors::bind(&place);
+    let recovering = doors.as_ref().ok().map(|doors| doors.recovering(&place.name)).transpose()?;
     let Opened { stores, wal, checkpoints, generation, clock_start, .. } = open(config, &place, io)?;
     let hints = hint_logs(config, &place, io)?;
+    // Now, and not at once: of a node that runs already the directory's lock says more than an address does.
+    let Doors { resp, http, admin } = doors?;
     let about = About {
         node: place.node,
         name: place.name.clone(),
@@ -89,19 +115,20 @@ pub(crate) fn start(
     let common = Arc::new(Common::new(about, Clock::start(), ring, inboxes, overview));
     let (hints, queue) = HintThread::new(Arc::clone(&common), hints);
     let durable = Durable { stores, wal: wal.clone(), clock_start };
-    let http = bind_http(config, &common.about, &place.http)?;
-    let admin = bind_admin(config, &common.about, &place.admin)?;
     let seeds = shard_seeds(config, &common, durable, &queue);
     // The shards have their own: when the last of them ends, so does the hint thread.
     drop(queue);
     let hints = spawn(format!("{}-hints", place.name), move || hints.run())?;
-    let (shards, listens) = start_shards(config, &common, &place, seeds)?;
+    drop(recovering);
+    let (shards, listens) = start_shards(config, &common, (&place, resp), seeds)?;
     let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
     common.news.announce(&NodeEvent::Started);
-    let http = http.map(|bound| bound.serve(&common)).transpose().inspect_err(|_| common.kill())?;
+    // Last, so that who gets an answer there gets it from a node that serves.
+    let http = http.map(|bound| settings::http(config, &common.about, bound).serve(&common));
+    let http = http.transpose().inspect_err(|_| common.kill())?;
     let asks = checkpoints.asks();
-    let admin =
-        admin.map(|bound| bound.serve_admin(&common, asks)).transpose().inspect_err(|_| common.kill())?;
+    let admin = admin.map(|bound| settings::admin(config, &common.about, bound).serve_admin(&common, asks));
+    let admin = admin.transpose().inspect_err(|_| common.kill())?;
     Ok(Parts { common, listens, http, admin, shards, hints, checkpoints, wal })
 }
 
@@ -191,12 +218,13 @@ fn shard_seeds(config: &Config, common: &Arc<Common>, opened: Durable, hints: &H
 fn start_shards(
     config: &Config,
     common: &Arc<Common>,
-    place: &Place,
+    (place, resp): (&Place, Vec<Bound>),
     mut seeds: Vec<ShardSeed>,
 ) -> Result<(Vec<JoinHandle<()>>, Listens), StartError> {
     let (report, reports) = mpsc::channel();
     let about = &common.about;
-    let resp = place.resp.iter().map(|listener| settings::resp(config, about, &common.ring, listener));
+    let resp = place.resp.iter().zip(resp);
+    let resp = resp.map(|listening| settings::resp(config, about, &common.ring, listening));
     seeds[0].listening = Some(Listening {
         addr: place.addr.clone(),
         door: door(config, common),
@@ -258,19 +286,6 @@ fn door(config: &Config, common: &Arc<Common>) -> Door {
         next_client: AtomicUsize::new(0),
         told: std::sync::Mutex::default(),
     }
-}
-
-/// The HTTP door: bound before any thread starts, so that a taken address leaves none behind; served last, so that who
-/// gets an answer there gets it from a node that serves.
-fn bind_http(config: &Config, about: &About, addr: &str) -> Result<Option<BoundHttp>, StartError> {
-    let listening = (!addr.is_empty()).then(|| settings::http(config, about, addr.to_owned()));
-    listening.map(HttpListening::bind).transpose()
-}
-
-/// The operators' door, likewise.
-fn bind_admin(config: &Config, about: &About, addr: &str) -> Result<Option<BoundHttp>, StartError> {
-    let listening = (!addr.is_empty()).then(|| settings::admin(config, about, addr.to_owned()));
-    listening.map(HttpListening::bind).transpose()
 }
 
 fn start_checkpoints(

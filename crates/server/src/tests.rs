@@ -8,6 +8,7 @@ mod http;
 mod log_failure;
 mod metrics;
 mod readiness;
+mod recovering;
 mod resp;
 mod serving;
 mod views;

@@ -40,6 +40,7 @@ pub mod points;
 mod record;
 mod time;
 mod token;
+mod trace;
 mod units;
 mod version;
 
@@ -52,5 +53,6 @@ pub use place::PageStart;
 pub use record::{Expiry, Merge, Record, RecordRef};
 pub use time::{Mono, Now};
 pub use token::{PARTITIONS, PartitionId, Token};
+pub use trace::{HexId, SpanId, Trace, TraceId};
 pub use units::number_with_unit;
 pub use version::{Timestamp, Version, VersionInvalid};

@@ -6,6 +6,7 @@
 
 mod body;
 mod checks;
+mod traced;
 
 use bytes::Bytes;
 
@@ -64,15 +65,21 @@ fn split_message(rest: &[u8]) -> Result<(Kind, &[u8]), WireError> {
     else {
         return Err(WireError::Truncated { missing: (MESSAGE_HEADER_BYTES - rest.len()) as u64 });
     };
-    let kind = Kind::of_byte(kind).ok_or(WireError::UnknownType { found: kind })?;
-    if version != kind.version() {
-        return Err(WireError::UnknownVersion { kind, found: version, known: kind.version() });
-    }
+    let kind = known_kind(kind, version)?;
     let bytes = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
     match bodies.get(..bytes) {
         Some(body) => Ok((kind, body)),
         None => Err(WireError::Truncated { missing: (bytes - bodies.len()) as u64 }),
     }
+}
+
+/// The kind of a message that begins with these bytes, if this build reads it.
+fn known_kind(byte: u8, version: u8) -> Result<Kind, WireError> {
+    let kind = Kind::of_byte(byte).ok_or(WireError::UnknownType { found: byte })?;
+    if version != kind.version() {
+        return Err(WireError::UnknownVersion { kind, found: version, known: kind.version() });
+    }
+    Ok(kind)
 }
 
 fn check_header(frame: &[u8]) -> Result<(), WireError> {

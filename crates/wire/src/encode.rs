@@ -2,9 +2,10 @@
 
 use bytes::{BufMut, BytesMut};
 use postcard::ser_flavors::Flavor;
+use quorate_types::Trace;
 use serde::Serialize;
 
-use crate::{Hello, HelloReply, Kind, Message, PeerMessage, Request, Response};
+use crate::{Hello, HelloReply, Kind, Message, PeerMessage, Request, Response, Traced};
 
 /// What can be pushed into a frame.
 pub trait Encode: sealed::Body {}
@@ -107,8 +108,21 @@ impl sealed::Body for PeerMessage {
                 time_left_ms,
             } => room.put(&(id, ring_hash, keyspace, partition, start, limit, bytes_max, time_left_ms)),
             PeerMessage::PageReply { id, result } => room.put(&(id, result)),
+            PeerMessage::Traced(traced) => traced_body(traced, room),
         }
     }
+}
+
+/// The traces, then the question with its type and version; it ends where the message ends.
+fn traced_body(traced: &Traced, room: &mut Room<'_>) -> postcard::Result<()> {
+    let Traced { traces, question } = traced;
+    room.put(&(traces.len() as u64))?;
+    for (index, Trace { id, parent, flags }) in traces {
+        room.put(&(index, id.bytes(), parent.bytes(), flags))?;
+    }
+    let kind = question.kind();
+    room.put(&(kind as u8, kind.version()))?;
+    sealed::Body::body(question, room)
 }
 
 impl sealed::Body for Message {

@@ -133,6 +133,24 @@ pub enum WireError {
         /// How many there are.
         partitions: u16,
     },
+    /// A trace or a span that is all zeros.
+    #[error("a trace of zeros for write {index} in a {kind} message; a trace and a span are not all zero")]
+    TraceOfZeros {
+        /// The message's type.
+        kind: Kind,
+        /// Which write of the question it is of; 0 for a read.
+        index: u32,
+    },
+    /// Traces that are none, out of order, or beyond what is asked.
+    #[error(
+        "the traces in a {kind} message are none, out of order, or more than the {asked} things that it asks"
+    )]
+    TracesMisplaced {
+        /// The message's type.
+        kind: Kind,
+        /// How many writes or reads the question is.
+        asked: u64,
+    },
     /// A sound message at the wrong place.
     #[error("a {kind} message where {expected} was expected")]
     Unexpected {

@@ -21,7 +21,10 @@ pub const HANDSHAKE_BYTES_MAX: usize = 4096;
 /// The oldest protocol that this build speaks.
 pub const PROTOCOL_MIN: u16 = 1;
 /// The newest protocol that this build speaks.
-pub const PROTOCOL_MAX: u16 = 1;
+pub const PROTOCOL_MAX: u16 = PROTOCOL_TRACED;
+/// The first protocol in which a question may be a [`Traced`](crate::PeerMessage::Traced) one: whoever speaks an older
+/// one is asked without.
+pub const PROTOCOL_TRACED: u16 = 2;
 
 /// What the dialling side says first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -65,6 +65,7 @@ mod request;
 mod response;
 mod ring_view;
 mod status;
+mod traced;
 
 pub use decode::{Messages, decode};
 pub use encode::Encode;
@@ -75,8 +76,8 @@ pub use frame::{
     handshake_frame,
 };
 pub use handshake::{
-    HANDSHAKE_BYTES_MAX, HandshakeRefusal, Hello, HelloReply, Host, MAGIC, PROTOCOL_MAX, PROTOCOL_MIN, Role,
-    Welcome,
+    HANDSHAKE_BYTES_MAX, HandshakeRefusal, Hello, HelloReply, Host, MAGIC, PROTOCOL_MAX, PROTOCOL_MIN,
+    PROTOCOL_TRACED, Role, Welcome,
 };
 pub use message::{Kind, Message};
 pub use peer::PeerMessage;
@@ -86,3 +87,4 @@ pub use request::{ExpiryRequest, Request, RequestBody};
 pub use response::{PageOutcome, Response, ResponseBody};
 pub use ring_view::{Capacity, RingKeyspace, RingNode, RingView};
 pub use status::{HintStatus, KeyspaceStatus, NodeStatus, PeerStatus, WalStatus};
+pub use traced::Traced;

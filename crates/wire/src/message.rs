@@ -33,13 +33,15 @@ pub enum Kind {
     ReadPage = 22,
     /// [`PeerMessage::PageReply`].
     PageReply = 23,
+    /// [`PeerMessage::Traced`].
+    Traced = 24,
     /// [`Request`].
     Request = 32,
     /// [`Response`].
     Response = 33,
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 13] = [
     Kind::Hello,
     Kind::HelloReply,
     Kind::Ping,
@@ -50,6 +52,7 @@ const KINDS: [Kind; 12] = [
     Kind::ReadReply,
     Kind::ReadPage,
     Kind::PageReply,
+    Kind::Traced,
     Kind::Request,
     Kind::Response,
 ];
@@ -116,6 +119,7 @@ impl PeerMessage {
             PeerMessage::ReadReply { .. } => Kind::ReadReply,
             PeerMessage::ReadPage { .. } => Kind::ReadPage,
             PeerMessage::PageReply { .. } => Kind::PageReply,
+            PeerMessage::Traced(_) => Kind::Traced,
         }
     }
 }

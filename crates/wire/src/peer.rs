@@ -1,14 +1,14 @@
 //! What nodes say to each other on a link, after the handshake.
 //!
 //! Invariants:
-//! - a link is directed: the node that dialled sends `Ping`, `Writes`, `Read`, `ReadPage`; the other one answers on
-//!   the same connection;
+//! - a link is directed: the node that dialled sends `Ping`, `Writes`, `Read`, `ReadPage`, the last three also as
+//!   `Traced`; the other one answers on the same connection;
 //! - `id` is chosen by the asker and only means something to it, within the life of the link.
 
 use bytes::Bytes;
 use quorate_types::{KeyspaceId, PageStart, PartitionId};
 
-use crate::{Acks, FullIf, Message, PageResult, ReadResult, WireError, WriteBatch};
+use crate::{Acks, FullIf, Message, PageResult, ReadResult, Traced, WireError, WriteBatch};
 
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub enum PeerMessage {
         /// What the replica holds.
         result: PageResult,
     },
+    /// A `Writes`, `Read` or `ReadPage` that has to do with traced requests.
+    Traced(Box<Traced>),
 }
 
 impl TryFrom<Message> for PeerMessage {

@@ -92,6 +92,10 @@ impl ReadTask {
         }
     }
 
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+
     pub(super) fn begin(&mut self, turn: &mut Turn, slot: Slot) {
         for _ in 0..self.required {
             self.ask_next(turn, slot, Reason::Needed);

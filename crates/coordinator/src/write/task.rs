@@ -97,6 +97,10 @@ impl WriteTask {
         }
     }
 
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+
     pub(super) fn deadline(&self) -> Mono {
         self.deadline
     }

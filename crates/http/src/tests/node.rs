@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use quorate_types::{
-    KeyspaceId, NodeId, NodeTiming, ReadOutcome, ReadRepair, Receipt, Record, Timestamp, Version,
-    WriteOutcome,
+    KeyspaceId, NodeId, NodeTiming, ReadOutcome, ReadRepair, Receipt, Record, SpanId, Timestamp, Trace,
+    Version, WriteOutcome,
 };
 use quorate_wire::{ExpiryRequest, PageOutcome, Request, RequestBody, Response, ResponseBody};
 use tokio::sync::oneshot;
@@ -23,6 +23,10 @@ pub(crate) struct Fake {
     /// Said instead of what the map says, first come first served; `None`: the answer never comes.
     pub(crate) instead: Mutex<VecDeque<Option<ResponseBody>>>,
     pub(crate) asked: Mutex<Vec<Request>>,
+    /// What it was told of the traces of these.
+    pub(crate) traces: Mutex<Vec<Option<Trace>>>,
+    /// How many it has given out.
+    spans: Mutex<u64>,
     pub(crate) counts: Mutex<Vec<Count>>,
     pub(crate) unready: Mutex<Vec<String>>,
     /// Why it has no metrics, the next time.
@@ -42,6 +46,8 @@ impl Default for Fake {
             records: Mutex::default(),
             instead: Mutex::default(),
             asked: Mutex::default(),
+            traces: Mutex::default(),
+            spans: Mutex::default(),
             counts: Mutex::default(),
             unready: Mutex::default(),
             unmeasured: Mutex::default(),
@@ -148,8 +154,15 @@ impl Node for Fake {
         })
     }
 
-    fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
+    fn new_span(&self) -> SpanId {
+        let mut spans = self.spans.lock().unwrap();
+        *spans += 1;
+        SpanId::new(spans.to_be_bytes()).unwrap()
+    }
+
+    fn ask(&self, request: Request, trace: Option<Trace>) -> oneshot::Receiver<Response> {
         let (answer, answered) = oneshot::channel();
+        self.traces.lock().unwrap().push(trace);
         self.asked.lock().unwrap().push(request.clone());
         if let Some(held) = self.held.lock().unwrap().as_mut() {
             held.push((request, answer));

@@ -1,7 +1,7 @@
 //! The four verbs: bodies, statuses and headers, byte for byte.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Level, NodeId, Timestamp, Version};
+use quorate_types::{KeyspaceId, Level, NodeId, SpanId, Timestamp, Trace, TraceId, Version};
 use quorate_wire::{ExpiryRequest, RequestBody};
 
 use super::Bench;
@@ -151,6 +151,29 @@ async fn if_match_on_a_get_is_met_by_a_star_and_never_by_a_weak_tag() {
     }
     let failed = bench.send("GET /api/v1/store/k", &strong, "").await;
     assert_eq!(failed.problem(), ("precondition-failed".into(), "rejected".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_node_is_told_the_trace_with_a_new_span_as_parent_and_nothing_without_a_valid_header() {
+    let bench = Bench::new();
+    let traced = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff";
+    let trace = |span: u64| Trace {
+        id: TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").unwrap(),
+        parent: SpanId::new(span.to_be_bytes()).unwrap(),
+        flags: Trace::SAMPLED,
+    };
+    bench.send("PUT /api/v1/store/k", traced, "v").await;
+    bench.send("GET /api/v1/store/k", "", "").await;
+    bench.send("GET /api/v1/store/k", "traceparent: 00-0-0-01", "").await;
+    let lines = "{\"op\":\"get\",\"key\":\"a\"}\n{\"op\":\"get\",\"key\":\"b\"}\n";
+    bench.send("POST /api/v1/batch", traced, lines).await;
+    bench.send("DELETE /api/v1/store/k", traced, "").await;
+    let told = std::mem::take(&mut *bench.node.traces.lock().unwrap());
+    assert_eq!(told[..5], [Some(trace(1)), None, None, Some(trace(2)), Some(trace(2))]);
+    assert_eq!(told[5..], [Some(trace(3))]);
+    bench.send("GET /api/v1/scan", traced, "").await;
+    let pages = std::mem::take(&mut *bench.node.traces.lock().unwrap());
+    assert!(!pages.is_empty() && pages.iter().all(|told| *told == Some(trace(4))), "{pages:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,14 +2,14 @@ use super::*;
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_types::{Expiry, Generation, KeyspaceId, Timestamp, Version};
-use quorate_wire::Purpose;
+use quorate_wire::{PROTOCOL_MAX, Purpose};
 
 const LINK: LinkId = LinkId(1);
 const EPOCH: LinkEpoch = LinkEpoch { generation: Generation(7), connection: 3 };
 
 fn link() -> Outbound<u32> {
     let peer = LinkPeer { node: NodeId(2), generation: Generation(1), shard: 0, shards: 1 };
-    Outbound::new(peer, EPOCH)
+    Outbound::new(peer, EPOCH, PROTOCOL_MAX)
 }
 
 fn write(bytes: usize) -> ReplicaWrite {
@@ -28,7 +28,7 @@ fn write(bytes: usize) -> ReplicaWrite {
 /// Sends one batch of the writes `waiters`; its number.
 fn send(link: &mut Outbound<u32>, waiters: &[u32]) -> Vec<u64> {
     for &waiter in waiters {
-        link.push(Mono(0), write(10), waiter);
+        link.push(Mono(0), write(10), waiter, None);
     }
     let mut sends = Vec::new();
     link.flush(Mono(0), LINK, 99, &mut sends);
@@ -67,7 +67,7 @@ fn a_turn_makes_one_batch_and_numbers_have_no_gaps() {
 #[test]
 fn a_turn_with_too_much_for_one_frame_makes_several_batches() {
     let mut link = link();
-    (0..5).for_each(|i| link.push(Mono(0), write(900 << 10), i));
+    (0..5).for_each(|i| link.push(Mono(0), write(900 << 10), i, None));
     let mut sends = Vec::new();
     link.flush(Mono(0), LINK, 0, &mut sends);
     let sizes: Vec<_> = sends
@@ -132,7 +132,7 @@ fn what_nobody_answers_is_lost_after_its_deadline_and_holds_nobody_back() {
 fn a_lost_link_loses_what_was_sent_and_what_was_about_to_be() {
     let mut link = link();
     send(&mut link, &[1]);
-    link.push(Mono(0), write(1), 2);
+    link.push(Mono(0), write(1), 2, None);
     let read = ReadSent { deadline: Mono(9), of: Asked::Key(ReadHandle::from_raw(5)) };
     let ids = [link.on_read_sent(read), link.on_read_sent(read)];
     assert_eq!(link.on_read_answered(ids[0]), Some(read.of));
@@ -183,7 +183,7 @@ proptest! {
         for (kind, a, b) in steps {
             match kind {
                 0 => {
-                    (0..a).for_each(|i| link.push(Mono(0), write(1), pushed + i as u32));
+                    (0..a).for_each(|i| link.push(Mono(0), write(1), pushed + i as u32, None));
                     pushed += a as u32;
                     link.flush(Mono(0), LINK, 0, &mut Vec::new());
                 }

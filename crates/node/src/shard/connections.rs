@@ -25,8 +25,8 @@ impl Shard {
                     out.urge.push(peer.node);
                 }
             }
-            Direction::Outbound { epoch } => {
-                let replaced = self.links.up(link, peer, epoch);
+            Direction::Outbound { epoch, protocol } => {
+                let replaced = self.links.up(link, peer, (epoch, protocol));
                 self.peers.on_outbound_up(now.mono, link, peer);
                 for old in replaced {
                     out.close.push(old);

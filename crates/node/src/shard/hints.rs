@@ -33,7 +33,7 @@ impl Shard {
 
     /// Ends pages that are settled and asks for those that are due.
     pub(super) fn poll_hints(&mut self, now: Now, out: &mut Effects) {
-        if self.clients.draining {
+        if self.is_ending() {
             return;
         }
         for end in self.hints.handoff.finish(now.mono, &mut out.hints) {
@@ -77,7 +77,7 @@ impl Shard {
         if self.ring.is_replica(partition, n, slot.target) {
             self.hints.handoff.on_copy(slot);
             let write = self.hint_write(hint, Purpose::Hint);
-            return self.write_there(now, (slot.target, partition), write, Waiter::Handoff(slot));
+            return self.write_there(now, (slot.target, partition), write, (Waiter::Handoff(slot), None));
         }
         self.counters.hints_rerouted += 1;
         for owner in self.ring.replicas(partition, n).to_vec() {
@@ -100,7 +100,7 @@ impl Shard {
                 return self.append_hint(owner, hint.clone(), out);
             }
             self.hints.handoff.on_copy(slot);
-            return self.write_there(now, (owner, partition), write, Waiter::Handoff(slot));
+            return self.write_there(now, (owner, partition), write, (Waiter::Handoff(slot), None));
         }
         self.hints.handoff.on_copy(slot);
         if self.owns(partition) {

@@ -13,6 +13,7 @@ use quorate_types::{KeyspaceId, Merge, Now, Record, Refusal, Token, crash_point}
 use quorate_wire::{FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite};
 
 use super::Shard;
+use super::traces::PartOf;
 use crate::effects::Effects;
 use crate::event::{LinkId, LinkLoss};
 use crate::log_queue::{Mutation, Waiter};
@@ -22,7 +23,7 @@ use crate::outbound::Verdict;
 const READ_AHEAD: usize = 32;
 
 /// Who asked our copy.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ReplyTo<H> {
     /// Our own coordinator.
     Coordinator(H),
@@ -147,6 +148,7 @@ impl Shard {
         let judges = planted(Mutant::ReplicaJudgesExpiry);
         let record = record.filter(|record| !(judges && record.is_expired(now.wall_ms)));
         let result = ReadResult::of(record, order.full);
+        self.end_part(now, PartOf::Read(order.reply));
         match order.reply {
             ReplyTo::Link(link, id) => {
                 crash_point!("peer.read");
@@ -170,6 +172,7 @@ impl Shard {
 
     fn reply_page(&mut self, now: Now, order: &PageOrder, page: Page, out: &mut Effects) {
         let result = PageResult::Page { entries: page.entries, done: page.done };
+        self.end_part(now, PartOf::Page(order.reply));
         match order.reply {
             ReplyTo::Link(link, id) => out.sends.push((link, PeerMessage::PageReply { id, result })),
             ReplyTo::Coordinator(handle) => {

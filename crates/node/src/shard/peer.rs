@@ -14,11 +14,13 @@ use quorate_wire::{Acks, PageResult, PeerMessage, Purpose, ReadResult, ReplicaWr
 use super::Shard;
 use super::local::{PageOrder, ReadOrder, ReplyTo};
 use super::requests::{another_shards, check_key, overloaded};
+use super::traces::PartOf;
 use crate::effects::Effects;
 use crate::event::{LinkId, LinkLoss};
 use crate::inbound::Arrival;
 use crate::log_queue::{Mutation, PeerWrite, Waiter};
 use crate::outbound::{Asked, Verdict, write_bytes};
+use crate::served::PartKind;
 
 impl Shard {
     pub(super) fn on_peer(&mut self, now: Now, link: LinkId, message: PeerMessage, out: &mut Effects) {
@@ -50,7 +52,7 @@ impl Shard {
         }
     }
 
-    fn on_question(&mut self, now: Now, link: LinkId, message: PeerMessage, out: &mut Effects) {
+    pub(super) fn on_question(&mut self, now: Now, link: LinkId, message: PeerMessage, out: &mut Effects) {
         match message {
             PeerMessage::Ping { number, .. } => {
                 out.sends.push((link, PeerMessage::Pong { number, wall_ms: now.wall_ms }));
@@ -59,14 +61,19 @@ impl Shard {
             PeerMessage::Read { id, ring_hash, keyspace, key, full, time_left_ms } => {
                 self.counters.peer_reads += 1;
                 let token = self.ring.token(&key);
+                let part = self.part_of_read(link, (PartKind::Read, keyspace, token));
                 let place = (keyspace, token.partition());
                 let checked = check_key(key.len()).and(self.check_question(ring_hash, place, time_left_ms));
                 match checked {
                     Ok(()) => {
                         let reply = ReplyTo::Link(link, id);
+                        if let Some(part) = part {
+                            self.begin_part(now, PartOf::Read(reply), part);
+                        }
                         self.read_here(ReadOrder { keyspace, token, key, full, reply });
                     }
                     Err(why) => {
+                        self.refuse_part(part, &why);
                         let result = ReadResult::Refused(why);
                         out.sends.push((link, PeerMessage::ReadReply { id, result }));
                     }
@@ -82,22 +89,42 @@ impl Shard {
                 bytes_max,
                 time_left_ms,
             } => {
-                self.counters.peer_reads += 1;
-                let config = &self.config.coordinator;
-                let (limit, bytes_max) =
-                    (limit.min(config.page_entries_max), bytes_max.min(config.page_bytes_max));
-                match self.check_question(ring_hash, (keyspace, partition), time_left_ms) {
-                    Ok(()) => {
-                        let ask = PageAsk { keyspace, partition, start, limit, bytes_max, deadline: Mono(0) };
-                        self.page_here(now, PageOrder { ask, reply: ReplyTo::Link(link, id) }, out);
-                    }
-                    Err(why) => {
-                        let result = PageResult::Refused(why);
-                        out.sends.push((link, PeerMessage::PageReply { id, result }));
-                    }
-                }
+                let deadline = Mono(0);
+                let ask = PageAsk { keyspace, partition, start, limit, bytes_max, deadline };
+                self.on_page_question(now, (link, id), ask, (ring_hash, time_left_ms), out);
             }
+            PeerMessage::Traced(traced) => self.on_traced_question(now, link, *traced, out),
             _ => self.counters.messages_unexpected += 1,
+        }
+    }
+
+    fn on_page_question(
+        &mut self,
+        now: Now,
+        (link, id): (LinkId, u64),
+        ask: PageAsk,
+        (ring_hash, time_left_ms): (u64, u32),
+        out: &mut Effects,
+    ) {
+        self.counters.peer_reads += 1;
+        let PageAsk { keyspace, partition, .. } = ask;
+        let part = self.part_of_read(link, (PartKind::Page, keyspace, partition.first_token()));
+        match self.check_question(ring_hash, (keyspace, partition), time_left_ms) {
+            Ok(()) => {
+                let reply = ReplyTo::Link(link, id);
+                if let Some(part) = part {
+                    self.begin_part(now, PartOf::Page(reply), part);
+                }
+                let config = &self.config.coordinator;
+                let limit = ask.limit.min(config.page_entries_max);
+                let bytes_max = ask.bytes_max.min(config.page_bytes_max);
+                self.page_here(now, PageOrder { ask: PageAsk { limit, bytes_max, ..ask }, reply }, out);
+            }
+            Err(why) => {
+                self.refuse_part(part, &why);
+                let result = PageResult::Refused(why);
+                out.sends.push((link, PeerMessage::PageReply { id, result }));
+            }
         }
     }
 
@@ -143,11 +170,15 @@ impl Shard {
         self.counters.peer_writes += writes.len() as u64;
         for (index, write) in (0..).zip(writes) {
             let bytes = write_bytes(&write);
+            let part = self.part_of_write(link, index, &write);
             match self.check_write(now, ring_hash, &write, bytes) {
                 Ok(token) => {
                     self.replica.peer_writes += 1;
                     self.replica.peer_bytes += bytes;
-                    let waiter = Waiter::Peer(PeerWrite { link, epoch, batch, bytes: bytes as u32 });
+                    let waiter = Waiter::Peer(PeerWrite { link, epoch, batch, index, bytes: bytes as u32 });
+                    if let Some(part) = part {
+                        self.begin_part(now, PartOf::Write(waiter), part);
+                    }
                     let keyspace = write.keyspace;
                     let (key, record) = write.into_keyed();
                     let mutation = Mutation { keyspace, token, key, record, waiter };
@@ -165,6 +196,7 @@ impl Shard {
                 }
                 Err(why) => {
                     self.counters.peer_writes_refused += 1;
+                    self.refuse_part(part, &why);
                     if let Some(inbound) = self.links.inbound(link) {
                         if planted(Mutant::RefusedIsAcked) {
                             inbound.on_applied(epoch, batch);
@@ -245,7 +277,7 @@ impl Shard {
         (keyspace, partition): (KeyspaceId, PartitionId),
         time_left_ms: u32,
     ) -> Result<(), Refusal> {
-        if self.clients.draining {
+        if self.is_ending() {
             return Err(Refusal::ShuttingDown);
         }
         if time_left_ms == 0 {

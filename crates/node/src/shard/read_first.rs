@@ -121,6 +121,6 @@ impl Shard {
     fn end_unwritten(&mut self, mut origin: Origin, body: ResponseBody, out: &mut Effects) {
         let response = Response { number: origin.number, body, receipt: None };
         self.clients.sessions.settle(&mut origin, &response);
-        out.answers.push((origin, response));
+        self.answered(origin, response, out);
     }
 }

@@ -109,7 +109,7 @@ impl Shard {
         self.counters.requests += 1;
         let deadline = now.mono + Duration::from_millis(u64::from(request.time_left_ms));
         let terms = Terms { level: None, deadline, want_receipt: request.want_receipt };
-        let begun = if self.clients.draining {
+        let begun = if self.clients.draining.is_some() {
             Err(Refusal::ShuttingDown)
         } else {
             self.begin(now, origin, (request.body, terms), out)
@@ -187,15 +187,15 @@ impl Shard {
             Admission::Execute => {}
             Admission::InFlight => {
                 self.counters.duplicates_in_flight += 1;
-                return out.unanswered.push(write.origin);
+                return self.unanswered(write.origin, out);
             }
             Admission::TooOld => {
                 self.counters.duplicates_too_old += 1;
-                return out.unanswered.push(write.origin);
+                return self.unanswered(write.origin, out);
             }
             Admission::Answered(response) => {
                 self.counters.duplicates_answered += 1;
-                return out.answers.push((write.origin, *response));
+                return self.answered(write.origin, *response, out);
             }
         }
         if write.reads_first() {
@@ -253,11 +253,19 @@ impl Shard {
     /// Why nothing may be stamped: what is too far ahead of most nodes' clocks they would refuse, and what our own copy
     /// and our hints kept of it would win over acknowledged writes once it was repaired onto them.
     pub(super) fn clock_is_ahead(&self, now: Now) -> Option<Refusal> {
-        let skew_max_ms = u64::try_from(self.config.clock.skew_max.as_millis()).unwrap_or(u64::MAX);
+        let ahead_ms = self.clock_ahead_ms(now)?;
+        Some(Refusal::ClockAhead { ahead_ms, skew_max_ms: self.skew_max_ms() })
+    }
+
+    /// How far the next stamp would be ahead of most nodes' clocks, milliseconds, if that is so far that nothing is
+    /// stamped and new writes are refused.
+    pub fn clock_ahead_ms(&self, now: Now) -> Option<u64> {
         let stamp_ms = now.wall_ms.max(self.stamps.latest().wall_ms());
-        let ahead_ms =
-            self.peers.ahead_of_most(now.mono, stamp_ms).filter(|ahead_ms| *ahead_ms > skew_max_ms)?;
-        Some(Refusal::ClockAhead { ahead_ms, skew_max_ms })
+        self.peers.ahead_of_most(now.mono, stamp_ms).filter(|ahead_ms| *ahead_ms > self.skew_max_ms())
+    }
+
+    fn skew_max_ms(&self) -> u64 {
+        u64::try_from(self.config.clock.skew_max.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Stamps a LINEARIZABLE write above what its replicas told of, as far as the clock may follow.
@@ -359,7 +367,19 @@ impl Shard {
         let response =
             Response { number: origin.number, body: ResponseBody::Refused(refusal), receipt: None };
         self.clients.sessions.settle(&mut origin, &response);
+        self.answered(origin, response, out);
+    }
+
+    /// The one end of a request.
+    pub(super) fn answered(&mut self, origin: Origin, response: Response, out: &mut Effects) {
+        self.traces.forget(origin);
         out.answers.push((origin, response));
+    }
+
+    /// The other one.
+    fn unanswered(&mut self, origin: Origin, out: &mut Effects) {
+        self.traces.forget(origin);
+        out.unanswered.push(origin);
     }
 
     /// The token of a client's key, if the key may be one and belongs here.

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_coordinator::{Effect, Origin, PageAsk, PageReply, ReadReply};
-use quorate_types::{KeyspaceId, Mono, NodeId, Now, PartitionId, Refusal};
-use quorate_wire::{FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite, Response, ResponseBody};
+use quorate_types::{KeyspaceId, Mono, NodeId, Now, PartitionId, Refusal, Trace};
+use quorate_wire::{
+    FullIf, PageResult, PeerMessage, ReadResult, ReplicaWrite, Response, ResponseBody, Traced,
+};
 
 use super::Shard;
 use super::local::{PageOrder, ReadOrder, ReplyTo};
 use super::requests::overloaded;
+use super::traces::PartOf;
 use crate::effects::Effects;
 use crate::log_queue::Waiter;
 use crate::outbound::{Asked, ReadSent, Verdict, write_bytes};
+use crate::served::PartKind;
 
 impl Shard {
     /// Carries out what the coordinator wants, and what that leads to, until it wants nothing.
@@ -31,31 +35,44 @@ impl Shard {
         match effect {
             Effect::Write { to, handle, write } => {
                 let waiter = Waiter::Coordinator(handle);
-                if to == self.config.node {
-                    self.write_here(now, write, waiter, out);
-                } else {
+                let trace = self.trace_of(handle.raw());
+                if to != self.config.node {
                     let partition = self.ring.token(&write.key).partition();
-                    self.write_there(now, (to, partition), write, waiter);
+                    return self.write_there(now, (to, partition), write, (waiter, trace.as_ref()));
                 }
+                if let Some(trace) = trace {
+                    let asked = (write.purpose.into(), write.keyspace, self.ring.token(&write.key));
+                    self.begin_own_part(now, PartOf::Write(waiter), trace, asked);
+                }
+                self.write_here(now, write, waiter, out);
             }
             Effect::Read { to, handle, keyspace, key, token, full, deadline } => {
-                if to == self.config.node {
-                    let reply = ReplyTo::Coordinator(handle);
-                    self.read_here(ReadOrder { keyspace, token, key, full, reply });
-                } else {
+                let trace = self.trace_of(handle.raw());
+                if to != self.config.node {
                     let sent = ReadSent { deadline, of: Asked::Key(handle) };
                     let ask = |this: &Shard, id| this.read_message(now, id, deadline, (keyspace, key, full));
-                    self.ask_there(now, (to, token.partition()), sent, ask, out);
+                    return self.ask_there(now, (to, token.partition()), (sent, trace), ask, out);
                 }
+                let reply = ReplyTo::Coordinator(handle);
+                if let Some(trace) = trace {
+                    self.begin_own_part(now, PartOf::Read(reply), trace, (PartKind::Read, keyspace, token));
+                }
+                self.read_here(ReadOrder { keyspace, token, key, full, reply });
             }
             Effect::ReadPage { to, handle, ask } => {
-                if to == self.config.node {
-                    self.page_here(now, PageOrder { ask, reply: ReplyTo::Coordinator(handle) }, out);
-                } else {
+                let trace = self.trace_of(handle.raw());
+                if to != self.config.node {
                     let sent = ReadSent { deadline: ask.deadline, of: Asked::Page(handle) };
                     let place = (to, ask.partition);
-                    self.ask_there(now, place, sent, |this, id| this.page_message(now, id, ask), out);
+                    let message = |this: &Shard, id| this.page_message(now, id, ask);
+                    return self.ask_there(now, place, (sent, trace), message, out);
                 }
+                let reply = ReplyTo::Coordinator(handle);
+                if let Some(trace) = trace {
+                    let asked = (PartKind::Page, ask.keyspace, ask.partition.first_token());
+                    self.begin_own_part(now, PartOf::Page(reply), trace, asked);
+                }
+                self.page_here(now, PageOrder { ask, reply }, out);
             }
             Effect::Answer { origin, response } if Shard::is_read_first(origin) => {
                 self.on_read_first(now, origin.number, response.body, out);
@@ -75,11 +92,11 @@ impl Shard {
         now: Now,
         (to, partition): (NodeId, PartitionId),
         write: ReplicaWrite,
-        waiter: Waiter,
+        (waiter, trace): (Waiter, Option<&Trace>),
     ) {
         let refusal = match self.links.to(to, partition) {
             Some((_, link)) if link.has_room(write_bytes(&write), &self.config.limits) => {
-                return link.push(now.mono, write, waiter);
+                return link.push(now.mono, write, waiter, trace);
             }
             Some(_) => {
                 self.counters.limit_link_outstanding += 1;
@@ -97,6 +114,9 @@ impl Shard {
     pub(super) fn settle(&mut self, now: Now, from: NodeId, waiter: Waiter, verdict: Verdict) {
         if verdict == Verdict::Lost {
             self.counters.writes_lost += 1;
+        }
+        if from == self.config.node {
+            self.end_write_part(now, waiter, &verdict);
         }
         let effects = &mut self.scratch.effects;
         match (waiter, verdict) {
@@ -118,15 +138,17 @@ impl Shard {
         &mut self,
         now: Now,
         (to, partition): (NodeId, PartitionId),
-        sent: ReadSent,
+        (sent, trace): (ReadSent, Option<Trace>),
         message: impl FnOnce(&Shard, u64) -> PeerMessage,
         out: &mut Effects,
     ) {
         match self.links.to(to, partition) {
             Some((link, outbound)) => {
+                let trace = trace.filter(|_| outbound.takes_traces());
                 let id = outbound.on_read_sent(sent);
-                let message = message(self, id);
-                out.sends.push((link, message));
+                let question = message(self, id);
+                let traces = trace.map_or_else(Vec::new, |trace| vec![(0, trace)]);
+                out.sends.push((link, Traced::message(traces, question)));
             }
             None => self.fail_read(now, to, sent),
         }
@@ -176,7 +198,7 @@ impl Shard {
             }
             _ => {}
         }
-        out.answers.push((origin, response));
+        self.answered(origin, response, out);
     }
 }
 

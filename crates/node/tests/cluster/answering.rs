@@ -13,8 +13,8 @@ use quorate_types::{
     Version,
 };
 use quorate_wire::{
-    Acks, BatchRange, FullIf, LinkEpoch, PageResult, PartialBatch, PeerMessage, Purpose, ReadResult,
-    ReplicaWrite, WriteBatch,
+    Acks, BatchRange, FullIf, LinkEpoch, PROTOCOL_MAX, PageResult, PartialBatch, PeerMessage, Purpose,
+    ReadResult, ReplicaWrite, WriteBatch,
 };
 
 use crate::harness::{HASH_SEED, WALL_START_MS, keyspace};
@@ -194,7 +194,11 @@ fn a_peer_that_we_have_no_link_to_is_dialled_when_it_dials_us_and_when_it_says_a
     assert_eq!(urged(100, ping()), [], "it was urged just now");
     assert_eq!(urged(260, ping()), [n3]);
     let epoch = LinkEpoch { generation: Generation(1), connection: 1 };
-    let ours = Event::LinkUp { link: LinkId(21), peer, direction: Direction::Outbound { epoch } };
+    let ours = Event::LinkUp {
+        link: LinkId(21),
+        peer,
+        direction: Direction::Outbound { epoch, protocol: PROTOCOL_MAX },
+    };
     assert_eq!(urged(300, ours), []);
     assert_eq!(urged(900, ping()), []);
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin};
 use quorate_node::{
-    DialFailure, Direction, Effects, Event, HintCommand, LinkId, LinkLoss, LinkPeer, Shard, ShardConfig,
+    DialFailure, Direction, Effects, Event, HintCommand, LinkId, LinkLoss, LinkPeer, Served, Shard,
+    ShardConfig,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{
@@ -15,8 +16,8 @@ use quorate_types::{
     WriteOutcome,
 };
 use quorate_wire::{
-    ExpiryRequest, LinkEpoch, Message, Purpose, Request, RequestBody, Response, ResponseBody, decode,
-    frame_of,
+    ExpiryRequest, LinkEpoch, Message, PROTOCOL_MAX, Purpose, Request, RequestBody, Response, ResponseBody,
+    decode, frame_of,
 };
 
 mod clients;
@@ -42,12 +43,21 @@ pub struct Plan {
     pub policy: KeyspacePolicy,
     pub sync: Duration,
     pub tune: fn(&mut ShardConfig),
+    /// What all nodes speak.
+    pub protocol: u16,
 }
 
 impl Plan {
     pub fn new(shards: usize) -> Plan {
         let sync = Duration::from_micros(200);
-        Plan { seed: 1, shards, policy: KeyspacePolicy::default(), sync, tune: |_| () }
+        Plan {
+            seed: 1,
+            shards,
+            policy: KeyspacePolicy::default(),
+            sync,
+            tune: |_| (),
+            protocol: PROTOCOL_MAX,
+        }
     }
 }
 
@@ -110,6 +120,8 @@ pub struct Cluster {
     trace: u64,
     /// Writes that travelled between nodes, by purpose.
     pub writes_sent: BTreeMap<&'static str, u64>,
+    /// What nodes did for traced requests.
+    pub served: Vec<(usize, Served)>,
 }
 
 impl Cluster {
@@ -142,6 +154,7 @@ impl Cluster {
             patience_ms: 2_000,
             trace: 0xcbf2_9ce4_8422_2325,
             writes_sent: BTreeMap::new(),
+            served: Vec::new(),
         };
         (0..4).for_each(|node| cluster.start(node));
         cluster.run(Duration::from_secs(1));
@@ -407,6 +420,7 @@ impl Cluster {
             let asked = Asked { session: origin.session.0, number: response.number };
             self.answers.entry(asked).or_default().push(response);
         }
+        self.served.extend(effects.served.drain(..).map(|served| (place.node, served)));
         for command in effects.hints.drain(..) {
             self.push_to(place, self.plan.sync * 2, What::Hint(command));
         }

@@ -172,7 +172,7 @@ fn a_draining_node_is_not_quiescent_between_the_phases() {
     let asked = cluster.start_put(outsider, "k", "v", Level::Linearizable);
     cluster.run(Duration::from_micros(1));
     assert_eq!(cluster.counter(outsider, "queries"), 1);
-    cluster.tell(outsider, &quorate_node::Event::Drain);
+    cluster.tell(outsider, &quorate_node::Event::Drain(quorate_node::Drain::Everybody));
     assert!(!cluster.shards(outsider).all(quorate_node::Shard::quiescent));
     assert!(is_written(&cluster.write_answer(asked)));
     cluster.run(50 * MS);

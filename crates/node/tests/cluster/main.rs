@@ -10,4 +10,5 @@ mod harness;
 mod linearizable;
 mod lives;
 mod network;
+mod traced;
 mod writes;

@@ -237,13 +237,27 @@ fn a_link_with_too_much_outstanding_counts_its_peer_as_overloaded_and_the_write_
 }
 
 #[test]
+fn a_node_that_drains_its_clients_goes_on_as_a_replica() {
+    let mut cluster = Cluster::new(Plan::new(2));
+    let replicas = cluster.replicas("k");
+    cluster.tell(replicas[0], &quorate_node::Event::Drain(quorate_node::Drain::Clients));
+    let refused = cluster.start_put(replicas[0], "k", "v", Level::One);
+    assert_eq!(cluster.answer(refused).body, ResponseBody::Refused(Refusal::ShuttingDown));
+    assert!(is_written(&cluster.put(replicas[1], "k", "w", Level::All)));
+    cluster.run(10 * MS);
+    assert_eq!(cluster.copies("k"), vec![Some("w".to_owned()); 3]);
+    assert_eq!(cluster.hints_for(replicas[1], replicas[0]), 0);
+    assert!(cluster.shards(replicas[0]).all(quorate_node::Shard::quiescent));
+}
+
+#[test]
 fn a_draining_node_refuses_new_requests_finishes_what_is_in_flight_and_is_quiescent_then() {
     let mut cluster = Cluster::new(Plan::new(2));
     let replicas = cluster.replicas("k");
     cluster.nodes[replicas[0]].log_stalled = true;
     let asked = cluster.start_put(replicas[0], "k", "v", Level::All);
     cluster.run(5 * MS);
-    cluster.tell(replicas[0], &quorate_node::Event::Drain);
+    cluster.tell(replicas[0], &quorate_node::Event::Drain(quorate_node::Drain::Everybody));
     let late = cluster.start_put(replicas[0], "k", "w", Level::One);
     assert_eq!(cluster.answer(late).body, ResponseBody::Refused(Refusal::ShuttingDown));
     assert!(!cluster.shards(replicas[0]).all(quorate_node::Shard::quiescent));

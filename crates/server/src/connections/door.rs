@@ -115,7 +115,11 @@ impl Door {
     }
 
     fn judge(&self, hello: &Hello, session: SessionId) -> Result<Welcome, HandshakeRefusal> {
-        if self.common.is_draining() {
+        let refused = match hello.role {
+            Role::Client {} => self.common.is_draining(),
+            Role::Peer { .. } => self.common.is_ending(),
+        };
+        if refused {
             return Err(HandshakeRefusal::ShuttingDown);
         }
         self.host.judge(hello, session)

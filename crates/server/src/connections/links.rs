@@ -175,7 +175,7 @@ impl Near {
             shard: to_shard,
             shards: welcome.shards,
         };
-        let who = Who::Peer { peer, direction: Direction::Outbound { epoch } };
+        let who = Who::Peer { peer, direction: Direction::Outbound { epoch, protocol: welcome.protocol } };
         let (ended, end) = oneshot::channel();
         let arrival = Arrival { id, way: Way::Here(connection), who, ended: Some(ended) };
         self.common.inboxes[self.shard].push(Item::Arrived(Box::new(arrival)));

@@ -263,10 +263,18 @@ const LOG_LINES: &str = "
 They go to standard error, as text or as an object of JSON a line (`log.format`, `--log-format`), by `log.filter`: a level, or
 filters such as `info,quorate_node=debug`. Control characters are escaped, wherever they come from. A request that took
 `log.slow_request` is logged with door, verb, level, outcome, its key (escaped, the first 64 bytes) and a receipt: its replicas,
-when each answered, for whom a hint was kept, who refused. At most one such line a second and shard; `passed_over` says how many
+when each answered, for whom a hint was kept, who refused. A request that waited for its shard only (behind
+others of the same turn, or for a sync of theirs) has neither key nor receipt, for it waited for no replica; nor has a scan or an
+`explain`. At most one such line a second and shard; `passed_over` says how many
 there would have been since the one before, and `quorate_slow_requests_total` counts all. If the HTTP request named a trace
-(`traceparent`, W3C), `trace` and `parent` are on the line. The trace ends at the coordinator: the protocol between nodes carries
-none.
+(`traceparent`, W3C), `trace`, `parent` and `span`, the coordinator's own, are on the line and on all others of the request; one
+of level `debug` says that it is answered.
+
+The coordinator passes the trace on to every replica that it asks for the request, its own copy included. Each logs its part at
+level `debug` (`quorate_server=debug`): `trace`, `parent` (the coordinator's span), a `span` of its own, whether it is `sampled`,
+`replica`, `coordinator`, `what` (write, repair, read, page), `keyspace`, `token`, `outcome` and `elapsed_us`, the log's sync included. Each is
+a span that any tracing system can be fed with. Repairs that the answer waits for are part of the trace; what happens after the
+answer (repair in the background, hints and their delivery) is not. Peers that speak protocol 1 are asked without the trace.
 ";
 
 const RULES_HEAD: &str =

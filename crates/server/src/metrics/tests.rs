@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_coordinator::Counters as CoordinatorCounters;
-use quorate_node::NodeCounters;
+use quorate_node::{LimitsReached, NodeCounters};
 
 use super::alerts::ALERTS;
 use super::pages::{self, sample_name};
@@ -74,6 +74,13 @@ fn limits_are_called_what_the_configuration_calls_them() {
     let mut fixed = FIXED.to_vec();
     fixed.sort_unstable();
     assert_eq!(unknown.into_iter().collect::<BTreeSet<_>>(), fixed.into_iter().collect());
+}
+
+#[test]
+fn every_limit_that_shards_tell_of_has_a_name() {
+    for (counter, _) in LimitsReached::default().counted() {
+        assert!(LIMITS.iter().any(|(_, counts)| *counts == counter), "{counter}");
+    }
 }
 
 /// The metrics that `expr` names.

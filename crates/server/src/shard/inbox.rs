@@ -135,6 +135,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
+    use quorate_node::Drain;
+
     use super::*;
     use crate::connections::ConnectionId;
 
@@ -168,7 +170,7 @@ mod tests {
         inbox.try_push_batch(Item::Requests(Vec::new())).unwrap();
         inbox.try_push_batch(Item::Requests(Vec::new())).unwrap();
         assert!(inbox.try_push_batch(Item::Requests(Vec::new())).is_err());
-        inbox.push(Item::Drain);
+        inbox.push(Item::Drain(Drain::Everybody));
         inbox.batch_handled();
         inbox.try_push_batch(Item::Requests(Vec::new())).unwrap();
         let mut taken = VecDeque::new();

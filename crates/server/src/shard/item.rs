@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_coordinator::Origin;
-use quorate_node::{DialFailure, Event, LinkLoss};
-use quorate_types::NodeId;
+use quorate_node::{DialFailure, Drain, Event, LinkLoss};
+use quorate_types::{NodeId, Trace};
 use quorate_wire::{Request, Response};
 
 use crate::connections::ConnectionId;
@@ -31,7 +31,7 @@ pub(crate) enum Item {
     /// Another client ends this Redis client's connection.
     RespKill(ConnectionId),
     /// What an HTTP client asks; its place was reserved within `http.requests_max`.
-    Ask(Box<Request>, Waiting),
+    Ask(Box<Ask>, Waiting),
     /// A connection is gone.
     Closed { connection: ConnectionId, why: LinkLoss },
     /// A dial came to nothing.
@@ -51,7 +51,15 @@ pub(crate) enum Item {
     /// Add this shard's part to what metrics are made of.
     Scrape(Arc<Scrape>),
     /// Take no new requests; end when nothing is under way.
-    Drain,
+    Drain(Drain),
+}
+
+/// What an HTTP client asks.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) request: Request,
+    /// What replicas are told, if it belongs to a trace.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// Requests of one shard's connections that shard `from` is done with, from one turn.

@@ -144,9 +144,7 @@ async fn open_door(
     let local_addr = listener.local_addr().parse().map_err(|_| StartError::AddressUnknown { addr })?;
     let mut open = Vec::with_capacity(resp.len());
     for listening in resp {
-        let addr = listening.addr.clone();
-        let door = listening.open(resp_door.clone()).await;
-        open.push(door.map_err(|failure| cannot_listen(&addr, failure))?);
+        open.push(listening.open(resp_door.clone()).map_err(StartError::Thread)?);
     }
     Ok(Some(OpenDoor { door, listener, local_addr, resp: open }))
 }

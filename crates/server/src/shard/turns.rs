@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_coordinator::Origin;
-use quorate_node::{Effects, Event, LimitsReached, Shard};
+use quorate_node::{Drain, Effects, Event, LimitsReached, Shard};
 use quorate_types::Now;
 use tokio::time::Sleep;
 use tracing::error;
@@ -85,7 +85,7 @@ pub(crate) enum Draining {
     /// Not asked for.
     No,
     /// No new requests are taken; some are under way.
-    Begun,
+    Begun(Drain),
     /// Nothing is under way, and whoever asked knows.
     Done,
 }
@@ -132,6 +132,7 @@ impl ShardLoop {
             }
             now = self.tell_time();
         }
+        self.common.standing.clock_seen(self.index, self.shard.clock_ahead_ms(now));
         self.tell_limits();
         self.report_drained();
     }
@@ -173,20 +174,20 @@ impl ShardLoop {
             return;
         }
         let before = std::mem::replace(&mut self.limits_told, reached);
-        for ((limit, times), (_, told)) in reached.named().into_iter().zip(before.named()) {
+        for ((counter, times), (_, told)) in reached.counted().zip(before.counted()) {
             if times > told {
-                self.common.news.limit_reached(limit, times - told);
+                self.common.news.limit_reached(counter, times - told);
             }
         }
     }
 
     fn report_drained(&mut self) {
-        let idle = || {
-            self.waiting.is_empty() && !self.resp.has_work() && self.across.is_idle() && self.log.is_idle()
-        };
-        if self.draining == Draining::Begun && self.shard.quiescent() && idle() {
+        let Draining::Begun(drain) = self.draining else { return };
+        let clients_idle = || self.waiting.is_empty() && !self.resp.has_work() && self.across.is_idle();
+        let log_idle = || drain == Drain::Clients || self.log.is_idle();
+        if self.shard.quiescent() && clients_idle() && log_idle() {
             self.draining = Draining::Done;
-            self.common.drained(self.index);
+            self.common.drained(self.index, drain);
         }
     }
 

@@ -25,6 +25,23 @@ fn a_checkpoint_on_demand_holds_what_was_written_and_is_not_written_twice() {
 }
 
 #[test]
+fn a_drained_node_goes_on_as_a_replica_and_lets_peers_connect() {
+    let mut cluster = Cluster::start(3, "[server]\nshards = 2\n");
+    cluster.wait_for_links();
+    let operators = cluster.admin_addr("n1");
+    assert_eq!(send(operators, "POST /api/v1/admin/drain?confirm=n1", "").0, 202);
+    poll("it has drained", || send(operators, "GET /api/v1/admin/drain", "").1.contains("\"drained\""));
+    let n2 = cluster.http_addr("n2");
+    assert_eq!(send(n2, "PUT /api/v1/store/k?level=ALL", "v").0, 201);
+    cluster.shut_down("n2");
+    cluster.restart("n2");
+    let n2 = cluster.http_addr("n2");
+    poll("n2 is heard again", || send(n2, "GET /api/v1/store/k?level=ALL", "").0 == 200);
+    assert_eq!(send(cluster.http_addr("n1"), "GET /api/v1/store/k", "").0, 503);
+    assert!(cluster.shut_down("n1").drained);
+}
+
+#[test]
 fn a_drained_node_refuses_clients_and_serves_again_after_a_restart() {
     let mut cluster = Cluster::start(1, "[[keyspace]]\nn = 1\n[server]\nshards = 2\n");
     let (clients, operators) = (cluster.http_addr("n1"), cluster.admin_addr("n1"));

@@ -1,18 +1,20 @@
-//! The real disk, until it is told to fail.
+//! The real disk, until it is told to fail or to wait.
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use quorate_wal::io::{LockGuard, OpenMode};
 use quorate_wal::{Io, IoFile, StdIo};
 
-/// Every sync fails once [`Faulty::breaks`] was called.
+/// Every sync fails once [`Faulty::breaks`] was called; no file is opened between [`Faulty::hold`] and [`Faulty::let_go`].
 pub(super) struct Faulty {
     disk: Arc<dyn Io>,
     broken: Arc<AtomicBool>,
+    held: Mutex<bool>,
+    let_go: Condvar,
 }
 
 struct FaultyFile {
@@ -22,7 +24,21 @@ struct FaultyFile {
 
 impl Faulty {
     pub(super) fn new() -> Arc<Faulty> {
-        Arc::new(Faulty { disk: StdIo::shared(), broken: Arc::default() })
+        Arc::new(Faulty {
+            disk: StdIo::shared(),
+            broken: Arc::default(),
+            held: Mutex::default(),
+            let_go: Condvar::new(),
+        })
+    }
+
+    pub(super) fn hold(&self) {
+        *self.held.lock().unwrap() = true;
+    }
+
+    pub(super) fn let_go(&self) {
+        *self.held.lock().unwrap() = false;
+        self.let_go.notify_all();
     }
 
     pub(super) fn breaks(&self) {
@@ -32,6 +48,7 @@ impl Faulty {
 
 impl Io for Faulty {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn IoFile>> {
+        drop(self.let_go.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
         let file = self.disk.open(path, mode)?;
         Ok(Arc::new(FaultyFile { file, broken: Arc::clone(&self.broken) }))
     }

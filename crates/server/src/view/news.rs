@@ -13,7 +13,7 @@ use crate::metrics::LIMITS;
 #[derive(Debug)]
 pub(crate) struct News {
     feed: Arc<Feed>,
-    /// Limits that no counter of the driver stands for, by name. Locked only when one is reached.
+    /// How often the shards reached their limits, by counter. Locked only when one is reached.
     reached: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -32,21 +32,35 @@ impl News {
         self.feed.announce(wall_ms(), event);
     }
 
-    /// `limit` was reached `times` more.
-    pub(crate) fn limit_reached(&self, limit: &'static str, times: u64) {
-        *self.reached.lock().unwrap_or_else(PoisonError::into_inner).entry(limit).or_default() += times;
+    /// The limit that the shards count as `counter` was reached `times` more.
+    pub(crate) fn limit_reached(&self, counter: &'static str, times: u64) {
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner).entry(counter).or_default() += times;
     }
 
     /// How often each limit was reached since the start: what `counters` know, and what was told here.
     pub(crate) fn limits_reached(&self, counters: &Counters) -> Vec<(&'static str, u64)> {
         let counted = counters.list();
-        let of_driver = |&(limit, counter): &(&'static str, &str)| {
-            let (_, times) = counted.iter().find(|(name, _)| name == counter)?;
-            Some((limit, *times))
-        };
-        let mut reached: Vec<(&'static str, u64)> = LIMITS.iter().filter_map(of_driver).collect();
         let told = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        reached.extend(told.iter().map(|(limit, times)| (*limit, *times)));
-        reached
+        let times = |counter| {
+            let counted = counted.iter().find(|(name, _)| *name == counter);
+            counted.map(|(_, times)| *times).or_else(|| told.get(counter).copied())
+        };
+        LIMITS.iter().filter_map(|&(limit, counter)| Some((limit, times(counter)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_called_by_its_name_whoever_counts_it() {
+        let (news, counters) = (News::new(1, 1), Counters::default());
+        counters.connections_max_hit.increment();
+        news.limit_reached("limit_clock_parked", 2);
+        news.limit_reached("limit_clock_parked", 1);
+        let reached: Vec<_> =
+            news.limits_reached(&counters).into_iter().filter(|(_, times)| *times > 0).collect();
+        assert_eq!(reached, [("connections_max", 1), ("clock_parked_max", 3)]);
     }
 }

@@ -1,10 +1,11 @@
 //! Whether this node should be sent requests.
 //!
-//! It is ready if it does not drain, its log works, and every keyspace's default levels can be met for *every*
+//! It is ready if it does not drain, its log works, its clock is not so far ahead of most nodes' that it refuses to write
+//! (most others' is not, so there is a better one to send to), and every keyspace's default levels can be met for *every*
 //! partition with the nodes that it sees alive. For every partition and not for some, because whoever balances load
 //! knows nothing of keys: a node that refuses a third of them is worse than one beside it that refuses none, and that is
 //! the case this is for (a node that is cut off, or not connected yet). When too many nodes are down for everybody,
-//! nobody is ready; what each can still do it does, for a node that is not ready refuses nothing.
+//! nobody is ready; what each can still do it does, for not being ready refuses nothing by itself.
 
 use quorate_ring::Ring;
 use quorate_types::{Level, NodeId, PARTITIONS, PartitionId};
@@ -17,7 +18,17 @@ pub(crate) fn reasons(common: &Common) -> Vec<String> {
     let draining = common.is_draining().then(|| "the node is shutting down".to_owned());
     let failed = common.failure().borrow().clone();
     let failed = failed.or_else(|| common.overview.log_stopped());
-    draining.into_iter().chain(failed).chain(too_few(common)).collect()
+    draining.into_iter().chain(failed).chain(clock_ahead(common)).chain(too_few(common)).collect()
+}
+
+fn clock_ahead(common: &Common) -> Option<String> {
+    common.standing.clock_ahead_ms().map(|ahead_ms| {
+        format!(
+            "the clock of this node, or its newest stamp, is {ahead_ms} ms ahead of most nodes' clocks, more than \
+             clock_skew_max: new writes are refused before anything is sent, reads are answered; set the clock right; \
+             a stamp that is ahead is left behind with time"
+        )
+    })
 }
 
 fn too_few(common: &Common) -> Vec<String> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_node::{DialFailure, Direction, Event, LinkId, LinkLoss, LinkPeer};
 use quorate_types::NodeId;
-use quorate_wire::{LinkEpoch, Message, PeerMessage, decode};
+use quorate_wire::{LinkEpoch, Message, PROTOCOL_MAX, PeerMessage, decode};
 
 use quorate_transport::memory;
 
@@ -83,7 +83,11 @@ impl Cluster {
         let (dialler, answerer) = (self.link_peer(from), self.link_peer(to));
         let inbound = Event::LinkUp { link, peer: dialler, direction: Direction::Inbound };
         self.feed(to.0, to.1, inbound);
-        let outbound = Event::LinkUp { link, peer: answerer, direction: Direction::Outbound { epoch } };
+        let outbound = Event::LinkUp {
+            link,
+            peer: answerer,
+            direction: Direction::Outbound { epoch, protocol: PROTOCOL_MAX },
+        };
         self.feed(from.0, from.1, outbound);
     }
 

@@ -160,6 +160,7 @@ impl Cluster {
 fn told(event: &Event) -> (&'static str, [u64; 2]) {
     match event {
         Event::Request { origin, .. } => ("request", [origin.session.0, origin.number]),
+        Event::TracedRequest(traced) => ("traced request", [traced.origin.session.0, traced.origin.number]),
         Event::SessionClosed { session } => ("session closed", [session.0, 0]),
         Event::LinkUp { link, peer, .. } => ("link up", [link.0, peer.generation.0]),
         Event::LinkDown { link, why } => ("link down", [link.0, word(why)]),
@@ -175,7 +176,7 @@ fn told(event: &Event) -> (&'static str, [u64; 2]) {
         Event::HintPageFailed { target } => ("hint page failed", [u64::from(target.0), 0]),
         Event::StoreReady { .. } => ("store ready", [0, 0]),
         Event::Tick => ("tick", [0, 0]),
-        Event::Drain => ("drain", [0, 0]),
+        Event::Drain(drain) => ("drain", [*drain as u64, 0]),
     }
 }
 

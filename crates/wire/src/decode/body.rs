@@ -49,7 +49,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn peer_message(&mut self) -> Result<PeerMessage, WireError> {
+    pub(super) fn peer_message(&mut self) -> Result<PeerMessage, WireError> {
         match self.kind {
             Kind::Ping => self.take().map(|(number, wall_ms)| PeerMessage::Ping { number, wall_ms }),
             Kind::Pong => self.take().map(|(number, wall_ms)| PeerMessage::Pong { number, wall_ms }),
@@ -59,6 +59,7 @@ impl<'a> Body<'a> {
             Kind::ReadReply => self.read_reply(),
             Kind::ReadPage => self.read_page(),
             Kind::PageReply => self.page_reply(),
+            Kind::Traced => self.traced(),
             kind @ (Kind::Hello | Kind::HelloReply | Kind::Request | Kind::Response) => {
                 Err(WireError::Unexpected { kind, expected: "a message between nodes" })
             }
@@ -66,11 +67,16 @@ impl<'a> Body<'a> {
     }
 
     #[inline]
-    fn take<T: Deserialize<'a>>(&mut self) -> Result<T, WireError> {
+    pub(super) fn take<T: Deserialize<'a>>(&mut self) -> Result<T, WireError> {
         let (value, rest) = postcard::take_from_bytes(self.rest)
             .map_err(|source| WireError::Body { kind: self.kind, source })?;
         self.rest = rest;
         Ok(value)
+    }
+
+    /// Bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// Whether the body goes on with `prefix`, which is then taken.

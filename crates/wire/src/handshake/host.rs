@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_peer_of_the_same_cluster_and_ring_is_welcome_in_the_newest_common_protocol() {
         let welcome = Welcome {
-            protocol: 1,
+            protocol: 2,
             node: N2,
             generation: Generation(5),
             shards: 2,
@@ -157,6 +157,12 @@ mod tests {
             session: SessionId(3),
         };
         assert_eq!(host().judge(&peer(N1, 1, 77), SessionId(3)), Ok(welcome));
+    }
+
+    #[test]
+    fn a_peer_of_the_protocol_before_is_welcome_in_its_own() {
+        let older = Hello { protocol_max: 1, ..peer(N1, 1, 77) };
+        assert_eq!(host().judge(&older, SessionId(3)).map(|welcome| welcome.protocol), Ok(1));
     }
 
     #[test]
@@ -168,8 +174,8 @@ mod tests {
     #[test]
     fn every_mismatch_is_refused_with_both_sides_values() {
         assert_eq!(
-            refusal(&Hello { protocol_min: 2, ..peer(N1, 0, 77) }),
-            "no common protocol: it speaks 1 to 1, the caller 2 to 3; upgrade the older of the two"
+            refusal(&Hello { protocol_min: 3, ..peer(N1, 0, 77) }),
+            "no common protocol: it speaks 1 to 2, the caller 3 to 3; upgrade the older of the two"
         );
         assert_eq!(
             refusal(&Hello {

@@ -64,6 +64,7 @@ fn a_count_of_four_billion_elements_in_a_short_message_allocates_nothing_of_the_
         (Kind::Writes, [&epoch_batch_ring[..], &count].concat()),
         (Kind::Acks, [&[1, 1][..], &count].concat()),
         (Kind::PageReply, [&[1, 0][..], &count].concat()),
+        (Kind::Traced, count.to_vec()),
         (Kind::Response, [&[1, 2, 0][..], &count].concat()),
         (Kind::Request, [&[1, 1, 0, 0, 1][..], &count].concat()),
     ];

@@ -29,7 +29,7 @@ pub fn message(kind: Kind, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn error_of(frame: Bytes) -> WireError {
+pub fn error_of(frame: Bytes) -> WireError {
     let mut messages = decode(frame);
     let error = messages.find_map(Result::err).expect("a damaged frame");
     assert_eq!(messages.next(), None, "nothing comes after an error");

@@ -102,6 +102,7 @@ fn no_message_holds_bytes_that_are_read_one_by_one() {
         include_str!("../../src/response.rs"),
         include_str!("../../src/ring_view.rs"),
         include_str!("../../src/status.rs"),
+        include_str!("../../src/traced.rs"),
     ];
     for source in sources {
         assert!(!source.contains("Vec<u8>"), "use Bytes: a Vec<u8> is decoded element by element\n{source}");

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use quorate_types::{
     ClusterId, Expiry, Generation, KeyspaceId, Level, NodeId, NodeTiming, PageStart, PartitionId,
-    ReadOutcome, ReadRepair, Receipt, Record, Refusal, SessionId, Timestamp, Token, Version, WriteOutcome,
+    ReadOutcome, ReadRepair, Receipt, Record, Refusal, SessionId, SpanId, Timestamp, Token, Trace, TraceId,
+    Version, WriteOutcome,
 };
 use quorate_wire::{
     Acks, BatchRange, CopyView, ExpiryRequest, Explanation, FullIf, HandshakeRefusal, Hello, HelloReply,
     HintStatus, KeyspaceStatus, LinkEpoch, Message, NodeStatus, PageOutcome, PageResult, PartialBatch,
     PeerMessage, PeerStatus, Purpose, ReadDigest, ReadResult, ReplicaView, ReplicaWrite, Request,
-    RequestBody, Response, ResponseBody, RingKeyspace, RingNode, RingView, Role, WalStatus, Welcome,
+    RequestBody, Response, ResponseBody, RingKeyspace, RingNode, RingView, Role, Traced, WalStatus, Welcome,
     WriteBatch,
 };
 
@@ -47,6 +48,7 @@ pub fn all() -> Vec<(String, Message)> {
     add("read_reply", read_replies().into_iter().map(Message::Peer).collect());
     add("read_page", vec![Message::Peer(read_page())]);
     add("page_reply", page_replies().into_iter().map(Message::Peer).collect());
+    add("traced", traced().into_iter().map(Message::Peer).collect());
     add("request", requests().into_iter().map(Message::Request).collect());
     add("response", responses().into_iter().map(Message::Response).collect());
     named
@@ -205,6 +207,21 @@ fn page_replies() -> Vec<PeerMessage> {
         .into_iter()
         .map(|result| PeerMessage::PageReply { id: 6, result })
         .collect()
+}
+
+pub fn trace(parent: u8) -> Trace {
+    let id = TraceId::from_hex("4bf92f3577b34da6a3ce929d0e0e4736").expect("one");
+    Trace { id, parent: SpanId::new([parent; 8]).expect("not zero"), flags: Trace::SAMPLED }
+}
+
+fn traced() -> Vec<PeerMessage> {
+    let of = |traces, question| PeerMessage::Traced(Box::new(Traced { traces, question }));
+    let [read, _] = <[PeerMessage; 2]>::try_from(reads()).expect("two");
+    vec![
+        of(vec![(1, trace(0xb1)), (3, Trace { flags: 0, ..trace(0xb2) })], PeerMessage::Writes(writes())),
+        of(vec![(0, trace(0xb1))], read),
+        of(vec![(0, trace(0xb1))], read_page()),
+    ]
 }
 
 fn requests() -> Vec<Request> {

@@ -1,5 +1,8 @@
 //! What clients do, and what their answers are.
 
+use quorate_node::TracedRequest;
+use quorate_types::Trace;
+
 use super::*;
 
 impl Cluster {
@@ -38,6 +41,17 @@ impl Cluster {
         let origin = Origin { connection: asked.session, session, number: asked.number, tag: 0 };
         let what = What::Event(Event::Request { origin, request });
         self.push(Duration::ZERO, Happening { to, generation: self.generation(to.node), what });
+    }
+
+    /// [`Cluster::ask`], of a client that names a trace.
+    pub fn ask_traced(&mut self, node: usize, key: &str, body: RequestBody, trace: Trace) -> Asked {
+        self.next_number += 1;
+        let (number, to) = (self.next_number, self.place(node, key));
+        let request = Request { number, time_left_ms: self.patience_ms, want_receipt: false, body };
+        let origin = Origin { connection: 1 << 40, session: SessionId::NONE, number, tag: 0 };
+        let what = What::Event(Event::TracedRequest(Box::new(TracedRequest { origin, request, trace })));
+        self.push(Duration::ZERO, Happening { to, generation: self.generation(to.node), what });
+        Asked { session: SessionId::NONE.0, number }
     }
 
     pub fn put_body(key: &str, value: &str, level: Level, version: Option<Version>) -> RequestBody {

@@ -45,7 +45,11 @@ impl Cluster {
         let inbound = Event::LinkUp { link, peer: end(self, from), direction: Direction::Inbound };
         self.push_to(to, Duration::ZERO, What::Event(inbound));
         let epoch = LinkEpoch { generation: Generation(self.generation(from.node)), connection };
-        vec![Event::LinkUp { link, peer: end(self, to), direction: Direction::Outbound { epoch } }]
+        vec![Event::LinkUp {
+            link,
+            peer: end(self, to),
+            direction: Direction::Outbound { epoch, protocol: self.plan.protocol },
+        }]
     }
 
     pub(super) fn close(&mut self, by: Place, connection: u64) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quorate_http::{Count, Feed, MetricsText, NoMetrics, Node, Under};
+use quorate_types::{SpanId, Trace};
 use quorate_wire::{Request, Response};
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -12,7 +13,7 @@ use crate::common::Common;
 use crate::connections::http::asks::Waiting;
 use crate::counters::Counters;
 use crate::metrics::{Scene, exposition};
-use crate::shard::item::Item;
+use crate::shard::item::{Ask, Item};
 use crate::shard::turns::{STATUS_REQUESTS_MAX, home};
 use crate::view::readiness;
 
@@ -20,12 +21,16 @@ use crate::view::readiness;
 pub(super) struct HttpNode(pub(super) Arc<Common>);
 
 impl Node for HttpNode {
-    fn ask(&self, request: Request) -> oneshot::Receiver<Response> {
+    fn ask(&self, request: Request, trace: Option<Trace>) -> oneshot::Receiver<Response> {
         let (answer, answered) = oneshot::channel();
         let shard = home(&request.body, &self.0);
         let waiting = Waiting { answer, span: Span::current() };
-        self.0.inboxes[shard].push(Item::Ask(Box::new(request), waiting));
+        self.0.inboxes[shard].push(Item::Ask(Box::new(Ask { request, trace }), waiting));
         answered
+    }
+
+    fn new_span(&self) -> SpanId {
+        self.0.spans.mint()
     }
 
     fn metrics(&self, under: Under) -> MetricsText {

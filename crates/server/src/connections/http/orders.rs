@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quorate_http::{Admin, Checkpointed, Draining};
+use quorate_node::Drain;
 use tokio::sync::oneshot;
 
 use crate::common::Common;
@@ -21,7 +22,7 @@ impl Admin for Orders {
     }
 
     fn drain(&self) {
-        self.common.drain();
+        self.common.drain(Drain::Clients);
     }
 
     fn draining(&self) -> Draining {

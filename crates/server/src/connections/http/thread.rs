@@ -1,13 +1,11 @@
 //! The threads of HTTP clients and of operators, and their end.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use quorate_http::{Door, Stop};
-use quorate_transport::TransportError;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -16,6 +14,7 @@ use super::node::HttpNode;
 use super::orders::Orders;
 use crate::alarm::Alarm;
 use crate::common::Common;
+use crate::connections::bound::Bound;
 use crate::disk::checkpoints::CheckpointAsks;
 use crate::error::StartError;
 use crate::start::spawn;
@@ -23,19 +22,11 @@ use crate::start::spawn;
 /// How long the last answers may take to be sent.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where to listen, and as what.
+/// A door that does not serve yet: who comes waits.
 pub(crate) struct HttpListening {
-    pub(crate) addr: String,
+    pub(crate) bound: Bound,
     pub(crate) about: quorate_http::About,
     pub(crate) limits: quorate_http::Limits,
-}
-
-/// A door that listens and does not serve yet: who comes waits.
-pub(crate) struct BoundHttp {
-    listener: TcpListener,
-    local_addr: SocketAddr,
-    about: quorate_http::About,
-    limits: quorate_http::Limits,
 }
 
 /// See the module.
@@ -47,19 +38,6 @@ pub(crate) struct HttpThread {
 }
 
 impl HttpListening {
-    /// Listens.
-    pub(crate) fn bind(self) -> Result<BoundHttp, StartError> {
-        let HttpListening { addr, about, limits } = self;
-        let listener = bind(&addr)?;
-        let local_addr = listener.local_addr().map_err(|_| StartError::AddressUnknown { addr })?;
-        if !local_addr.ip().is_loopback() {
-            warn!(%local_addr, "HTTP from other machines needs no password: keep the node on a trusted network");
-        }
-        Ok(BoundHttp { listener, local_addr, about, limits })
-    }
-}
-
-impl BoundHttp {
     /// Serves clients from now on.
     pub(crate) fn serve(self, common: &Arc<Common>) -> Result<HttpThread, StartError> {
         let node = Arc::new(HttpNode(Arc::clone(common)));
@@ -83,7 +61,10 @@ impl BoundHttp {
         common: &Arc<Common>,
         door: impl FnOnce(quorate_http::About, quorate_http::Limits) -> Door,
     ) -> Result<HttpThread, StartError> {
-        let BoundHttp { listener, local_addr, about, limits } = self;
+        let HttpListening { bound: Bound { listener, local_addr }, about, limits } = self;
+        if !local_addr.ip().is_loopback() {
+            warn!(%local_addr, "HTTP from other machines needs no password: keep the node on a trusted network");
+        }
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
         let (stop, stopped) = watch::channel(Stop::No);
         let (end, ended) = mpsc::channel();
@@ -97,19 +78,6 @@ impl BoundHttp {
         })?;
         Ok(HttpThread { local_addr, stop, ended, thread })
     }
-}
-
-fn bind(addr: &str) -> Result<TcpListener, StartError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::AddressTaken { addr: addr.to_owned() },
-        _ => StartError::Listen {
-            addr: addr.to_owned(),
-            source: TransportError::CannotListen { addr: addr.to_owned(), source },
-        },
-    };
-    let listener = TcpListener::bind(addr).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
 }
 
 fn serve(runtime: &Runtime, listener: TcpListener, door: Arc<Door>, stop: watch::Receiver<Stop>) {

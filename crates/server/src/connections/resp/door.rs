@@ -4,13 +4,13 @@
 //! - at most `resp.connections_max` clients, over all listeners of the node; one more is told so and closed;
 //! - nothing is read here: what a client sends is its shard's matter.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use quorate_resp::{Peer, Settings};
-use quorate_transport::TransportError;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 
 use crate::common::Common;
 use crate::connections::ConnectionId;
+use crate::connections::bound::Bound;
 use crate::shard::item::Item;
 
 /// The pause after an accept failed, for want of descriptors or memory.
@@ -38,9 +39,9 @@ pub(crate) struct RespArrival {
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// Where to listen, and as what.
+/// A listener, and as what.
 pub(crate) struct RespListening {
-    pub(crate) addr: String,
+    pub(crate) bound: Bound,
     pub(crate) settings: Settings,
 }
 
@@ -61,19 +62,14 @@ pub(crate) struct OpenRespDoor {
 }
 
 impl RespListening {
-    pub(crate) async fn open(mut self, door: RespDoor) -> Result<OpenRespDoor, TransportError> {
-        let addr = self.addr;
-        let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::AddrInUse => TransportError::AddressInUse { addr: addr.clone(), source },
-            _ => TransportError::CannotListen { addr: addr.clone(), source },
-        };
-        let listener = TcpListener::bind(&addr).await.map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
-        self.settings.about.port = local_addr.port();
-        if self.settings.password.is_none() && !local_addr.ip().is_loopback() {
+    /// Must be called on the runtime that will keep it.
+    pub(crate) fn open(self, door: RespDoor) -> io::Result<OpenRespDoor> {
+        let RespListening { bound: Bound { listener, local_addr }, settings } = self;
+        if settings.password.is_none() && !local_addr.ip().is_loopback() {
             warn!(%local_addr, "Redis clients from other machines need no password: set resp.password_file");
         }
-        Ok(OpenRespDoor { door, listener, settings: Arc::new(self.settings), local_addr })
+        let listener = TcpListener::from_std(listener)?;
+        Ok(OpenRespDoor { door, listener, settings: Arc::new(settings), local_addr })
     }
 }
 

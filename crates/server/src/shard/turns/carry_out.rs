@@ -6,6 +6,7 @@ use quorate_wire::{Response, ResponseBody};
 use tracing::Span;
 
 use crate::connections::ConnectionId;
+use crate::shard::traced;
 use crate::shard::turns::{SHARD_QUEUE_MAX, STATUS_REQUESTS_MAX, ShardLoop};
 
 impl ShardLoop {
@@ -23,6 +24,9 @@ impl ShardLoop {
         }
         self.effects.answers = answers;
         self.effects.slow.clear();
+        for served in self.effects.served.drain(..) {
+            traced::note(&served, &self.common);
+        }
         while let Some(origin) = self.effects.unanswered.pop() {
             self.settle_unanswered(origin);
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_coordinator::Origin;
-use quorate_node::{Event, LinkId, LinkLoss};
-use quorate_types::{Now, PartitionId, SessionId};
+use quorate_node::{Event, LinkId, LinkLoss, TracedRequest};
+use quorate_types::{Now, PartitionId, SessionId, Trace};
 use quorate_wire::{PeerMessage, Request, RequestBody, Response, ResponseBody, WireError, decode};
 use tracing::{debug, info};
 
@@ -15,7 +15,7 @@ use crate::connections::arrival::{Arrival, Who};
 use crate::connections::desk::Use;
 use crate::connections::gate::Gate;
 use crate::connections::reader::Reader;
-use crate::shard::item::{Item, Settled};
+use crate::shard::item::{Ask, Item, Settled};
 use crate::shard::turns::{
     Draining, SHARD_QUEUE_MAX, STATUS_REQUESTS_MAX, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX,
 };
@@ -65,10 +65,11 @@ impl ShardLoop {
                 self.resp.on_bytes(connection, bytes);
                 taken.messages += self.take_resp_requests(now);
             }
-            Item::Ask(request, waiting) => {
+            Item::Ask(ask, waiting) => {
                 taken.messages += 1;
                 let origin = self.asks.begin(self.index, waiting);
-                self.on_request(now, origin, *request);
+                let Ask { request, trace } = *ask;
+                self.on_request(now, origin, request, trace);
             }
             Item::RespArrived(arrival) => self.resp.on_arrival(*arrival),
             Item::RespWritable(connection) => self.resp.on_writable(connection),
@@ -93,9 +94,9 @@ impl ShardLoop {
             Item::Walk(step) => self.walking.step(&self.shard, &self.log, step),
             Item::Status(gathering) => self.on_status(&gathering),
             Item::Scrape(scrape) => self.on_scrape(&scrape),
-            Item::Drain => {
-                self.draining = Draining::Begun;
-                self.event(now, Event::Drain);
+            Item::Drain(drain) => {
+                self.draining = Draining::Begun(drain);
+                self.event(now, Event::Drain(drain));
             }
         }
     }
@@ -161,7 +162,7 @@ impl ShardLoop {
             gate.taken();
             let session = SessionId(connection.0);
             let origin = Origin { connection: connection.0, session, number: request.number, tag: 0 };
-            self.on_request(now, origin, request);
+            self.on_request(now, origin, request, None);
         }
         Ok(taken)
     }
@@ -171,17 +172,18 @@ impl ShardLoop {
         let mut requests = self.resp.take_requests();
         let taken = requests.len();
         for (origin, request) in requests.drain(..) {
-            self.on_request(now, origin, request);
+            self.on_request(now, origin, request, None);
         }
         self.resp.reuse(requests);
         taken
     }
 
-    fn on_request(&mut self, now: Now, mut origin: Origin, mut request: Request) {
+    /// Only HTTP clients name a trace, and what they ask is put to the shard that owns it at once: none crosses.
+    fn on_request(&mut self, now: Now, mut origin: Origin, mut request: Request, trace: Option<Trace>) {
         origin.tag = self.meter.tag(now.mono, &request.body).0;
         self.admission.admit(now.mono, &mut request, &self.common.counters);
         match owner(&request.body, &self.common) {
-            Owner::Shard(shard) if shard == self.index => self.event(now, Event::Request { origin, request }),
+            Owner::Shard(shard) if shard == self.index => self.event(now, asked(origin, request, trace)),
             Owner::Shard(shard) => {
                 if let Err(refused) = self.across.ask(shard, origin, request) {
                     self.refuse(refused, SHARD_QUEUE_MAX);
@@ -251,6 +253,13 @@ impl ShardLoop {
             Some(Use::Client(_)) => self.common.session_closed(SessionId(connection.0)),
         }
         self.desk.close(connection);
+    }
+}
+
+fn asked(origin: Origin, request: Request, trace: Option<Trace>) -> Event {
+    match trace {
+        None => Event::Request { origin, request },
+        Some(trace) => Event::TracedRequest(Box::new(TracedRequest { origin, request, trace })),
     }
 }
 
