@@ -46,7 +46,8 @@ impl Params {
         for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             if !known.contains(&name) {
-                let detail = format!("there is no parameter {name:?} here; there are {}", known.join(", "));
+                let others = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let detail = format!("there is no parameter {name:?} here; there are {others}");
                 return Err(Problem::bad("unknown-parameter", detail));
             }
             if params.bytes(name).is_some() {
@@ -159,6 +160,8 @@ mod tests {
     fn what_is_unknown_or_there_twice_is_refused() {
         assert!(Params::parse(Some("level=one&key=a"), READ).is_ok());
         assert!(Params::parse(Some("levle=one"), READ).is_err());
+        let nowhere = Params::parse(Some("levle=one"), EVENTS).unwrap_err().document();
+        assert!(nowhere["detail"].as_str().unwrap().ends_with("there are none"));
         assert!(Params::parse(Some("level=one&level=two"), READ).is_err());
         let both = Params::parse(Some("key=a&key64=YQ"), READ).unwrap();
         assert!(both.key().is_err());
