@@ -1,5 +1,5 @@
-//! The transcript of docs/http.md is what a real node answers to a real `curl` (the scenario *rest-shapes*). Where curl is
-//! missing the test is shown as ignored.
+//! The transcript of docs/http.md is what a real node answers to a real `curl` (the scenario *rest-shapes*), and the README's
+//! lines for HTTP and Redis clients are what its four nodes answer. Where a client is missing the test is shown as ignored.
 
 use std::process::{Command, ExitCode};
 
@@ -13,13 +13,22 @@ use one_node::{OneNode, shipped};
 const PROMPT: &str = "$ ";
 
 fn main() -> ExitCode {
-    let curl = Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success());
+    let there =
+        |client: &str| Command::new(client).arg("--version").output().is_ok_and(|said| said.status.success());
+    let curl = there("curl");
+    let redis = there("redis-cli") && there("redis-benchmark");
+    let redis_name = "the_redis_lines_of_the_readme_are_what_its_four_nodes_answer";
+    let redis_name =
+        if redis { redis_name.to_owned() } else { format!("{redis_name} (no redis-cli and -benchmark)") };
     let name = |name: &str| if curl { name.to_owned() } else { format!("{name} (curl is not installed)") };
     let trials = vec![
         Trial::test(name("rest_shapes_the_transcript_is_what_a_node_answers"), transcript)
             .with_ignored_flag(!curl),
         Trial::test(name("a_node_that_is_terminated_ends_in_order_and_nobody_answers_any_more"), terminated)
             .with_ignored_flag(!curl),
+        Trial::test(name("the_http_lines_of_the_readme_are_what_its_four_nodes_answer"), readme_http)
+            .with_ignored_flag(!curl),
+        Trial::test(redis_name, readme_redis).with_ignored_flag(!redis),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -97,4 +106,86 @@ fn terminated() -> Result<(), Failed> {
         "000" => Ok(()),
         other => Err(format!("somebody still answers: {other}").into()),
     }
+}
+
+/// The lines of the README's block behind `heading`.
+fn readme_lines(heading: &str) -> Vec<&'static str> {
+    let (_, part) = include_str!("../README.md").split_once(heading).expect("the README has that part");
+    let block =
+        part.split("```sh").nth(1).and_then(|rest| rest.split("```").next()).expect("a block follows");
+    block.lines().filter(|line| !line.is_empty()).collect()
+}
+
+/// What bash says to `lines`, with the README's four nodes at `addr`; a line `--` is between what is said to each.
+fn said_by_four(addr: &str, lines: &[String]) -> Result<Vec<String>, Failed> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(
+        folder.path().join("cluster.toml"),
+        include_str!("../cluster.toml").replace("127.0.0.1", addr),
+    )?;
+    // Whatever line is typed, curl says the status behind its answer.
+    std::fs::write(folder.path().join(".curlrc"), "silent\nwrite-out = \" %{http_code}\\n\"\n")?;
+    let (replica, kvctl) = (env!("CARGO_BIN_EXE_replica"), env!("CARGO_BIN_EXE_kvctl"));
+    let script = format!(
+        "set -m\ntrap 'kill -9 $(jobs -p) 2>/dev/null' EXIT\n\
+         for n in n1 n2 n3 n4; do '{replica}' --config cluster.toml --node $n >$n.out 2>&1 & done\n\
+         tries=0; until '{kvctl}' status --exit-code >out 2>&1; do ((++tries < 600)) || exit 99; done\n{}\n",
+        lines.join("\necho --\n")
+    );
+    let mut bash = Command::new("bash");
+    let run =
+        bash.args(["-c", &script]).current_dir(folder.path()).env("CURL_HOME", folder.path()).output()?;
+    let said = String::from_utf8(run.stdout)?;
+    if !run.status.success() {
+        return Err(format!("{}: {said}{}", run.status, String::from_utf8_lossy(&run.stderr)).into());
+    }
+    Ok(said.split("--\n").map(str::to_owned).collect())
+}
+
+fn addr(host: u8) -> String {
+    format!("127.{}.249.{host}", 1 + std::process::id() % 250)
+}
+
+/// Each line is answered with what its comment says, or else with any success.
+fn readme_http() -> Result<(), Failed> {
+    let addr = addr(3);
+    let lines = readme_lines("\n## HTTP\n");
+    let typed: Vec<String> = lines.iter().map(|line| line.replace("127.0.0.1", &addr)).collect();
+    let said = said_by_four(&addr, &typed)?;
+    let mut told = 0;
+    for (line, said) in lines.iter().zip(&said) {
+        let (body, status) = said.trim_end().rsplit_once(' ').ok_or("no status")?;
+        let fits = match line.split_once("    # ").and_then(|(_, comment)| comment.trim().split_once(' ')) {
+            Some(expected) => {
+                told += 1;
+                expected == (status, body)
+            }
+            None => status.starts_with('2'),
+        };
+        if !fits {
+            return Err(format!("{line}\nsaid {said}").into());
+        }
+    }
+    if (lines.len(), said.len(), told) == (4, 4, 2) {
+        Ok(())
+    } else {
+        Err(format!("{told} of {said:?}").into())
+    }
+}
+
+fn readme_redis() -> Result<(), Failed> {
+    let addr = addr(4);
+    let at = |line: &&str| {
+        let (client, rest) = line.split_once(' ').unwrap_or((line, ""));
+        // As many requests as show that it works; the rest of a benchmark is none of a test.
+        let few = if client == "redis-benchmark" { "-n 200" } else { "" };
+        format!("{client} -h {addr} {rest} {few}")
+    };
+    let typed: Vec<String> = readme_lines("\n## Redis clients\n").iter().map(at).collect();
+    let said = said_by_four(&addr, &typed)?;
+    let [set, get, bench] = &said[..] else { return Err(format!("three lines: {said:?}").into()) };
+    let benched =
+        ["PING_INLINE: ", "SET: ", "GET: ", "MSET (10 keys): "].iter().all(|name| bench.contains(name));
+    let fits = set.trim() == "OK" && get.trim() == "world" && benched && !bench.contains("Error");
+    if fits { Ok(()) } else { Err(format!("{said:?}").into()) }
 }

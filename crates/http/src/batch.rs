@@ -66,6 +66,8 @@ struct Common {
 struct UnderWay<'a> {
     op: Op,
     key: Bytes,
+    /// What was asked, for whoever sends it again.
+    attempt: RequestBody,
     asked: Asked<'a>,
 }
 
@@ -92,7 +94,7 @@ pub(crate) async fn batch(State(door): State<Arc<Door>>, request: Request) -> Re
         let begun = item.and_then(|(op, key, body)| {
             room(&answers)?;
             let asking = Asking { deadline_ms: common.deadline_ms, want_receipt: false };
-            Ok(UnderWay { op, key, asked: door.begin(body, asking)? })
+            Ok(UnderWay { op, key, attempt: body.clone(), asked: door.begin(body, asking)? })
         });
         under_way.push_back(begun);
     }
@@ -116,16 +118,16 @@ fn room(answers: &[u8]) -> Result<(), Problem> {
 async fn settle(under_way: &mut VecDeque<Result<UnderWay<'_>, Problem>>, answers: &mut Vec<u8>) {
     let Some(first) = under_way.pop_front() else { return };
     let line = match first {
-        Ok(UnderWay { op, asked, .. }) => answered(op, asked).await,
+        Ok(one) => answered(one).await,
         Err(problem) => Err(problem),
     };
     push_line(answers, &line.unwrap_or_else(|problem| problem.document()));
 }
 
-async fn answered(op: Op, asked: Asked<'_>) -> Result<Value, Problem> {
+async fn answered(UnderWay { op, attempt, asked, .. }: UnderWay<'_>) -> Result<Value, Problem> {
     let body = asked.answer().await?.body;
     if op != Op::Get {
-        let written = outcome::written(body)?;
+        let written = outcome::written(&attempt, body)?;
         let (status, message) = if op == Op::Put { (201, "key store") } else { (204, "deleted") };
         return Ok(json!({ "status": status, "message": message, "version": written.version.to_string() }));
     }
@@ -159,7 +161,20 @@ fn item(line: &[u8], common: &Common) -> Result<(Op, Bytes, RequestBody), Proble
             let expiry = ttl_ms.map_or(ExpiryRequest::Never, ExpiryRequest::TtlMs);
             RequestBody::Put { keyspace, key, value, level, expiry, version: None }
         }
-        _ => return Err(Problem::bad("bad-json", format!("a put has a value, nothing else has: {SHAPE}"))),
+        (Op::Put, Some(_), _) => {
+            let detail =
+                format!("ttl_ms: 0 is no time of at least 1 ms; leave it out, or delete the key: {SHAPE}");
+            return Err(Problem::bad("bad-json", detail));
+        }
+        _ => return Err(Problem::bad("bad-json", format!("{}: {SHAPE}", misfit(op)))),
     };
     Ok((op, named, request))
+}
+
+/// What is wrong with a line whose members do not fit its verb.
+fn misfit(op: Op) -> &'static str {
+    match op {
+        Op::Put => "a put has a value",
+        Op::Get | Op::Delete => "a get or delete has neither value nor ttl_ms",
+    }
 }

@@ -1,11 +1,14 @@
 //! One client's connection, from its first byte to its last.
 
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,11 +16,10 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use crate::door::{Door, Stop, stopped};
+use crate::limits::HEADERS_MAX;
 use crate::node::Count;
 use crate::slow::Impatient;
-
-/// Headers of one request.
-const HEADERS_MAX: usize = 100;
+use crate::worded::{Answer, Turn, Worded};
 
 /// Serves `stream` until it ends, or until what is under way is answered after `stop`.
 pub(crate) async fn serve<S>(stream: S, door: &Door, router: Router, mut stop: watch::Receiver<Stop>)
@@ -25,14 +27,20 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = door.limits();
-    let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout));
+    let turn = Arc::new(Turn::default());
+    let stream = Worded::new(Impatient::new(stream, limits.write_timeout), Arc::clone(&turn), limits);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let (answering, answer) = (turn.begin(), router.call(request));
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer { body, _answering: answering })) }
+    });
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(limits.head_bytes_max)
         .max_headers(HEADERS_MAX);
-    let mut connection = pin!(builder.serve_connection(stream, TowerToHyperService::new(router)));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         // The end first: an answer that is sent after it says `connection: close`.
         biased;

@@ -18,6 +18,7 @@
 //!
 //! # Guaranteed
 //! - any bytes are a key: the path is decoded as bytes (no second decoding, no UTF-8), `?key64=` takes base64url;
+//! - every error is a problem document, hyper's own included (`worded`); a key without a value is none;
 //! - memory is bounded: connections, bytes of a head, bytes of a body, bytes of all bodies ([`Limits`]); whoever sends
 //!   or takes too slowly is cut off;
 //! - a request that was accepted is answered before the door has shut ([`Door::serve`]).
@@ -37,6 +38,7 @@ mod context;
 mod door;
 mod events;
 mod feed;
+mod head;
 mod health;
 mod key;
 mod limits;
@@ -47,12 +49,14 @@ mod problem;
 mod reached;
 mod recovering;
 mod reply;
+mod retry;
 mod routes;
 mod scan;
 mod slow;
 mod store;
 mod trace;
 mod views;
+mod worded;
 
 pub use admin::{Admin, Checkpointed, Draining};
 pub use door::{Door, Stop};

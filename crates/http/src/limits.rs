@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Headers of one request; more are answered 431. No key of the configuration: nobody has needed another.
+pub(crate) const HEADERS_MAX: usize = 100;
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -9,7 +12,7 @@ pub struct Limits {
     pub connections_max: usize,
     /// Requests under way; one more is answered 429.
     pub requests_max: usize,
-    /// Bytes of a request's line and headers; more is answered 431.
+    /// Bytes of a request's line and headers, as `name: value` lines; more is answered 431.
     pub head_bytes_max: usize,
     /// Bytes of a body; more is answered 413.
     pub body_bytes_max: usize,

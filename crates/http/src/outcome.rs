@@ -11,9 +11,10 @@
 
 use axum::http::StatusCode;
 use quorate_types::{ReadOutcome, Record, Refusal, Version, WriteOutcome};
-use quorate_wire::ResponseBody;
+use quorate_wire::{RequestBody, ResponseBody};
 
 use crate::problem::Problem;
+use crate::retry::Retry;
 
 /// A write that is on disk at the level asked for.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +46,8 @@ impl Read {
     }
 }
 
-/// What a put or delete came to.
-pub(crate) fn written(body: ResponseBody) -> Result<Written, Problem> {
+/// What a put or delete came to; `attempt` is what was asked.
+pub(crate) fn written(attempt: &RequestBody, body: ResponseBody) -> Result<Written, Problem> {
     match body {
         ResponseBody::Write(WriteOutcome::Written { version, expires_at_ms, .. }) => {
             Ok(Written { version, expires_at_ms })
@@ -63,7 +64,8 @@ pub(crate) fn written(body: ResponseBody) -> Result<Written, Problem> {
                 ),
             );
             let problem = problem.with("acks", acked).with("needed", required);
-            let problem = problem.with("version", version.map(|version| version.to_string()));
+            let retry = version.map(|version| Retry::of(attempt, version, expires_at_ms).to_text());
+            let problem = problem.with("version", retry);
             Err(match expires_at_ms {
                 Some(at) => problem.with("expires_at_ms", at),
                 None => problem,

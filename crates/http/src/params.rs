@@ -1,12 +1,13 @@
 //! The query of a request: every name is known, none comes twice.
 
 use bytes::Bytes;
-use quorate_types::{KeyspaceId, Level, Version};
+use quorate_types::{KeyspaceId, Level};
 use quorate_wire::ExpiryRequest;
 
 use crate::key::{self, Plus, percent_decoded};
 use crate::node::About;
 use crate::problem::Problem;
+use crate::retry::Retry;
 
 /// Names that a store's reads take.
 pub(crate) const READ: &[&str] = &["key", "key64", "level", "deadline", "keyspace"];
@@ -45,7 +46,8 @@ impl Params {
         for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             if !known.contains(&name) {
-                let detail = format!("there is no parameter {name:?} here; there are {}", known.join(", "));
+                let others = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let detail = format!("there is no parameter {name:?} here; there are {others}");
                 return Err(Problem::bad("unknown-parameter", detail));
             }
             if params.bytes(name).is_some() {
@@ -110,10 +112,9 @@ impl Params {
         }
     }
 
-    /// The version of the first attempt.
-    pub(crate) fn version(&self) -> Result<Option<Version>, Problem> {
-        let version = |text: &str| text.parse().map_err(|invalid| bad("version", &format!("{invalid}")));
-        self.text("version")?.map(version).transpose()
+    /// The first attempt, if the request is sent again.
+    pub(crate) fn retry(&self) -> Result<Option<Retry>, Problem> {
+        self.text("version")?.map(Retry::from_text).transpose()
     }
 
     /// A whole number.
@@ -159,6 +160,8 @@ mod tests {
     fn what_is_unknown_or_there_twice_is_refused() {
         assert!(Params::parse(Some("level=one&key=a"), READ).is_ok());
         assert!(Params::parse(Some("levle=one"), READ).is_err());
+        let nowhere = Params::parse(Some("levle=one"), EVENTS).unwrap_err().document();
+        assert!(nowhere["detail"].as_str().unwrap().ends_with("there are none"));
         assert!(Params::parse(Some("level=one&level=two"), READ).is_err());
         let both = Params::parse(Some("key=a&key64=YQ"), READ).unwrap();
         assert!(both.key().is_err());

@@ -98,9 +98,9 @@ pub(crate) fn with_type(status: StatusCode, bytes: Bytes, media_type: &'static s
     response
 }
 
-/// The version as a strong validator.
-pub(crate) fn etag(version: Version) -> String {
-    format!("\"{version}\"")
+/// The version as a validator: a weak one, for the JSON form and the bytes of a value share it (RFC 9110 §8.8.3).
+fn etag(version: Version) -> String {
+    format!("W/\"{version}\"")
 }
 
 /// Whether `If-None-Match` names `version`.
@@ -109,11 +109,19 @@ pub(crate) fn is_known(headers: &HeaderMap, version: Version) -> bool {
         return false;
     }
     let etag = etag(version);
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).any(|one| {
         // RFC 9110 §13.1.2: compared weakly.
-        one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag
+        one == "*" || opaque(one) == opaque(&etag)
     })
+}
+
+/// Whether `If-Match` is there and fails: it is compared strongly (RFC 9110 §13.1.1), which no weak validator survives, so
+/// nothing but `*` is met.
+pub(crate) fn is_unmatched(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::IF_MATCH).iter().peekable();
+    values.peek().is_some() && !values.any(|value| value.as_bytes().trim_ascii() == b"*")
 }
 
 /// Adds version and context of a key.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -15,7 +15,7 @@ use crate::door::Door;
 use crate::node::Count;
 use crate::problem::Problem;
 use crate::trace::{self, TRACEPARENT, Traced, TracedBody};
-use crate::{admin, batch, events, health, reply, scan, store, views};
+use crate::{admin, batch, events, head, health, reply, scan, store, views};
 
 /// The description of this interface; a test holds it against [`table`].
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
@@ -89,9 +89,9 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
     let traced = trace::named_in(request.headers()).map(|trace| Traced { trace, span: door.new_span() });
     let lines = traced.as_ref().map_or_else(Span::none, Traced::lines);
     let answered = async {
-        match from_elsewhere(&request) {
-            Some(problem) => problem.into_response(),
-            None => next.run(request).await,
+        match head::checked(&door, request) {
+            Ok(request) => next.run(request).await,
+            Err(problem) => problem.into_response(),
         }
     };
     let mut response = trace::within(traced, answered).instrument(lines.clone()).await;
@@ -108,13 +108,4 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
     headers.insert(TRACEPARENT, trace::header(&trace));
     lines.in_scope(|| debug!(status = response.status().as_u16(), "a traced request is answered"));
     response.map(|body| Body::new(TracedBody { body, lines }))
-}
-
-/// A browser says when a page of another site sends a request: such a page may not write, for nobody asked it to.
-fn from_elsewhere(request: &Request) -> Option<Problem> {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let detail = "a page of another site may not write here; nothing was done";
-    (!reads && site == Some(b"cross-site"))
-        .then(|| Problem::rejected(StatusCode::FORBIDDEN, "cross-site", detail))
 }

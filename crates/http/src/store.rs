@@ -79,6 +79,7 @@ pub(crate) async fn get(State(door): State<Arc<Door>>, request: Request) -> Resu
     let Answered { body, receipt } = answered;
     let read = outcome::read(body)?;
     not_older(&place, &read, context)?;
+    matched(&read, &parts.headers)?;
     let mut response = read_response(&read, form, &parts.headers);
     if let Some(version) = read.version() {
         reply::add_version(response.headers_mut(), place.pair(), version);
@@ -117,6 +118,16 @@ fn found(value: Bytes, version: Version, form: Form, headers: &HeaderMap) -> Res
     }
 }
 
+/// `If-Match` on a value that is there; without one it is 404 either way (RFC 9110 §13.2.1).
+fn matched(read: &Read, headers: &HeaderMap) -> Result<(), Problem> {
+    if !matches!(read, Read::Found(_)) || !reply::is_unmatched(headers) {
+        return Ok(());
+    }
+    let detail = "If-Match compares strongly, and the ETags here are weak: nothing but * is met. Compare the ETag of the \
+                  answer, or send If-None-Match";
+    Err(Problem::rejected(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail))
+}
+
 /// An answer that is older than what the client has seen of this key is none.
 fn not_older(place: &Place, read: &Read, context: Option<Context>) -> Result<(), Problem> {
     let Some(context) = context.filter(|context| context.is_of(place.keyspace, &place.key)) else {
@@ -149,7 +160,7 @@ pub(crate) async fn put(State(door): State<Arc<Door>>, request: Request) -> Resu
         value: value.clone(),
         level: params.level()?,
         expiry: params.expiry()?,
-        version: params.version()?,
+        version: None,
     };
     let mut response = write(&door, &parts, &params, (&place, ask)).await?;
     if wanted == Returning::Representation {
@@ -186,16 +197,14 @@ pub(crate) async fn delete(State(door): State<Arc<Door>>, request: Request) -> R
     let (parts, body) = request.into_parts();
     unconditional(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), params::DELETE)?;
-    let key = match named_key(&parts, &params)? {
-        Some(key) => key,
-        None => body_key(&door, body).await?,
-    };
+    let named = named_key(&parts, &params)?;
+    let key = one_key(named, body_key(&door, body).await?)?.ok_or_else(no_key)?;
     let place = Place { keyspace: params.keyspace(door.about())?, key };
     let ask = RequestBody::Delete {
         keyspace: place.keyspace,
         key: place.key.clone(),
         level: params.level()?,
-        version: params.version()?,
+        version: None,
     };
     let mut response = write(&door, &parts, &params, (&place, ask)).await?;
     if asked_for(&parts.headers, &params)? == Some(Returning::Representation) {
@@ -206,16 +215,17 @@ pub(crate) async fn delete(State(door): State<Arc<Door>>, request: Request) -> R
     Ok(response)
 }
 
-async fn body_key(door: &Door, body: Body) -> Result<Bytes, Problem> {
+/// The key in the body of a `DELETE`: it is looked at even if there is one elsewhere, for it may be another.
+async fn body_key(door: &Door, body: Body) -> Result<Option<Bytes>, Problem> {
     let whole = body::read(door, body).await?;
     if whole.bytes.is_empty() {
-        return Err(no_key());
+        return Ok(None);
     }
     let KeyForm { key, key64 } = body::json(&whole.bytes, KEY_SHAPE)?;
-    body::key(key.as_deref(), key64.as_deref())?.ok_or_else(no_key)
+    body::key(key.as_deref(), key64.as_deref())
 }
 
-/// Sends the write of `place`; a 204 with the version, the context and the receipt.
+/// Sends the write of `place`, perhaps again; a 204 with the version, the context and the receipt.
 async fn write(
     door: &Door,
     parts: &request::Parts,
@@ -223,11 +233,16 @@ async fn write(
     (place, body): (&Place, RequestBody),
 ) -> Result<Response, Problem> {
     let deadline_ms = params.deadline_ms()?;
+    let body = match params.retry()? {
+        Some(retry) => retry.resumes(body)?,
+        None => body,
+    };
+    let attempt = body.clone();
     if let Some(context) = context(&parts.headers)? {
         pass(door, context, deadline_ms).await?;
     }
     let answered = door.ask(body, Asking { deadline_ms, ..Asking::default() }).await?;
-    let Written { version, expires_at_ms } = outcome::written(answered.body)?;
+    let Written { version, expires_at_ms } = outcome::written(&attempt, answered.body)?;
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     reply::add_version(response.headers_mut(), place.pair(), version);
     reply::add_expiry(response.headers_mut(), expires_at_ms);

@@ -1,6 +1,7 @@
 //! The door over connections in memory, on a clock that only moves when nothing else can.
 
 mod admin;
+mod again;
 mod events;
 mod garbage;
 mod limits;

@@ -73,8 +73,57 @@ async fn a_head_that_does_not_come_or_is_too_long_ends_the_connection() {
         assert_eq!(before.elapsed().as_secs(), 10, "{begun:?}");
     }
     let long = format!("GET /api/v1/store/{} HTTP/1.1\r\nhost: h\r\n\r\n", "k".repeat(20_000));
-    let answer = bench.exchange(long.as_bytes()).await;
-    assert!(answer.starts_with(b"HTTP/1.1 431 "), "{:?}", answer.escape_ascii().to_string());
+    let refused = Reply::parse(&bench.exchange(long.as_bytes()).await);
+    assert_eq!((refused.status, refused.problem()), (431, ("head-too-large".into(), "rejected".into())));
+}
+
+/// A request whose head has exactly `bytes`.
+fn head_of(bytes: usize) -> Vec<u8> {
+    let begin = "GET /health/live HTTP/1.1\r\nhost: h\r\nconnection: close\r\nx-long: ";
+    let filled = "x".repeat(bytes - begin.len() - 4);
+    format!("{begin}{filled}\r\n\r\n").into_bytes()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_may_have_as_many_bytes_as_the_limit_says_and_not_one_more_however_it_comes() {
+    for limit in [8 << 10, 64 << 10] {
+        let bench = Bench::with(Limits { head_bytes_max: limit, ..small() });
+        for (bytes, status) in [(limit, 200), (limit + 1, 431), (limit + 5_000, 431), (2 * limit, 431)] {
+            let burst = Reply::parse(&bench.exchange(&head_of(bytes)).await);
+            assert_eq!(burst.status, status, "{bytes} of {limit} in a burst");
+            let (client, serving) = bench.connected(1_000);
+            let (mut read, mut write) = tokio::io::split(client);
+            let (mut answer, head) = (Vec::new(), head_of(bytes));
+            let sending = async {
+                // The door may refuse before it has read everything.
+                let _ = write.write_all(&head).await;
+            };
+            let ((), read) = tokio::join!(sending, read.read_to_end(&mut answer));
+            read.unwrap();
+            serving.await.unwrap();
+            let pieces = Reply::parse(&answer);
+            assert_eq!(pieces.status, status, "{bytes} of {limit} in pieces");
+            if status == 431 {
+                assert_eq!([burst.problem().0, pieces.problem().0], ["head-too-large", "head-too-large"]);
+                assert_eq!([burst.header("connection"), pieces.header("connection")], [Some("close"); 2]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_has_a_hundred_headers_and_not_one_more() {
+    let bench = Bench::new();
+    for (headers, status) in [(100, 200), (101, 431), (5_000, 431)] {
+        let more = (2..headers).fold(String::new(), |more, number| more + &format!("x{number}: 1\r\n"));
+        let request = format!("GET /health/live HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{more}\r\n");
+        let reply = Reply::parse(&bench.exchange(request.as_bytes()).await);
+        assert_eq!(reply.status, status, "{headers}");
+        if status == 431 {
+            assert_eq!(reply.problem(), ("head-too-large".into(), "rejected".into()), "{headers}");
+        }
+    }
+    assert_eq!(bench.node.counted(Count::HeadBroken), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,6 +35,21 @@ async fn a_batch_answers_every_line_in_order_whatever_became_of_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_of_a_batch_that_does_not_fit_its_verb_is_told_what_is_wrong_with_it() {
+    let bench = Bench::new();
+    for (line, wrong) in [
+        (r#"{"op":"put","key":"a","value":"1","ttl_ms":0}"#, "ttl_ms: 0 is no time"),
+        (r#"{"op":"put","key":"a"}"#, "a put has a value"),
+        (r#"{"op":"get","key":"a","ttl_ms":5}"#, "a get or delete has neither value nor ttl_ms"),
+        (r#"{"op":"delete","key":"a","value":"1"}"#, "a get or delete has neither value nor ttl_ms"),
+    ] {
+        let reply = bench.send("POST /api/v1/batch", "", line).await;
+        let detail = lines(reply.text())[0]["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with(wrong), "{line}: {detail}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_whose_answer_is_too_large_says_what_was_not_begun() {
     let bench = Bench::new();
     bench.send("PUT /api/v1/store/k", "", vec![b'v'; 1 << 20]).await;

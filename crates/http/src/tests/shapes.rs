@@ -92,14 +92,12 @@ async fn levels_deadlines_expiries_and_keyspaces_reach_the_node() {
     };
     assert_eq!(request.body, expected);
 
-    let retry = "DELETE /api/v1/store/k?version=1795160463112.0@1f2e3d4c&level=all";
-    assert_eq!(bench.send(retry, "", "").await.status, 204);
-    let version = "1795160463112.0@1f2e3d4c".parse().ok();
+    assert_eq!(bench.send("DELETE /api/v1/store/k?level=all", "", "").await.status, 204);
     let key = Bytes::from("k");
     let keyspace = KeyspaceId::of_name("default");
     assert_eq!(
         bench.node.last().body,
-        RequestBody::Delete { keyspace, key, level: Some(Level::All), version }
+        RequestBody::Delete { keyspace, key, level: Some(Level::All), version: None }
     );
 }
 
@@ -114,7 +112,7 @@ async fn an_answer_says_version_context_receipt_and_coordinator() {
         )
         .await;
     let version = format!("{WALL_MS}.0@1f2e3d4c");
-    assert_eq!(reply.header("etag"), Some(format!("\"{version}\"").as_str()));
+    assert_eq!(reply.header("etag"), Some(format!("W/\"{version}\"").as_str()));
     assert_eq!(reply.header("x-kv-timestamp"), Some(WALL_MS.to_string().as_str()));
     assert_eq!(reply.header("x-kv-replicas"), Some("1/3"));
     assert_eq!(reply.header("x-kv-coordinator"), Some("n1"));
@@ -130,6 +128,29 @@ async fn an_answer_says_version_context_receipt_and_coordinator() {
     assert_eq!(known.header("etag"), reply.header("etag"));
     let other = bench.send("GET /api/v1/store/k", "if-none-match: \"1.0@00000001\"", "").await;
     assert_eq!(other.status, 200);
+
+    // The bytes and the JSON form are equivalent and not equal: their validator is weak, and works for both.
+    let raw = bench.send("GET /api/v1/store/k", "accept: application/octet-stream", "").await;
+    assert_eq!((raw.text(), raw.header("etag")), ("v", reply.header("etag")));
+    let round_trip =
+        format!("accept: application/octet-stream\r\nif-none-match: {}", reply.header("etag").unwrap());
+    assert_eq!(bench.send("GET /api/v1/store/k", &round_trip, "").await.status, 304);
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_match_on_a_get_is_met_by_a_star_and_never_by_a_weak_tag() {
+    let bench = Bench::new();
+    let put = bench.send("PUT /api/v1/store/k", "", "v").await;
+    let weak = format!("if-match: {}", put.header("etag").unwrap());
+    let strong = weak.replace("W/", "");
+    for (condition, key, status) in
+        [("if-match: *", "k", 200), (&weak, "k", 412), (&strong, "k", 412), (&weak, "absent", 404)]
+    {
+        let reply = bench.send(&format!("GET /api/v1/store/{key}"), condition, "").await;
+        assert_eq!(reply.status, status, "{condition} {key}: {}", reply.text());
+    }
+    let failed = bench.send("GET /api/v1/store/k", &strong, "").await;
+    assert_eq!(failed.problem(), ("precondition-failed".into(), "rejected".into()));
 }
 
 #[tokio::test(start_paused = true)]
