@@ -82,7 +82,7 @@ impl Runs {
     pub fn spread(&self, door: &str, case: &str, victim: u32) -> Result<Result<(), String>, Missing> {
         let mut command = self.command(door, &[case])?;
         command.env("VICTIM", victim.to_string());
-        let ran = self.ended(&mut command)?;
+        let ran = Runs::ended(&mut command)?;
         let failed = ran.stdout.lines().find(|line| line.starts_with("FAILED "));
         Ok(match failed {
             Some(failed) => Err(failed.to_owned()),
@@ -92,7 +92,7 @@ impl Runs {
     }
 
     fn run(&self, door: &str, arguments: &[&str]) -> Result<Ran, Missing> {
-        self.ended(&mut self.command(door, arguments)?)
+        Runs::ended(&mut self.command(door, arguments)?)
     }
 
     fn command(&self, door: &str, arguments: &[&str]) -> Result<Command, Missing> {
@@ -103,7 +103,7 @@ impl Runs {
         Ok(command)
     }
 
-    fn ended(&self, command: &mut Command) -> Result<Ran, Missing> {
+    fn ended(command: &mut Command) -> Result<Ran, Missing> {
         deadline::run(command, CASES_MAX).map_err(|why| Missing::Broken(format!("its program: {why}")))
     }
 }

@@ -72,7 +72,7 @@ pub fn same_docs(command: &Command, ours: &Reply, theirs: &Reply) -> bool {
         };
         ["since", "group"]
             .iter()
-            .all(|field| ours.get(*field).is_some() && ours.get(*field) == theirs.get(*field))
+            .all(|field| ours.contains_key(*field) && ours.get(*field) == theirs.get(*field))
     };
     command.0.len() == 2 || (ours.len() == theirs.len() && ours.iter().all(alike))
 }
