@@ -38,7 +38,7 @@ spent() {
 # Until it answers.
 await() {
     tries=0
-    until redis-cli -p 7798 ping >/dev/null 2>&1; do
+    until [ "$(redis-cli -p 7798 ping 2>/dev/null)" = PONG ]; do
         tries=$((tries + 1))
         [ $tries -lt 100 ] || { echo "the server on port 7798 does not answer" >&2; exit 1; }
         sleep 0.1

@@ -1,7 +1,7 @@
 //! Thousands of clients that say nothing, or nothing that makes sense, against a real node at both of its doors.
 //!
 //! What is asserted is what must hold on any machine: the node answers, what a limit refuses it refuses by name, every
-//! connection is let go, an idle one costs 20,000 bytes at most, and garbage that comes again finds the memory that it had
+//! connection is let go, an idle one costs 20,000 bytes at most, and garbage that comes again does with the memory that it had
 //! the first time. Latency is printed, for it is the machine's (benches/RESULTS.md has figures):
 //!
 //! ```text
@@ -78,8 +78,9 @@ fn garbage_leaves_a_node_as_it_was() {
     node.must_serve();
     println!("before: {}, {} KiB resident", node.latencies(), node.resident_kib());
     let sockets = node.descriptors();
-    // Two waves: what the allocator keeps after the first one serves the second; a leak would show again.
-    let mut left = Vec::new();
+    // Two waves: what the allocator keeps of the first one (it gives back when it likes) serves the second; a leak would
+    // come on top.
+    let mut peaks = Vec::new();
     for wave in 1..=2 {
         let peak = runtime().block_on(garbage::send(&node, many, at_once));
         node.wait_for_descriptors(sockets);
@@ -91,10 +92,10 @@ fn garbage_leaves_a_node_as_it_was() {
             node.latencies(),
             node.resident_kib()
         );
-        left.push(node.resident_kib() as usize);
+        peaks.push(peak.resident_kib as usize);
     }
     assert!(node.is_alive());
-    assert!(left[1] <= left[0] + UNRELATED_KIB, "the second wave left more than the first: {left:?} KiB");
+    assert!(peaks[1] <= peaks[0] + UNRELATED_KIB, "the second wave took more than the first: {peaks:?} KiB");
 }
 
 #[test]

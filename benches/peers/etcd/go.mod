@@ -2,7 +2,10 @@ module quorate/benches/peers/etcd
 
 go 1.26.0
 
-require go.etcd.io/etcd/client/v3 v3.6.16
+require (
+	go.etcd.io/etcd/client/v3 v3.6.16
+	go.uber.org/zap v1.27.0
+)
 
 require (
 	github.com/coreos/go-semver v0.3.1 // indirect
@@ -13,7 +16,6 @@ require (
 	go.etcd.io/etcd/api/v3 v3.6.16 // indirect
 	go.etcd.io/etcd/client/pkg/v3 v3.6.16 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
-	go.uber.org/zap v1.27.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

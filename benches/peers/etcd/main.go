@@ -14,6 +14,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 )
 
 var (
@@ -37,6 +38,7 @@ func main() {
 	connections := make([]*clientv3.Client, *clients)
 	for i := range connections {
 		connection, err := clientv3.New(clientv3.Config{
+			Logger:      zap.NewNop(), // It warns of every request that the end cuts off.
 			Endpoints:   []string{addresses[i%len(addresses)]},
 			DialTimeout: 5 * time.Second,
 		})
@@ -101,6 +103,8 @@ func report(results []seen, elapsed time.Duration) {
 		log.Fatalf("nothing was answered, %d requests failed", failed)
 	}
 	slices.Sort(took)
-	at := func(share float64) float64 { return float64(took[int(share*float64(len(took)-1))].Microseconds()) / 1000 }
+	at := func(share float64) float64 {
+		return float64(took[int(share*float64(len(took)-1))].Microseconds()) / 1000
+	}
 	fmt.Printf("%.0f %.3f %.3f %d\n", float64(len(took))/elapsed.Seconds(), at(0.5), at(0.99), failed)
 }
