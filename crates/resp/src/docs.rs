@@ -153,7 +153,8 @@ but for these:
 `MULTI` is refused, and so is every command behind it, without being executed, until `EXEC` (answered `EXECABORT`), `DISCARD`
 (`OK`: nothing was done) or `RESET` ends the transaction that never was. So a client that sends `MULTI`, commands and `EXEC` in
 one go is told the truth: nothing of it was written. A client that gives up at the refused `MULTI` and keeps the connection
-must say one of these three first; what it says instead is refused with this advice.
+(in a pool, or for others who share it) is refused with this advice for a second; what it says later is refused, too, and ends the
+connection, and the next one is as good as any.
 
 ## Browsers
 

@@ -1,7 +1,7 @@
 //! What a connection has said of itself and how it wants to be served. All of it takes effect on the commands behind
 //! the one that says it, whatever of those before is still under way.
 
-use quorate_types::{Level, Receipt};
+use quorate_types::{Level, Mono, Receipt};
 
 use crate::Proto;
 use crate::limits::Who;
@@ -30,8 +30,8 @@ pub(crate) struct Session {
     pub(crate) write: Option<Level>,
     pub(crate) receipts: bool,
     pub(crate) reply: ReplyMode,
-    /// Whether a `MULTI` was refused and its transaction has not ended: none of it may be executed.
-    pub(crate) in_refused_multi: bool,
+    /// When a `MULTI` was refused whose transaction has not ended: none of it may be executed.
+    pub(crate) refused_multi: Option<Mono>,
     pub(crate) since_ms: u64,
 }
 

@@ -1,5 +1,9 @@
 //! From a command's name to what it does.
 
+use std::time::Duration;
+
+use quorate_types::Mono;
+
 use super::Connection;
 use crate::effects::Effects;
 use crate::limits::Who;
@@ -8,10 +12,14 @@ use crate::table::{self, Command, Verb};
 
 /// Bytes of an unknown command's name and arguments that its error repeats.
 const REPEATED_BYTES_MAX: usize = 128;
+/// What follows a refused `MULTI` is refused this long; later it ends the connection.
+const REFUSED_MULTI_MAX: Duration = Duration::from_secs(1);
 
 impl Connection {
     pub(super) fn dispatch(&mut self, args: &Args<'_>, effects: &mut Effects) {
-        if self.session.in_refused_multi && self.behind_refused_multi(args, effects) {
+        if let Some(since) = self.session.refused_multi
+            && self.behind_refused_multi(since, args, effects)
+        {
             return;
         }
         let name = args.at(0);
@@ -93,7 +101,9 @@ impl Connection {
             return self.error("NOAUTH Authentication required.", effects);
         }
         if let Some(why) = table::refused(name) {
-            self.session.in_refused_multi |= args.is(0, "MULTI");
+            if args.is(0, "MULTI") {
+                self.session.refused_multi.get_or_insert(self.now.mono);
+            }
             let name = args.text(0).to_uppercase();
             return self.error(&format!("ERR {name} is not offered: {}.", why.sentence()), effects);
         }
@@ -111,14 +121,18 @@ impl Connection {
 
     /// A command between a refused `MULTI` and its end; whether it has been replied to.
     ///
-    /// Many clients send a transaction in one go: its commands must not be executed because its `MULTI` was not.
+    /// Many clients send a transaction in one go: its commands must not be executed because its `MULTI` was not. Others
+    /// read the refusal and give the connection back to a pool, or to those who share it: for them it is closed after a
+    /// while, and a new one is as good as any.
     #[cold]
-    fn behind_refused_multi(&mut self, args: &Args<'_>, effects: &mut Effects) -> bool {
+    fn behind_refused_multi(&mut self, since: Mono, args: &Args<'_>, effects: &mut Effects) -> bool {
         if ["MULTI", "RESET", "QUIT"].iter().any(|word| args.is(0, word)) || is_of_http(args) {
             return false;
         }
         let ends = args.is(0, "EXEC") || args.is(0, "DISCARD");
-        self.session.in_refused_multi = !ends;
+        if ends {
+            self.session.refused_multi = None;
+        }
         if args.is(0, "DISCARD") {
             self.ok();
             return true;
@@ -129,6 +143,13 @@ impl Connection {
             let why = table::Why::Transaction.sentence();
             format!(
                 "EXECABORT Transaction discarded, nothing of it was executed: MULTI is not offered: {why}."
+            )
+        } else if self.now.mono.since(since) >= REFUSED_MULTI_MAX {
+            self.ending = true;
+            format!(
+                "ERR {name} was not executed: it follows a MULTI that was refused, and no EXEC, DISCARD or RESET came \
+                 within {} s. The connection is closed: connect again.",
+                REFUSED_MULTI_MAX.as_secs()
             )
         } else {
             format!(

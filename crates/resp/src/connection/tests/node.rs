@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_types::{
@@ -41,6 +42,8 @@ pub struct Lab {
     write_version: Option<Version>,
     /// Nodes that are down.
     pub down: Vec<NodeId>,
+    /// Time since [`now`] when the next bytes come.
+    pub passed: Duration,
 }
 
 pub fn now() -> Now {
@@ -87,6 +90,7 @@ impl Lab {
             write_level: None,
             write_version: None,
             down: Vec::new(),
+            passed: Duration::ZERO,
         }
     }
 
@@ -116,7 +120,8 @@ impl Lab {
 
     pub fn sends(&mut self, bytes: Bytes) {
         let mut effects = Effects::default();
-        self.connection.on_bytes(now(), bytes, &mut effects);
+        let then = Now { mono: now().mono + self.passed, ..now() };
+        self.connection.on_bytes(then, bytes, &mut effects);
         self.take(effects);
     }
 

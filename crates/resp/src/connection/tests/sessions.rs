@@ -1,5 +1,7 @@
 //! What a connection says of itself.
 
+use std::time::Duration;
+
 use super::node::Lab;
 use crate::Limits;
 
@@ -73,6 +75,24 @@ fn what_libraries_say_at_connect_is_taken() {
     assert_eq!(lab.says("CLIENT KILL 10.0.0.1:9"), "+OK\r\n");
     assert_eq!(lab.says("CLIENT KILL ID 6"), ":0\r\n");
     assert_eq!(lab.says("AUTH x").get(..43), Some("-ERR AUTH <password> called without any pas"));
+}
+
+#[test]
+fn a_connection_given_back_after_a_refused_multi_is_closed_by_the_first_command_a_second_later() {
+    let mut lab = Lab::new();
+    assert!(lab.says("MULTI").starts_with("-ERR MULTI is not offered"));
+    assert!(lab.says("SET k v").contains("EXEC, DISCARD or RESET end that"));
+    assert!(
+        lab.says("MULTI").starts_with("-ERR MULTI is not offered"),
+        "which does not begin the second anew"
+    );
+    lab.passed = Duration::from_secs(1);
+    let said = lab.says("SET k v\r\nSET k w");
+    assert!(said.starts_with("-ERR SET was not executed") && said.ends_with("connect again.\r\n"), "{said}");
+    assert_eq!(said.lines().count(), 1, "what comes behind it is not heard: {said}");
+    assert!(lab.connection.is_over());
+    lab.reconnect();
+    assert_eq!(lab.says("GET k"), "$-1\r\n", "nothing was written");
 }
 
 #[test]
