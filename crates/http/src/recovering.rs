@@ -3,7 +3,6 @@
 //! There is no node to ask yet, so this needs none; a connection has one answer and is closed.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,40 +12,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 
 use crate::health;
 use crate::problem::Problem;
 
-/// Connections at once; one more is closed unheard.
-const CONNECTIONS_MAX: usize = 256;
-/// From the first byte to the last.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause after an accept failed, for want of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a head may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Answers those who come to `listener`, until it is dropped: `/health/live` with 200, all else with 503.
-pub async fn recovering(listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            tokio::spawn(async move {
-                // Who is slower goes without.
-                let _ = tokio::time::timeout(TIMEOUT, serve(stream)).await;
-                drop(place);
-            });
-        }
-    }
-}
-
-async fn serve(stream: TcpStream) -> hyper::Result<()> {
+/// Answers the one who has come: `/health/live` with 200, all else with 503.
+///
+/// # Errors
+/// What came is not HTTP, or the connection ended.
+pub async fn recovering(stream: TcpStream) -> hyper::Result<()> {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(TIMEOUT).keep_alive(false);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).keep_alive(false);
     builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await
 }
 

@@ -24,7 +24,7 @@ use crate::start::spawn;
 /// What a Redis client is told, whatever it asked.
 const LOADING: &[u8] =
     b"-LOADING the node recovers its data from its checkpoint and its log: nothing was done; try again\r\n";
-/// Redis clients at once; one more is closed unheard.
+/// Clients of a door at once; one more is closed unheard.
 const CONNECTIONS_MAX: usize = 256;
 /// From a client's first byte to its last.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,17 +74,22 @@ impl Drop for Recovering {
     }
 }
 
-fn keep<F>(listener: TcpListener, serve: impl FnOnce(tokio::net::TcpListener) -> F)
+fn keep<F, E>(listener: TcpListener, serve: fn(TcpStream) -> F)
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Send + 'static,
 {
     match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => drop(tokio::spawn(serve(listener))),
+        Ok(listener) => drop(tokio::spawn(take_all(listener, serve))),
         Err(failure) => error!(%failure, "nobody is told that the node recovers"),
     }
 }
 
-async fn say_loading(listener: tokio::net::TcpListener) {
+async fn take_all<F, E>(listener: tokio::net::TcpListener, serve: fn(TcpStream) -> F)
+where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Send + 'static,
+{
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -93,15 +98,15 @@ async fn say_loading(listener: tokio::net::TcpListener) {
         };
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             tokio::spawn(async move {
-                // Who is slower goes without.
-                let _ = tokio::time::timeout(TIMEOUT, tell(stream)).await;
+                // Who is slower, or gone, goes without.
+                let _ = tokio::time::timeout(TIMEOUT, serve(stream)).await;
                 drop(place);
             });
         }
     }
 }
 
-async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
+async fn say_loading(mut stream: TcpStream) -> std::io::Result<()> {
     let mut heard = [0; 1024];
     if stream.read(&mut heard).await? == 0 {
         return Ok(());
