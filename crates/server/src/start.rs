@@ -34,6 +34,7 @@ use crate::replica::StartOptions;
 use crate::settings;
 use crate::shard::admission::Admission;
 use crate::shard::inbox::{Inbox, InboxLimits};
+use crate::shard::log::Inline;
 use crate::shard::slow::SlowLog;
 use crate::shard::thread::{Listening, Listens, ShardSeed};
 use crate::view::overview::Overview;
@@ -200,7 +201,7 @@ fn shard_seeds(config: &Config, common: &Arc<Common>, opened: Durable, hints: &H
             common: Arc::clone(common),
             shard: Shard::new(shard, Arc::clone(&common.ring), store, clock_start),
             wal: wal.clone(),
-            inline_sync_below: config.wal.inline_sync_below,
+            inline: Inline::of(&config.wal),
             slice_bytes: config.checkpoint.checkpoint_slice_bytes.0 as usize,
             outstanding_max: config.limits.requests_max,
             admission: Admission::new(config),

@@ -273,7 +273,7 @@ section! {
         segment_bytes: ByteSize = mib(64), mib(1) => ByteSize(1 << 30);
         /// Size of the log that forces a checkpoint.
         wal_bytes_max: ByteSize = ByteSize(1 << 30), mib(4) => ByteSize(1 << 40);
-        /// Recent sync time below which a shard that has nothing else to do syncs in its own thread; else a flusher thread does.
+        /// Recent sync time below which a shard that has nothing else to do syncs few records in its own thread; else a flusher thread does.
         inline_sync_below: Duration = Duration::from_micros(300), Duration::ZERO => secs(1);
     }
 }

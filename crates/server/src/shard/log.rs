@@ -2,9 +2,10 @@
 //!
 //! Invariants:
 //! - records are appended in the order of their sequence numbers and reported durable in that order, cumulatively;
-//! - the shard syncs in its own thread while the log's recent sync time is below `inline_sync_below` (a hop to another
-//!   thread and back costs more than a sync on a fast disk), and leaves it to the flusher thread above (a slow sync
-//!   would stall reads) and while more waits for its next turn (which would stand still for it);
+//! - the shard commits in its own thread while it would not stand still for long: without a sync (`interval`, `os`)
+//!   always; with one only for few records, while nothing more waits for its next turn and the log's recent sync time is
+//!   below `inline_sync_below`, for a hop to another thread and back costs more than a sync on a fast disk;
+//! - it leaves the rest to the flusher thread and goes on meanwhile;
 //! - whoever comes first leads for all shards; a shard whose records another carries is woken when they are durable.
 
 use std::collections::VecDeque;
@@ -16,17 +17,41 @@ use quorate_node::{LogBuffer, LogRecord};
 use quorate_wal::{Durability, Error, Lead, Lsn, Stager, Wal};
 
 use crate::common::Common;
+use crate::config::{SyncPolicy, WalConfig};
 use crate::counters::Counters;
+
+/// Records of a sync in the shard's own thread, at most: clients who have more under way send the next while this one
+/// runs, and would find a shard that stands still (benches/RESULTS.md).
+const INLINE_RECORDS_MAX: u64 = 64;
 
 /// The log took no record, or will never say whether one is durable. What was acknowledged is durable.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct LogFailure(#[from] Error);
 
+/// When a shard commits in its own thread; see the module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inline {
+    sync_below: Duration,
+    /// Whether every commit syncs, or only one of records that must be durable.
+    always_syncs: bool,
+}
+
+impl Inline {
+    pub(crate) fn of(config: &WalConfig) -> Inline {
+        Inline { sync_below: config.inline_sync_below, always_syncs: config.sync == SyncPolicy::Always }
+    }
+
+    /// Whether a shard commits few ordinary records in its own thread, if syncs take that long lately.
+    pub(crate) fn allows(self, recent_sync: Duration) -> bool {
+        !self.always_syncs || recent_sync < self.sync_below
+    }
+}
+
 /// See the module.
 pub(crate) struct ShardLog {
     wal: Wal,
-    inline_sync_below: Duration,
+    inline: Inline,
     outstanding: VecDeque<Appended>,
     /// Set while the shard counts on somebody else's sync to wake it.
     waits: Arc<AtomicBool>,
@@ -47,7 +72,7 @@ struct Appended {
 
 impl ShardLog {
     /// Shard `index`'s use of `wal`.
-    pub(crate) fn new(wal: Wal, common: &Arc<Common>, index: usize, inline_sync_below: Duration) -> ShardLog {
+    pub(crate) fn new(wal: Wal, common: &Arc<Common>, index: usize, inline: Inline) -> ShardLog {
         let waits = Arc::new(AtomicBool::new(false));
         let (waiting, inbox) = (Arc::clone(&waits), Arc::clone(&common.inboxes[index]));
         wal.on_durable(Arc::new(move |_| {
@@ -56,7 +81,7 @@ impl ShardLog {
             }
         }));
         let counters = Arc::clone(&common.counters);
-        ShardLog { wal, inline_sync_below, outstanding: VecDeque::new(), waits, failed: false, counters }
+        ShardLog { wal, inline, outstanding: VecDeque::new(), waits, failed: false, counters }
     }
 
     /// Appends the records of a turn; nothing of them is on disk yet.
@@ -86,13 +111,16 @@ impl ShardLog {
         Ok(())
     }
 
-    /// Syncs what is outstanding, here or by the flusher; whether more is durable now.
-    pub(crate) fn sync(&mut self) -> bool {
-        if !self.is_inline() {
-            return self.hand_over();
-        }
+    /// Commits what is outstanding, here or by the flusher; whether more is safe now. `waiting`: items that wait for the
+    /// shard's next turn.
+    pub(crate) fn commit(&mut self, waiting: usize) -> bool {
         if self.is_idle() {
             return false;
+        }
+        if !self.is_inline(waiting) {
+            self.counters.log_batches_flushed.increment();
+            self.wal.request_commit();
+            return self.wait_for_others();
         }
         match self.wal.try_lead() {
             Ok(Lead::Led(_)) | Err(_) => {
@@ -103,14 +131,16 @@ impl ShardLog {
         }
     }
 
-    /// Leaves what is outstanding to the flusher; whether more is durable now.
-    pub(crate) fn hand_over(&mut self) -> bool {
-        if self.is_idle() {
-            return false;
-        }
-        self.counters.log_batches_flushed.increment();
-        self.wal.request_commit();
-        self.wait_for_others()
+    fn is_inline(&self, waiting: usize) -> bool {
+        let syncs = self.inline.always_syncs || self.outstanding.iter().any(|appended| appended.durable);
+        let is_small = waiting == 0 && self.outstanding_records() <= INLINE_RECORDS_MAX;
+        !syncs || is_small && self.wal.recent_sync() < self.inline.sync_below
+    }
+
+    /// From the oldest to the newest, with what other shards appended between.
+    fn outstanding_records(&self) -> u64 {
+        let newest = self.outstanding.back().map_or(0, |newest| newest.last.get());
+        self.outstanding.front().map_or(0, |oldest| newest + 1 - oldest.first.get())
     }
 
     fn wait_for_others(&self) -> bool {
@@ -143,11 +173,6 @@ impl ShardLog {
     /// Whether nothing is outstanding.
     pub(crate) fn is_idle(&self) -> bool {
         self.outstanding.is_empty() || self.failed
-    }
-
-    /// Whether the shard syncs by itself now.
-    pub(crate) fn is_inline(&self) -> bool {
-        self.wal.recent_sync() < self.inline_sync_below
     }
 
     /// Gives up on the log; whether this is the first time.

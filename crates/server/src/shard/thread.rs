@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use quorate_node::{Effects, LimitsReached, Shard};
 use quorate_transport::{Listener, Transport, TransportError};
@@ -25,7 +24,7 @@ use crate::error::StartError;
 use crate::metrics::requests::Meter;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
-use crate::shard::log::ShardLog;
+use crate::shard::log::{Inline, ShardLog};
 use crate::shard::slow::SlowLog;
 use crate::shard::turns::{Draining, ShardLoop};
 use crate::shard::walking::Walking;
@@ -36,7 +35,7 @@ pub(crate) struct ShardSeed {
     pub(crate) common: Arc<Common>,
     pub(crate) shard: Shard,
     pub(crate) wal: Wal,
-    pub(crate) inline_sync_below: Duration,
+    pub(crate) inline: Inline,
     pub(crate) slice_bytes: usize,
     pub(crate) outstanding_max: usize,
     pub(crate) admission: Admission,
@@ -99,7 +98,7 @@ impl ShardSeed {
         ShardLoop {
             index,
             shard,
-            log: ShardLog::new(wal, &common, index, self.inline_sync_below),
+            log: ShardLog::new(wal, &common, index, self.inline),
             links: Links::start(&common, &self.transport, &self.peers, index),
             hints,
             desk: Desk::new(Arc::clone(&common.counters)),

@@ -118,16 +118,15 @@ impl ShardLoop {
         }
     }
 
-    /// Ends the turn: appends, sends, syncs, and all of that again for what the sync brought about, at the time that it
-    /// is then: a receipt shows what the disk took. What waits for the next turn waits for no sync.
+    /// Ends the turn: appends, sends, commits, and all of that again for what the commit brought about, at the time that
+    /// it is then: a receipt shows what the disk took. What waits for the next turn waits for no sync.
     fn finish_turn(&mut self, mut now: Now) {
         loop {
             self.learn_durable(now);
             self.shard.end_turn(now, &mut self.effects);
             self.append(now);
             self.carry_out();
-            let durable_more = if self.waiting.is_empty() { self.log.sync() } else { self.log.hand_over() };
-            if !durable_more {
+            if !self.log.commit(self.waiting.len()) {
                 break;
             }
             now = self.tell_time();

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use quorate_ring::Ring;
 use quorate_store::disk::Manifest;
@@ -12,13 +11,14 @@ use quorate_wal::{Marks, Stats, Wal};
 use quorate_wire::{PeerStatus, RingKeyspace, RingNode, RingView, WalStatus};
 
 use crate::config::{Config, KeyspaceConfig, NodeConfig};
+use crate::shard::log::Inline;
 
 /// See the module.
 pub(crate) struct Overview {
     ring: RingView,
     wal: Wal,
     sync_policy: String,
-    inline_sync_below: Duration,
+    inline: Inline,
     pub(crate) resp_connections_max: u64,
     pub(crate) events_kept_max: usize,
     checkpoint: AtomicU64,
@@ -33,7 +33,7 @@ impl Overview {
             ring: ring_view(config, ring),
             wal,
             sync_policy: config.wal.sync.to_string(),
-            inline_sync_below: config.wal.inline_sync_below,
+            inline: Inline::of(&config.wal),
             resp_connections_max: config.resp.connections_max as u64,
             events_kept_max: config.http.events_kept_max,
             checkpoint: AtomicU64::new(0),
@@ -111,7 +111,7 @@ impl Overview {
         let recent = self.wal.recent_sync();
         WalStatus {
             sync: self.sync_policy.clone(),
-            inline_sync: recent < self.inline_sync_below,
+            inline_sync: self.inline.allows(recent),
             appended_lsn: marks.staged.get(),
             durable_lsn: marks.durable.get(),
             segments: stats.segments as u32,
