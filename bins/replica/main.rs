@@ -56,6 +56,7 @@ const EXIT_CODES: &str = "Exit codes:
   70  a bug";
 
 fn main() -> ExitCode {
+    allocator::begin();
     match run(&Args::parse()) {
         Ok(code) => code,
         Err(failure) => {
