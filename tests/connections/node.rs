@@ -67,7 +67,10 @@ impl Node {
         let begun = Instant::now();
         while self.resident_kib() > most {
             let resident = self.resident_kib();
-            assert!(begun.elapsed() < DEADLINE, "{resident} KiB resident, at most {most} were expected by now");
+            assert!(
+                begun.elapsed() < DEADLINE,
+                "{resident} KiB resident, at most {most} were expected by now"
+            );
             std::thread::yield_now();
         }
         begun.elapsed()
