@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_coordinator::{
-    Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, StampHandle, UnstampedWrite,
+    Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, Sought, StampHandle, UnstampedWrite,
 };
 use quorate_types::limits::KEY_BYTES_MAX;
 use quorate_types::mutants::{Mutant, planted};
@@ -14,8 +14,10 @@ use quorate_types::{
 use quorate_wire::{ExpiryRequest, Request, RequestBody, Response, ResponseBody};
 
 use super::Shard;
+use super::late::sought;
 use crate::effects::Effects;
 use crate::sessions::Admission;
+use crate::slow::WaitedFor;
 use crate::stamps::Ahead;
 
 /// A write that has no stamp yet.
@@ -75,6 +77,10 @@ impl WriteRequest {
         self.origin
     }
 
+    fn sought(&self) -> Option<(KeyspaceId, Sought)> {
+        Some((self.keyspace, Sought::Key(self.key.clone())))
+    }
+
     /// The write without the version that it may have brought. A time to live counts from now.
     fn unstamped(self, now: Now) -> UnstampedWrite {
         let WriteRequest { origin, keyspace, key, token, change, version: _, terms } = self;
@@ -109,6 +115,7 @@ impl Shard {
         self.counters.requests += 1;
         let deadline = now.mono + Duration::from_millis(u64::from(request.time_left_ms));
         let terms = Terms { level: None, deadline, want_receipt: request.want_receipt };
+        self.note_if_late(now, (origin, WaitedFor::Shard), || sought(&request.body));
         let begun = if self.clients.draining.is_some() {
             Err(Refusal::ShuttingDown)
         } else {
@@ -334,7 +341,10 @@ impl Shard {
             let Ok(stamp) = self.stamps.issue(then) else { return self.clients.parked.push_front(parked) };
             let version = Version::new(stamp, self.config.node);
             match parked.what {
-                ParkedWrite::Write(write) => self.start_write(now, write, (version, Attempt::First)),
+                ParkedWrite::Write(write) => {
+                    self.note_if_late(now, (write.origin, WaitedFor::ClockCeiling), || write.sought());
+                    self.start_write(now, write, (version, Attempt::First));
+                }
                 ParkedWrite::Stamp(handle) => self.stamped(now, handle, Ok(version)),
             }
         }
@@ -344,7 +354,10 @@ impl Shard {
     pub(super) fn refuse_parked(&mut self, now: Now, why: &Refusal, out: &mut Effects) {
         for parked in std::mem::take(&mut self.clients.parked) {
             match parked.what {
-                ParkedWrite::Write(write) => self.refuse(write.origin(), why.clone(), out),
+                ParkedWrite::Write(write) => {
+                    self.note_if_late(now, (write.origin, WaitedFor::ClockCeiling), || write.sought());
+                    self.refuse(write.origin, why.clone(), out);
+                }
                 ParkedWrite::Stamp(handle) => self.stamped(now, handle, Err(why.clone())),
             }
         }
@@ -373,12 +386,14 @@ impl Shard {
     /// The one end of a request.
     pub(super) fn answered(&mut self, origin: Origin, response: Response, out: &mut Effects) {
         self.traces.forget(origin);
+        self.late.answered(origin, out);
         out.answers.push((origin, response));
     }
 
     /// The other one.
     fn unanswered(&mut self, origin: Origin, out: &mut Effects) {
         self.traces.forget(origin);
+        self.late.forget(&origin);
         out.unanswered.push(origin);
     }
 

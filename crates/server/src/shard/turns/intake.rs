@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, Tag};
 use quorate_node::{Event, LinkId, LinkLoss, TracedRequest};
 use quorate_types::{Now, PartitionId, SessionId, Trace};
 use quorate_wire::{PeerMessage, Request, RequestBody, Response, ResponseBody, WireError, decode};
@@ -166,7 +166,7 @@ impl ShardLoop {
             taken += 1;
             gate.taken();
             let session = SessionId(connection.0);
-            let origin = Origin { connection: connection.0, session, number: request.number, tag: 0 };
+            let origin = Origin { connection: connection.0, session, number: request.number, tag: Tag::default() };
             self.on_request(now, origin, request, None);
         }
         Ok(taken)

@@ -1,0 +1,51 @@
+//! Slow answers: what was asked for, and what the request waited for from when it came.
+
+use std::time::Duration;
+
+use quorate_coordinator::{Origin, Sought};
+use quorate_types::{KeyspaceId, Receipt};
+
+/// A slow request, as it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlowAnswer {
+    /// Where the answer goes.
+    pub origin: Origin,
+    /// The keyspace.
+    pub keyspace: KeyspaceId,
+    /// What was asked for in it.
+    pub sought: Sought,
+    /// What it waited for, one after the other; together they last from when it came until its answer.
+    pub waits: Vec<Wait>,
+}
+
+/// One of the things that a request waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// What.
+    pub what: WaitedFor,
+    /// How long.
+    pub took: Duration,
+}
+
+/// What a request may wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitedFor {
+    /// The shard that owns what it asks for, in its queue.
+    Shard,
+    /// The clock's ceiling, to be durable.
+    ClockCeiling,
+    /// The replicas, for what is read before it is written.
+    ReadFirst(Receipt),
+    /// Something of the above, or the first phase of a LINEARIZABLE write: the request was not slow yet when it was over.
+    Earlier,
+    /// The replicas.
+    Replicas(Receipt),
+}
+
+impl SlowAnswer {
+    /// It waited for `what` until `elapsed` after it came.
+    pub(crate) fn waited(&mut self, what: WaitedFor, elapsed: Duration) {
+        let before: Duration = self.waits.iter().map(|wait| wait.took).sum();
+        self.waits.push(Wait { what, took: elapsed.saturating_sub(before) });
+    }
+}
