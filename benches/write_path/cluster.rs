@@ -92,7 +92,8 @@ impl Cluster {
         let frame = self.request(count);
         for message in decode(frame) {
             let request = Request::try_from(message.expect("it is intact")).expect("it is a request");
-            let origin = Origin { connection: 1, session: SessionId(1), number: request.number, tag: Tag::default() };
+            let origin =
+                Origin { connection: 1, session: SessionId(1), number: request.number, tag: Tag::default() };
             self.event(0, Event::Request { origin, request });
         }
         let mut written = 0;

@@ -119,11 +119,6 @@ pub struct CoordinatorConfig {
 }
 
 impl CoordinatorConfig {
-    /// Whether a request with this `tag` is slow if it is answered `now`: the one rule, for everyone who asks.
-    pub fn is_slow(&self, now: Mono, tag: Tag) -> bool {
-        self.slow_after.is_some_and(|after| tag.elapsed(now) >= after)
-    }
-
     /// The defaults for `node`, without keyspaces.
     pub fn new(node: NodeId) -> CoordinatorConfig {
         CoordinatorConfig {
@@ -141,5 +136,10 @@ impl CoordinatorConfig {
             explain_timeout: Duration::from_millis(500),
             slow_after: None,
         }
+    }
+
+    /// Whether a request with this `tag` is slow if it is answered `now`: the one rule, for everyone who asks.
+    pub fn is_slow(&self, now: Mono, tag: Tag) -> bool {
+        self.slow_after.is_some_and(|after| tag.elapsed(now) >= after)
     }
 }

@@ -51,6 +51,7 @@ enum Phase {
 /// What the first phase heard, for the receipt.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// When replicas answered.
     pub(crate) timings: Timings,
     /// The same with versions, if the request wants a receipt.
     pub(crate) queried: Vec<NodeTiming>,

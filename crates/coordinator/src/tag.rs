@@ -23,8 +23,13 @@ impl Tag {
     /// From when it came to `now`. Zero if `now` is before that: the shard that takes a request over may have looked at the
     /// clock a moment before the one that it came to.
     pub fn elapsed(self, now: Mono) -> Duration {
-        let ahead = (now.0 << 8).wrapping_sub(self.0 & !0xff).cast_signed() >> 8;
-        Duration::from_nanos(ahead.max(0).cast_unsigned())
+        Duration::from_nanos(self.elapsed_ns(now))
+    }
+
+    /// The same in nanoseconds.
+    pub fn elapsed_ns(self, now: Mono) -> u64 {
+        let elapsed = (now.0 << 8).wrapping_sub(self.0 & !0xff).cast_signed() >> 8;
+        elapsed.max(0).cast_unsigned()
     }
 }
 

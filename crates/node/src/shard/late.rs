@@ -18,6 +18,7 @@ use quorate_types::{KeyspaceId, Now, SessionId};
 use quorate_wire::RequestBody;
 
 use super::Shard;
+use super::requests::WriteRequest;
 use crate::effects::Effects;
 use crate::slow::{SlowAnswer, WaitedFor};
 
@@ -73,23 +74,26 @@ impl Shard {
         }
     }
 
+    /// The same for a write that was parked.
+    pub(super) fn note_if_parked_late(&mut self, now: Now, write: &WriteRequest) {
+        let sought = || Some((write.keyspace, Sought::Key(write.key.clone())));
+        self.note_if_late(now, (write.origin, WaitedFor::ClockCeiling), sought);
+    }
+
     /// The coordinator is about to answer a slow request, or the read before it.
     #[cold]
     pub(super) fn note_late(&mut self, now: Now, slow: SlowRequest) {
-        let SlowRequest { mut origin, keyspace, sought, asked_after, receipt } = slow;
-        let elapsed = origin.tag.elapsed(now.mono);
-        let mut what = WaitedFor::Replicas(receipt);
-        if Shard::is_read_first(origin)
-            && let WaitedFor::Replicas(receipt) = what
-        {
+        let SlowRequest { origin, keyspace, sought, asked_after, receipt } = slow;
+        let (origin, what) = if Shard::is_read_first(origin) {
             let Some(write) = self.clients.reading_first.get(&origin.number) else { return };
-            origin = write.origin();
-            what = WaitedFor::ReadFirst(receipt);
-        }
+            (write.origin(), WaitedFor::ReadFirst(receipt))
+        } else {
+            (origin, WaitedFor::Replicas(receipt))
+        };
         let late = self.late.of(origin, keyspace, sought);
         late.waited(WaitedFor::Earlier, asked_after);
-        late.waited(what, elapsed);
         late.waits.retain(|wait| wait.what != WaitedFor::Earlier || !wait.took.is_zero());
+        late.waited(what, origin.tag.elapsed(now.mono));
     }
 }
 

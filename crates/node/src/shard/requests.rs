@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_coordinator::{
-    Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, Sought, StampHandle, UnstampedWrite,
+    Attempt, ClientExplain, ClientPage, ClientRead, Origin, Part, StampHandle, UnstampedWrite,
 };
 use quorate_types::limits::KEY_BYTES_MAX;
 use quorate_types::mutants::{Mutant, planted};
@@ -75,10 +75,6 @@ enum ParkedWrite {
 impl WriteRequest {
     pub(super) fn origin(&self) -> Origin {
         self.origin
-    }
-
-    fn sought(&self) -> Option<(KeyspaceId, Sought)> {
-        Some((self.keyspace, Sought::Key(self.key.clone())))
     }
 
     /// The write without the version that it may have brought. A time to live counts from now.
@@ -342,7 +338,7 @@ impl Shard {
             let version = Version::new(stamp, self.config.node);
             match parked.what {
                 ParkedWrite::Write(write) => {
-                    self.note_if_late(now, (write.origin, WaitedFor::ClockCeiling), || write.sought());
+                    self.note_if_parked_late(now, &write);
                     self.start_write(now, write, (version, Attempt::First));
                 }
                 ParkedWrite::Stamp(handle) => self.stamped(now, handle, Ok(version)),
@@ -355,7 +351,7 @@ impl Shard {
         for parked in std::mem::take(&mut self.clients.parked) {
             match parked.what {
                 ParkedWrite::Write(write) => {
-                    self.note_if_late(now, (write.origin, WaitedFor::ClockCeiling), || write.sought());
+                    self.note_if_parked_late(now, &write);
                     self.refuse(write.origin, why.clone(), out);
                 }
                 ParkedWrite::Stamp(handle) => self.stamped(now, handle, Err(why.clone())),

@@ -23,6 +23,7 @@ use quorate_wire::{
 mod clients;
 mod connections;
 mod copies;
+mod slow;
 
 use crate::disk::Disk;
 use crate::network::{Network, Place};
@@ -445,21 +446,6 @@ impl Cluster {
         }
     }
 
-    /// Each slow answer comes with what was asked for and what that waited for, all the time, and no other answer does.
-    fn take_slow(&mut self, effects: &mut Effects) {
-        let mut told = effects.slow.drain(..).peekable();
-        for (origin, _) in &effects.answers {
-            let elapsed = origin.tag.elapsed(self.now);
-            let slow = told.next_if(|slow| slow.origin == *origin);
-            assert_eq!(slow.is_some(), elapsed >= self.plan.slow_after, "{origin:?} after {elapsed:?}");
-            let Some(slow) = slow else { continue };
-            assert_eq!((slow.keyspace, &slow.sought), (keyspace(), &self.sought[&origin.number]));
-            assert_eq!(slow.waits.iter().map(|wait| wait.took).sum::<Duration>(), elapsed, "{slow:?}");
-            self.slow.push(slow);
-        }
-        assert_eq!(told.next(), None, "what is slow is told with its answer");
-    }
-
     fn send(&mut self, from: Place, connection: u64, frame: &Bytes) {
         let Some(ends) = self.network.connections.get(&connection) else { return };
         let to = if ends.from == from { ends.to } else { ends.from };
@@ -513,20 +499,6 @@ impl Cluster {
         for &byte in now.iter().chain(bytes) {
             self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-    }
-}
-
-fn sought(body: &RequestBody) -> Sought {
-    match body {
-        RequestBody::Page { partition, start, .. } => {
-            Sought::Page { partition: *partition, start: start.clone() }
-        }
-        RequestBody::Get { key, .. }
-        | RequestBody::Put { key, .. }
-        | RequestBody::Delete { key, .. }
-        | RequestBody::Expire { key, .. }
-        | RequestBody::Explain { key, .. } => Sought::Key(key.clone()),
-        other => panic!("{other:?}"),
     }
 }
 

@@ -3,6 +3,7 @@
 use quorate_node::TracedRequest;
 use quorate_types::Trace;
 
+use super::slow::sought;
 use super::*;
 
 impl Cluster {
