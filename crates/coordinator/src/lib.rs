@@ -120,5 +120,5 @@ pub use request::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, Origin, PageHandle, PageReply,
     Part, ReadHandle, ReadReply, StampHandle, UnstampedWrite, WriteHandle,
 };
-pub use slow::{SlowRequest, Sought};
+pub use slow::{Replies, SlowRequest, Sought};
 pub use tag::Tag;

@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::replicas::{Members, Replicas};
 use crate::request::{ClientPage, Liveness, Origin, PageHandle, PageReply};
 use crate::slab::{Kind, Slab, Slot};
-use crate::slow::{Sought, Timings};
+use crate::slow::{Replies, Sought, Timings};
 use crate::turn::Turn;
 
 mod merge;
@@ -117,7 +117,8 @@ impl Pages {
         turn.report_if_slow((task.origin, task.started), |turn| {
             let PageAsk { keyspace, partition, start, .. } = &task.ask;
             let sought = Sought::Page { partition: *partition, start: start.clone() };
-            (*keyspace, sought, task.late_receipt(turn))
+            let silent = task.replicas.nodes_of(task.waiting);
+            (*keyspace, sought, Replies { receipt: task.late_receipt(turn), silent })
         });
         turn.answer(task.origin, ResponseBody::Page(outcome), None);
     }

@@ -35,7 +35,7 @@ use crate::plan::Plan;
 use crate::replicas::Members;
 use crate::request::{Attempt, Liveness, Origin, ReadHandle, ReadReply, StampHandle, UnstampedWrite};
 use crate::slab::{Kind, Slab, Slot};
-use crate::slow::{Sought, Timings};
+use crate::slow::{Replies, Sought, Timings};
 use crate::turn::Turn;
 use crate::write::Writes;
 
@@ -175,7 +175,9 @@ impl Queries {
         turn.counters().queries_failed += 1;
         turn.counters().writes_rejected += 1;
         turn.report_if_slow((task.write.origin, task.started), |turn| {
-            (task.write.keyspace, Sought::Key(task.write.key.clone()), task.late_receipt(turn))
+            let silent = task.plan.replicas.nodes_of(task.waiting);
+            let replies = Replies { receipt: task.late_receipt(turn), silent };
+            (task.write.keyspace, Sought::Key(task.write.key.clone()), replies)
         });
         let mut receipt = turn.receipt(&task.plan.replicas, task.write.want_receipt.into());
         if let Some(receipt) = &mut receipt {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_types::limits::REPLICAS_MAX;
-use quorate_types::{KeyspaceId, Mono, NodeTiming, PageStart, PartitionId, Receipt};
+use quorate_types::{KeyspaceId, Mono, NodeId, NodeTiming, PageStart, PartitionId, Receipt};
 
 use crate::effect::Effect;
 use crate::replicas::{Members, Replicas};
@@ -25,8 +25,17 @@ pub struct SlowRequest {
     pub sought: Sought,
     /// How long after it came its replicas were asked; at LINEARIZABLE those that the write was sent to.
     pub asked_after: Duration,
+    /// What became of it at them.
+    pub replies: Replies,
+}
+
+/// What became of a slow request at its replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replies {
     /// Who did what. If the request did not ask for it, without the versions that replicas told of.
     pub receipt: Receipt,
+    /// Who had been asked and had not said anything when it was answered.
+    pub silent: Vec<NodeId>,
 }
 
 /// What a request is about.
@@ -51,12 +60,12 @@ impl Turn<'_> {
     pub(crate) fn report_if_slow(
         &mut self,
         (origin, started): (Origin, Mono),
-        told: impl FnOnce(&Turn) -> (KeyspaceId, Sought, Receipt),
+        told: impl FnOnce(&Turn) -> (KeyspaceId, Sought, Replies),
     ) {
         if self.shared.config.is_slow(self.now.mono, origin.tag) {
-            let (keyspace, sought, receipt) = told(self);
+            let (keyspace, sought, replies) = told(self);
             let asked_after = origin.tag.elapsed(started);
-            let slow = SlowRequest { origin, keyspace, sought, asked_after, receipt };
+            let slow = SlowRequest { origin, keyspace, sought, asked_after, replies };
             self.out.push(Effect::Slow(Box::new(slow)));
         }
     }
@@ -66,6 +75,8 @@ impl Turn<'_> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timings {
     answered: Members,
+    /// Those that had not when they were waited for no more.
+    pub(crate) silent: Members,
     elapsed_us: [u32; REPLICAS_MAX],
 }
 
@@ -91,8 +102,6 @@ impl Timings {
 
 #[cfg(test)]
 mod tests {
-    use quorate_types::NodeId;
-
     use super::*;
 
     #[test]

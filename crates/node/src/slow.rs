@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use quorate_coordinator::{Origin, Sought};
-use quorate_types::{KeyspaceId, Receipt};
+use quorate_coordinator::{Origin, Replies, Sought};
+use quorate_types::KeyspaceId;
 
 /// A slow request, as it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +35,11 @@ pub enum WaitedFor {
     /// The clock's ceiling, to be durable.
     ClockCeiling,
     /// The replicas, for what is read before it is written.
-    ReadFirst(Receipt),
+    ReadFirst(Replies),
     /// Something of the above, or the first phase of a LINEARIZABLE write: the request was not slow yet when it was over.
     Earlier,
     /// The replicas.
-    Replicas(Receipt),
+    Replicas(Replies),
 }
 
 impl SlowAnswer {

@@ -11,7 +11,7 @@ use crate::query::Found;
 use crate::replicas::{Members, Replicas};
 use crate::request::{Attempt, ClientWrite, Origin, WriteHandle};
 use crate::slab::Slot;
-use crate::slow::{Sought, Timings};
+use crate::slow::{Replies, Sought, Timings};
 use crate::turn::Turn;
 
 /// How far the client is served.
@@ -209,6 +209,7 @@ impl WriteTask {
     /// Whoever has not answered has missed it. How many these are.
     pub(super) fn stop_waiting(&mut self) -> u8 {
         let silent = std::mem::take(&mut self.fates.waiting);
+        self.timings.silent = silent;
         if !planted(Mutant::NoHintForSilent) {
             self.fates.missed = self.fates.missed.or(silent);
         }
@@ -262,7 +263,8 @@ impl WriteTask {
         }
         turn.report_if_slow((self.origin, self.started), |turn| {
             let HintedWrite { keyspace, key, .. } = &self.write;
-            (*keyspace, Sought::Key(key.clone()), self.late_receipt(turn))
+            let silent = self.replicas.nodes_of(self.fates.waiting.or(self.timings.silent));
+            (*keyspace, Sought::Key(key.clone()), Replies { receipt: self.late_receipt(turn), silent })
         });
         turn.answer(self.origin, ResponseBody::Write(outcome), self.receipt.take());
     }

@@ -395,7 +395,7 @@ impl Desk {
                 format!("page {start:?}")
             }
         };
-        let Receipt { queried, answered, hinted, .. } = &slow.receipt;
+        let Receipt { queried, answered, hinted, .. } = &slow.replies.receipt;
         let mut told = format!("slow {sought}, asked after {} ms", slow.asked_after.as_millis());
         for (what, timings) in [("queried", queried), ("answered", answered)] {
             for timing in timings {
@@ -404,6 +404,9 @@ impl Desk {
         }
         for &node in hinted {
             told += &format!("; hinted {}", self.name(node));
+        }
+        for &node in &slow.replies.silent {
+            told += &format!("; silent {}", self.name(node));
         }
         told
     }

@@ -27,7 +27,7 @@ fn a_write_that_took_long_is_reported_with_a_receipt_that_it_did_not_ask_for() {
     desk.ack(2);
     desk.wait_ms(99);
     let done = desk.ack(0);
-    let slow = "slow key, asked after 0 ms; answered r2 1000us; answered r0 100000us";
+    let slow = "slow key, asked after 0 ms; answered r2 1000us; answered r0 100000us; silent r1";
     assert_eq!(done, [slow, "written 2 of 2 as 5"]);
     assert_eq!(desk.receipt, None);
 }
@@ -79,7 +79,7 @@ fn an_explain_that_waited_for_a_silent_replica_is_reported_with_its_key_and_who_
     desk.holds_nothing(2);
     desk.holds_nothing(1);
     let done = desk.wait_ms(500);
-    assert_eq!(done[0], "slow key, asked after 0 ms; answered r1 1000us; answered r2 1000us");
+    assert_eq!(done[0], "slow key, asked after 0 ms; answered r1 1000us; answered r2 1000us; silent r0");
     assert_eq!(done.len(), 2, "{done:?}");
 }
 
@@ -97,7 +97,7 @@ fn a_linearizable_write_is_reported_with_both_of_its_phases_though_neither_was_s
     let done = desk.ack(0);
     let queried = "queried r0 0us; queried r2 60000us";
     let answered = "answered r0 40000us; answered r1 40000us";
-    assert_eq!(done[0], format!("slow key, asked after 60 ms; {queried}; {answered}"));
+    assert_eq!(done[0], format!("slow key, asked after 60 ms; {queried}; {answered}; silent r2"));
     assert_eq!(desk.receipt, None);
     assert_eq!(done.len(), 2, "{done:?}");
 }
@@ -110,8 +110,26 @@ fn a_linearizable_write_that_found_no_majority_is_reported_with_who_was_queried(
     desk.wait_ms(3);
     desk.holds_nothing(1);
     let done = desk.wait_ms(2_000);
-    assert_eq!(done[0], "slow key, asked after 0 ms; queried r1 3000us");
+    assert_eq!(done[0], "slow key, asked after 0 ms; queried r1 3000us; silent r0; silent r2");
     assert_eq!(done.len(), 2, "{done:?}");
+}
+
+#[test]
+fn one_that_timed_out_names_those_that_were_asked_and_silent_and_not_those_that_were_not_asked() {
+    let mut desk = desk();
+    desk.get(Level::One);
+    let done = desk.wait_ms(2_010);
+    let slow = done.iter().find(|told| told.starts_with("slow")).expect("it is slow");
+    assert_eq!(slow, "slow key, asked after 0 ms; silent r0");
+    let write = ClientWrite { want_receipt: false, ..desk.client_write(5, Level::Quorum) };
+    desk.start_write(write);
+    desk.ack(1);
+    let done = desk.wait_ms(2_010);
+    let slow = done.iter().find(|told| told.starts_with("slow")).expect("it is slow");
+    assert_eq!(
+        slow,
+        "slow key, asked after 0 ms; answered r1 0us; hinted r0; hinted r2; silent r0; silent r2"
+    );
 }
 
 #[test]

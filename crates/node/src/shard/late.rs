@@ -83,12 +83,12 @@ impl Shard {
     /// The coordinator is about to answer a slow request, or the read before it.
     #[cold]
     pub(super) fn note_late(&mut self, now: Now, slow: SlowRequest) {
-        let SlowRequest { origin, keyspace, sought, asked_after, receipt } = slow;
+        let SlowRequest { origin, keyspace, sought, asked_after, replies } = slow;
         let (origin, what) = if Shard::is_read_first(origin) {
             let Some(write) = self.clients.reading_first.get(&origin.number) else { return };
-            (write.origin(), WaitedFor::ReadFirst(receipt))
+            (write.origin(), WaitedFor::ReadFirst(replies))
         } else {
-            (origin, WaitedFor::Replicas(receipt))
+            (origin, WaitedFor::Replicas(replies))
         };
         let late = self.late.of(origin, keyspace, sought);
         late.waited(WaitedFor::Earlier, asked_after);

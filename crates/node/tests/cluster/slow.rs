@@ -29,8 +29,8 @@ fn waits(cluster: &mut Cluster, asked: Asked) -> (ResponseBody, Vec<String>) {
     let body = cluster.answer(asked).body;
     let [SlowAnswer { waits, .. }] = &cluster.slow[..] else { panic!("one is slow: {:?}", cluster.slow) };
     let in_words = |what: &WaitedFor| match what {
-        WaitedFor::Replicas(receipt) => format!("{} replicas", receipt.answered.len()),
-        WaitedFor::ReadFirst(receipt) => format!("{} read first", receipt.answered.len()),
+        WaitedFor::Replicas(replies) => format!("{} replicas", replies.receipt.answered.len()),
+        WaitedFor::ReadFirst(replies) => format!("{} read first", replies.receipt.answered.len()),
         WaitedFor::Shard => "shard".to_owned(),
         WaitedFor::ClockCeiling => "clock".to_owned(),
         WaitedFor::Earlier => "earlier".to_owned(),

@@ -9,9 +9,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use quorate_coordinator::Sought;
+use quorate_coordinator::{Replies, Sought};
 use quorate_node::{SlowAnswer, Wait, WaitedFor};
-use quorate_types::{KeyspaceId, Mono, NodeId, NodeTiming, PageStart, ReadRepair, Receipt};
+use quorate_types::{KeyspaceId, Mono, NodeId, NodeTiming, PageStart, ReadRepair};
 use quorate_wire::ResponseBody;
 use tracing::warn;
 
@@ -127,8 +127,8 @@ impl Receipts {
         let mut receipts = Receipts::default();
         for wait in waits {
             match &wait.what {
-                WaitedFor::ReadFirst(receipt) => receipts.read_first = Some(in_words(receipt, &name)),
-                WaitedFor::Replicas(receipt) => receipts.last = Some(in_words(receipt, &name)),
+                WaitedFor::ReadFirst(replies) => receipts.read_first = Some(in_words(replies, &name)),
+                WaitedFor::Replicas(replies) => receipts.last = Some(in_words(replies, &name)),
                 WaitedFor::Shard | WaitedFor::ClockCeiling | WaitedFor::Earlier => {}
             }
         }
@@ -143,7 +143,7 @@ fn shown(key: &[u8]) -> String {
 }
 
 /// A receipt, in one line: replicas by name, times in milliseconds.
-fn in_words(receipt: &Receipt, name: impl Fn(NodeId) -> String) -> String {
+fn in_words(Replies { receipt, silent }: &Replies, name: impl Fn(NodeId) -> String) -> String {
     let names = |nodes: &[NodeId]| nodes.iter().map(|node| name(*node)).collect::<Vec<_>>().join(",");
     let mut text = format!("replicas {}", names(&receipt.replicas));
     for (what, timings) in [("queried", &receipt.queried), ("answered", &receipt.answered)] {
@@ -154,8 +154,10 @@ fn in_words(receipt: &Receipt, name: impl Fn(NodeId) -> String) -> String {
             let _ = write!(text, "; {what} {}", timings.iter().map(timing).collect::<Vec<_>>().join(","));
         }
     }
-    if !receipt.hinted.is_empty() {
-        let _ = write!(text, "; hinted {}", names(&receipt.hinted));
+    for (what, nodes) in [("silent", silent), ("hinted", &receipt.hinted)] {
+        if !nodes.is_empty() {
+            let _ = write!(text, "; {what} {}", names(nodes));
+        }
     }
     for (node, why) in &receipt.refused {
         let _ = write!(text, "; refused {}: {why}", name(*node));
@@ -168,13 +170,13 @@ fn in_words(receipt: &Receipt, name: impl Fn(NodeId) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use quorate_types::{PartitionId, Token};
+    use quorate_types::{PartitionId, Receipt, Token};
 
     use super::*;
 
-    fn receipt(answered: &[(u32, u32)]) -> Receipt {
+    fn replies(answered: &[(u32, u32)], silent: &[u32]) -> Replies {
         let timing = |&(node, elapsed_us)| NodeTiming { node: NodeId(node), elapsed_us, version: None };
-        Receipt {
+        let receipt = Receipt {
             coordinator: NodeId(1),
             replicas: vec![NodeId(1), NodeId(2)],
             queried: Vec::new(),
@@ -182,7 +184,8 @@ mod tests {
             hinted: Vec::new(),
             refused: Vec::new(),
             repair: ReadRepair::None,
-        }
+        };
+        Replies { receipt, silent: silent.iter().map(|&node| NodeId(node)).collect() }
     }
 
     fn wait(what: WaitedFor, took_us: u64) -> Wait {
@@ -214,13 +217,13 @@ mod tests {
     fn what_a_request_waited_for_is_said_in_order_with_the_receipts_of_both_its_phases() {
         let waits = [
             wait(WaitedFor::Shard, 612_000),
-            wait(WaitedFor::ReadFirst(receipt(&[(2, 30_100)])), 30_100),
+            wait(WaitedFor::ReadFirst(replies(&[(2, 30_100)], &[1])), 30_100),
             wait(WaitedFor::ClockCeiling, 49),
-            wait(WaitedFor::Replicas(receipt(&[(1, 7), (2, 40)])), 40),
+            wait(WaitedFor::Replicas(replies(&[(1, 7), (2, 40)], &[])), 40),
         ];
         let (waited, read_first, last) = said(&waits);
         assert_eq!(waited, "shard 612.0ms, read first 30.1ms, replicas 0.0ms");
-        assert_eq!(read_first.as_deref(), Some("replicas n1,n2; answered n2:30.1ms"));
+        assert_eq!(read_first.as_deref(), Some("replicas n1,n2; answered n2:30.1ms; silent n1"));
         assert_eq!(last.as_deref(), Some("replicas n1,n2; answered n1:0.0ms,n2:0.0ms"));
     }
 
