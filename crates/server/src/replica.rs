@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 
 use crate::common::Common;
 use crate::config::Config;
-use crate::connections::http::thread::HttpThread;
+use crate::connections::http::thread::{HttpListening, HttpThread};
 use crate::disk::checkpoints::CheckpointThread;
 use crate::error::StartError;
 use crate::shard::thread::Listens;
@@ -87,8 +87,12 @@ impl Replica {
     ) -> Result<Replica, StartError> {
         let Parts { common, listens, http, admin, shards, hints, checkpoints, wal } =
             start::start(config, node, options, io)?;
-        let threads = Some(Threads { http, admin, shards, hints, checkpoints, wal });
-        Ok(Replica { common, listens, drain_timeout: config.server.drain_timeout, threads })
+        let mut threads = Threads { http: None, admin: None, shards, hints, checkpoints, wal };
+        let opened = threads.open_doors(&common, http, admin);
+        let replica =
+            Replica { common, listens, drain_timeout: config.server.drain_timeout, threads: Some(threads) };
+        // If a door did not open, the rest is killed with what is dropped here.
+        opened.map(|()| replica)
     }
 
     /// Where it listens, with the port that was taken.
@@ -198,6 +202,17 @@ impl Drop for Replica {
 struct Log(Wal);
 
 impl Threads {
+    fn open_doors(
+        &mut self,
+        common: &Arc<Common>,
+        http: Option<HttpListening>,
+        admin: Option<HttpListening>,
+    ) -> Result<(), StartError> {
+        self.http = http.map(|door| door.serve(common)).transpose()?;
+        self.admin = admin.map(|door| door.serve_admin(common, self.checkpoints.asks())).transpose()?;
+        Ok(())
+    }
+
     fn take_doors(&mut self) -> impl Iterator<Item = HttpThread> {
         [self.http.take(), self.admin.take()].into_iter().flatten()
     }

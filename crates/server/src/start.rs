@@ -24,7 +24,7 @@ use crate::common::{About, Common};
 use crate::config::{Config, NodeConfig, RespListener};
 use crate::connections::bound::Bound;
 use crate::connections::door::Door;
-use crate::connections::http::thread::HttpThread;
+use crate::connections::http::thread::HttpListening;
 use crate::connections::recovering::Recovering;
 use crate::connections::resp::door::RespDoor;
 use crate::disk::checkpoints::{CheckpointThread, Triggers};
@@ -43,8 +43,9 @@ use crate::view::overview::Overview;
 pub(crate) struct Parts {
     pub(crate) common: Arc<Common>,
     pub(crate) listens: Listens,
-    pub(crate) http: Option<HttpThread>,
-    pub(crate) admin: Option<HttpThread>,
+    /// Opened last, so that who gets an answer there gets it from a node that serves.
+    pub(crate) http: Option<HttpListening>,
+    pub(crate) admin: Option<HttpListening>,
     pub(crate) shards: Vec<JoinHandle<()>>,
     pub(crate) hints: JoinHandle<()>,
     pub(crate) checkpoints: CheckpointThread,
@@ -121,15 +122,23 @@ pub(crate) fn start(
     drop(queue);
     let hints = spawn(format!("{}-hints", place.name), move || hints.run())?;
     drop(recovering);
-    let (shards, listens) = start_shards(config, &common, (&place, resp), seeds)?;
-    let checkpoints = start_checkpoints(config, &common, &wal, checkpoints).inspect_err(|_| common.kill())?;
+    let begun = start_shards(config, &common, (&place, resp), seeds).and_then(|(shards, listens)| {
+        match start_checkpoints(config, &common, &wal, checkpoints) {
+            Ok(checkpoints) => Ok((shards, listens, checkpoints)),
+            Err(failure) => Err(end_shards(&common, shards, failure)),
+        }
+    });
+    let (shards, listens, checkpoints) = match begun {
+        Ok(begun) => begun,
+        Err(failure) => {
+            // It holds the log, and the log the directory's lock; the shards, which ended, held its queue.
+            drop(hints.join());
+            return Err(failure);
+        }
+    };
     common.news.announce(&NodeEvent::Started);
-    // Last, so that who gets an answer there gets it from a node that serves.
-    let http = http.map(|bound| settings::http(config, &common.about, bound).serve(&common));
-    let http = http.transpose().inspect_err(|_| common.kill())?;
-    let asks = checkpoints.asks();
-    let admin = admin.map(|bound| settings::admin(config, &common.about, bound).serve_admin(&common, asks));
-    let admin = admin.transpose().inspect_err(|_| common.kill())?;
+    let http = http.map(|bound| settings::http(config, &common.about, bound));
+    let admin = admin.map(|bound| settings::admin(config, &common.about, bound));
     Ok(Parts { common, listens, http, admin, shards, hints, checkpoints, wal })
 }
 
@@ -247,12 +256,19 @@ fn start_shards(
         }
     }
     drop(report);
-    let ready = started.and_then(|()| all_ready(&reports, threads.len()));
-    if ready.is_err() {
-        common.kill();
-        threads.drain(..).for_each(|thread| drop(thread.join()));
+    match started.and_then(|()| all_ready(&reports, threads.len())) {
+        Ok(listens) => Ok((threads, listens)),
+        Err(failure) => Err(end_shards(common, threads, failure)),
     }
-    ready.map(|listens| (threads, listens))
+}
+
+/// Gives a start up for `failure`.
+fn end_shards(common: &Common, threads: Vec<JoinHandle<()>>, failure: StartError) -> StartError {
+    common.kill();
+    for thread in threads {
+        drop(thread.join());
+    }
+    failure
 }
 
 /// Where shard 0 listens, once every shard has reported.

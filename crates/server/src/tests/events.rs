@@ -8,33 +8,40 @@ use serde_json::Value;
 use super::cluster::{Cluster, poll};
 use super::http::{connect, send};
 
-/// A client of the stream of events.
-struct Watcher(BufReader<TcpStream>);
+/// A client of the stream of events. Those of one kind come in their order; the shards of a node don't wait for each other.
+struct Watcher {
+    stream: BufReader<TcpStream>,
+    passed_over: Vec<Value>,
+}
 
 impl Watcher {
     fn begin(addr: SocketAddr) -> Watcher {
         let mut stream = connect(addr);
         stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nhost: h\r\n\r\n").unwrap();
-        Watcher(BufReader::new(stream))
+        Watcher { stream: BufReader::new(stream), passed_over: Vec::new() }
     }
 
-    /// The next event of this kind. Those of other kinds are passed over.
+    /// The next event of this kind. Those of other kinds are kept for whoever asks for them.
     fn next(&mut self, kind: &str) -> Value {
+        if let Some(at) = self.passed_over.iter().position(|body| body["type"] == kind) {
+            return self.passed_over.remove(at);
+        }
         let mut line = String::new();
         loop {
             line.clear();
-            assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "no {kind} came");
+            assert_ne!(self.stream.read_line(&mut line).unwrap(), 0, "no {kind} came");
             let Some(text) = line.strip_prefix("data: ") else { continue };
             let body: Value = serde_json::from_str(text).unwrap();
             if body["type"] == kind {
                 return body;
             }
+            self.passed_over.push(body);
         }
     }
 
     fn must_end(mut self) {
         let mut rest = String::new();
-        self.0.read_to_string(&mut rest).unwrap();
+        self.stream.read_to_string(&mut rest).unwrap();
         assert!(!rest.contains("data:"), "{rest}");
     }
 }
