@@ -43,9 +43,13 @@ pub enum WaitedFor {
 }
 
 impl SlowAnswer {
-    /// It waited for `what` until `elapsed` after it came.
-    pub(crate) fn waited(&mut self, what: WaitedFor, elapsed: Duration) {
-        let before: Duration = self.waits.iter().map(|wait| wait.took).sum();
-        self.waits.push(Wait { what, took: elapsed.saturating_sub(before) });
+    /// It waited for `what` from `began` until `ended`, both counted from when it came.
+    pub(crate) fn waited(&mut self, what: WaitedFor, (began, ended): (Duration, Duration)) {
+        let known: Duration = self.waits.iter().map(|wait| wait.took).sum();
+        let earlier = began.saturating_sub(known);
+        if !earlier.is_zero() {
+            self.waits.push(Wait { what: WaitedFor::Earlier, took: earlier });
+        }
+        self.waits.push(Wait { what, took: ended.saturating_sub(known + earlier) });
     }
 }

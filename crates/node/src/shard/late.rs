@@ -12,6 +12,7 @@
 //! - a request is known here as long as it is in flight, so their number is bounded by what bounds those.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use quorate_coordinator::{Origin, SlowRequest, Sought, Tag};
 use quorate_types::{KeyspaceId, Now, SessionId};
@@ -58,26 +59,26 @@ impl Late {
 }
 
 impl Shard {
-    /// The request of `origin` goes on after it waited for `what`. If it is slow by now, that is noted, with what it seeks:
-    /// whatever becomes of it in this event.
+    /// The request of `origin` is taken up. If it is slow by now, that is noted, with what it seeks: whatever becomes of it
+    /// in this event.
     #[inline]
-    pub(super) fn note_if_late(
-        &mut self,
-        now: Now,
-        (origin, what): (Origin, WaitedFor),
-        sought: impl FnOnce() -> Option<(KeyspaceId, Sought)>,
-    ) {
+    pub(super) fn note_if_late(&mut self, now: Now, origin: Origin, body: &RequestBody) {
         if self.coordinator.config().is_slow(now.mono, origin.tag)
-            && let Some((keyspace, sought)) = sought()
+            && let Some((keyspace, sought)) = sought(body)
         {
-            self.late.of(origin, keyspace, sought).waited(what, origin.tag.elapsed(now.mono));
+            let waited = (Duration::ZERO, origin.tag.elapsed(now.mono));
+            self.late.of(origin, keyspace, sought).waited(WaitedFor::Shard, waited);
         }
     }
 
-    /// The same for a write that was parked.
-    pub(super) fn note_if_parked_late(&mut self, now: Now, write: &WriteRequest) {
-        let sought = || Some((write.keyspace, Sought::Key(write.key.clone())));
-        self.note_if_late(now, (write.origin, WaitedFor::ClockCeiling), sought);
+    /// The same for a write that was parked at `since` and goes on.
+    pub(super) fn note_if_parked_late(&mut self, now: Now, write: &WriteRequest, since: Now) {
+        let origin = write.origin();
+        if self.coordinator.config().is_slow(now.mono, origin.tag) {
+            let waited = (origin.tag.elapsed(since.mono), origin.tag.elapsed(now.mono));
+            let late = self.late.of(origin, write.keyspace, Sought::Key(write.key.clone()));
+            late.waited(WaitedFor::ClockCeiling, waited);
+        }
     }
 
     /// The coordinator is about to answer a slow request, or the read before it.
@@ -90,15 +91,13 @@ impl Shard {
         } else {
             (origin, WaitedFor::Replicas(replies))
         };
-        let late = self.late.of(origin, keyspace, sought);
-        late.waited(WaitedFor::Earlier, asked_after);
-        late.waits.retain(|wait| wait.what != WaitedFor::Earlier || !wait.took.is_zero());
-        late.waited(what, origin.tag.elapsed(now.mono));
+        let waited = (asked_after, origin.tag.elapsed(now.mono));
+        self.late.of(origin, keyspace, sought).waited(what, waited);
     }
 }
 
 /// What a client asks for; `None`: it is the driver's to answer.
-pub(super) fn sought(body: &RequestBody) -> Option<(KeyspaceId, Sought)> {
+fn sought(body: &RequestBody) -> Option<(KeyspaceId, Sought)> {
     match body {
         RequestBody::Get { keyspace, key, .. }
         | RequestBody::Put { keyspace, key, .. }

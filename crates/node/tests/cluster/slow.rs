@@ -65,6 +65,18 @@ fn expire_body() -> RequestBody {
     }
 }
 
+fn pause_others(cluster: &mut Cluster) {
+    for replica in cluster.replicas("k").into_iter().skip(1) {
+        cluster.pause(replica);
+    }
+}
+
+fn resume_others(cluster: &mut Cluster) {
+    for replica in cluster.replicas("k").into_iter().skip(1) {
+        cluster.resume(replica);
+    }
+}
+
 fn stall_others(cluster: &mut Cluster) {
     for replica in cluster.replicas("k").into_iter().skip(1) {
         cluster.nodes[replica].log_stalled = true;
@@ -145,11 +157,10 @@ fn a_duplicate_that_waited_in_the_queue_is_told_with_its_key_though_it_was_only_
 fn a_write_that_reads_first_is_told_with_the_read_that_it_waited_for() {
     let mut cluster = cluster();
     let own = own(&cluster);
-    let others: Vec<usize> = cluster.replicas("k").into_iter().skip(1).collect();
-    others.iter().for_each(|&node| cluster.pause(node));
+    pause_others(&mut cluster);
     let asked = cluster.ask(own, "k", expire_body());
     cluster.run(150 * MS);
-    others.iter().for_each(|&node| cluster.resume(node));
+    resume_others(&mut cluster);
     let (body, waits) = waits(&mut cluster, asked);
     assert!(matches!(body, ResponseBody::Write(WriteOutcome::Written { .. })), "{body:?}");
     assert_eq!(waits, ["2 read first 150", "2 replicas 0"]);
@@ -160,8 +171,7 @@ fn a_write_whose_read_failed_is_told_with_the_read() {
     let mut cluster = cluster();
     cluster.patience_ms = 500;
     let own = own(&cluster);
-    let others: Vec<usize> = cluster.replicas("k").into_iter().skip(1).collect();
-    others.iter().for_each(|&node| cluster.pause(node));
+    pause_others(&mut cluster);
     let asked = cluster.ask(own, "k", expire_body());
     let (body, waits) = waits(&mut cluster, asked);
     assert!(matches!(body, ResponseBody::Read(ReadOutcome::TimedOut { .. })), "{body:?}");
@@ -170,7 +180,7 @@ fn a_write_whose_read_failed_is_told_with_the_read() {
 }
 
 /// A node that stamps nothing yet: it was just started, and its ceiling is not durable.
-fn without_ceiling(cluster: &mut Cluster) -> (usize, Asked) {
+fn without_ceiling(cluster: &mut Cluster, in_queue: Duration) -> (usize, Asked) {
     let own = own(cluster);
     cluster.kill(own);
     cluster.run(100 * MS);
@@ -182,26 +192,31 @@ fn without_ceiling(cluster: &mut Cluster) -> (usize, Asked) {
     cluster.run_until(Duration::from_secs(5), |cluster| {
         (0..4).all(|peer| cluster.sees_alive(own, peer) || peer == own)
     });
-    let asked = cluster.start_put(own, "k", "w", Level::Two);
-    cluster.run(150 * MS);
+    let asked = ask_late(cluster, Cluster::put_body("k", "w", Level::Two, None), in_queue);
+    cluster.run((150 * MS).saturating_sub(in_queue));
     (own, asked)
 }
 
 #[test]
 fn a_write_that_waited_for_the_clocks_ceiling_is_told_so() {
-    let mut cluster = cluster();
-    let (own, asked) = without_ceiling(&mut cluster);
-    assert_eq!(cluster.counter(own, "clock_parked"), 1);
-    cluster.unstall_log(own);
-    let (body, waits) = waits(&mut cluster, asked);
-    assert!(matches!(body, ResponseBody::Write(WriteOutcome::Written { .. })), "{body:?}");
-    assert_eq!(waits, ["clock 150", "2 replicas 0"]);
+    for (in_queue, told) in [
+        (Duration::ZERO, &["clock 150", "2 replicas 0"][..]),
+        (60 * MS, &["earlier 60", "clock 90", "2 replicas 0"]),
+    ] {
+        let mut cluster = cluster();
+        let (own, asked) = without_ceiling(&mut cluster, in_queue);
+        assert_eq!(cluster.counter(own, "clock_parked"), 1);
+        cluster.unstall_log(own);
+        let (body, waits) = waits(&mut cluster, asked);
+        assert!(matches!(body, ResponseBody::Write(WriteOutcome::Written { .. })), "{body:?}");
+        assert_eq!(waits, told);
+    }
 }
 
 #[test]
 fn a_write_that_waited_for_the_ceiling_until_the_log_failed_is_told_with_its_key() {
     let mut cluster = cluster();
-    let (own, asked) = without_ceiling(&mut cluster);
+    let (own, asked) = without_ceiling(&mut cluster, Duration::ZERO);
     cluster.tell(own, &Event::LogFailed);
     let (body, waits) = waits(&mut cluster, asked);
     assert_eq!(body, ResponseBody::Refused(Refusal::LogFailed));
@@ -212,7 +227,7 @@ fn a_write_that_waited_for_the_ceiling_until_the_log_failed_is_told_with_its_key
 fn a_page_and_an_explain_that_waited_for_replicas_are_told_with_those_that_answered() {
     for explains in [false, true] {
         let mut cluster = cluster();
-        let (own, others) = (own(&cluster), cluster.replicas("k").split_off(1));
+        let own = own(&cluster);
         let partition = cluster.ring.token(b"k").partition();
         let body = if explains {
             RequestBody::Explain { keyspace: keyspace(), key: "k".into() }
@@ -220,10 +235,10 @@ fn a_page_and_an_explain_that_waited_for_replicas_are_told_with_those_that_answe
             let (start, level) = (PageStart::After("a".into()), Some(Level::All));
             RequestBody::Page { keyspace: keyspace(), partition, start, limit: 10, level }
         };
-        others.iter().for_each(|&node| cluster.pause(node));
+        pause_others(&mut cluster);
         let asked = cluster.ask(own, "k", body);
         cluster.run(150 * MS);
-        others.iter().for_each(|&node| cluster.resume(node));
+        resume_others(&mut cluster);
         let (_, waits) = waits(&mut cluster, asked);
         assert_eq!(waits, ["3 replicas 150"]);
     }

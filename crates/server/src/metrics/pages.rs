@@ -274,7 +274,7 @@ since the one before, and `quorate_slow_requests_total` counts all. On every lin
 | `key` | the key, escaped, the first 64 bytes; not of a page of a scan |
 | `partition`, `start` | of a page, instead: the partition, and where in it the page begins (`first`, `after` a key, `at token` so-and-so) |
 | `waited` | what it waited for, one after the other, with how long; together that is `elapsed_ms` |
-| `receipt` | its replicas, when each answered, who was asked and silent, for whom a hint was kept, who refused; or `no replica was asked` |
+| `receipt` | its replicas, when each answered, who was asked and silent, for whom a hint was kept, who refused; or `no replica was asked` (`to write`, if one was read first) |
 | `read_first` | of a write that reads first, if it was slow when that read was over: the read's receipt |
 
 | `waited` for | until |

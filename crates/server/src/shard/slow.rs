@@ -62,7 +62,7 @@ impl SlowLog {
             start = place.start,
             waited = waits_in_words(waits),
             read_first = receipts.read_first,
-            receipt = receipts.last.as_deref().unwrap_or("no replica was asked"),
+            receipt = receipts.last(),
             passed_over = std::mem::take(&mut self.passed_over),
             "a slow request"
         );
@@ -134,6 +134,12 @@ impl Receipts {
         }
         receipts
     }
+
+    fn last(&self) -> &str {
+        let none =
+            if self.read_first.is_some() { "no replica was asked to write" } else { "no replica was asked" };
+        self.last.as_deref().unwrap_or(none)
+    }
 }
 
 fn shown(key: &[u8]) -> String {
@@ -192,9 +198,9 @@ mod tests {
         Wait { what, took: Duration::from_micros(took_us) }
     }
 
-    fn said(waits: &[Wait]) -> (String, Option<String>, Option<String>) {
-        let Receipts { read_first, last } = Receipts::of(waits, |node| format!("n{}", node.0));
-        (waits_in_words(waits), read_first, last)
+    fn said(waits: &[Wait]) -> (String, Option<String>, String) {
+        let receipts = Receipts::of(waits, |node| format!("n{}", node.0));
+        (waits_in_words(waits), receipts.read_first.clone(), receipts.last().to_owned())
     }
 
     #[test]
@@ -224,13 +230,17 @@ mod tests {
         let (waited, read_first, last) = said(&waits);
         assert_eq!(waited, "shard 612.0ms, read first 30.1ms, replicas 0.0ms");
         assert_eq!(read_first.as_deref(), Some("replicas n1,n2; answered n2:30.1ms; silent n1"));
-        assert_eq!(last.as_deref(), Some("replicas n1,n2; answered n1:0.0ms,n2:0.0ms"));
+        assert_eq!(last, "replicas n1,n2; answered n1:0.0ms,n2:0.0ms");
     }
 
     #[test]
     fn where_no_replica_was_asked_there_is_no_receipt_and_what_it_waited_for_is_said_all_the_same() {
-        assert_eq!(said(&[wait(WaitedFor::Shard, 612_000)]), ("shard 612.0ms".to_owned(), None, None));
+        let none = || "no replica was asked".to_owned();
+        assert_eq!(said(&[wait(WaitedFor::Shard, 612_000)]), ("shard 612.0ms".to_owned(), None, none()));
         let waits = [wait(WaitedFor::Earlier, 10_000), wait(WaitedFor::ClockCeiling, 600_000)];
-        assert_eq!(said(&waits), ("earlier 10.0ms, clock ceiling 600.0ms".to_owned(), None, None));
+        assert_eq!(said(&waits), ("earlier 10.0ms, clock ceiling 600.0ms".to_owned(), None, none()));
+        let (_, read_first, last) = said(&[wait(WaitedFor::ReadFirst(replies(&[], &[2])), 600_000)]);
+        assert_eq!(read_first.as_deref(), Some("replicas n1,n2; silent n2"));
+        assert_eq!(last, "no replica was asked to write");
     }
 }
