@@ -155,15 +155,21 @@ fn a_duplicate_that_waited_in_the_queue_is_told_with_its_key_though_it_was_only_
 
 #[test]
 fn a_write_that_reads_first_is_told_with_the_read_that_it_waited_for() {
-    let mut cluster = cluster();
-    let own = own(&cluster);
-    pause_others(&mut cluster);
-    let asked = cluster.ask(own, "k", expire_body());
-    cluster.run(150 * MS);
-    resume_others(&mut cluster);
-    let (body, waits) = waits(&mut cluster, asked);
-    assert!(matches!(body, ResponseBody::Write(WriteOutcome::Written { .. })), "{body:?}");
-    assert_eq!(waits, ["2 read first 150", "2 replicas 0"]);
+    for (in_queue, read, told) in [
+        (Duration::ZERO, 150 * MS, &["2 read first 150", "2 replicas 0"][..]),
+        // Slow is the request: this read is not by itself.
+        (60 * MS, 60 * MS, &["earlier 60", "2 read first 60", "2 replicas 0"][..]),
+        (150 * MS, 60 * MS, &["shard 150", "2 read first 60", "2 replicas 0"][..]),
+    ] {
+        let mut cluster = cluster();
+        pause_others(&mut cluster);
+        let asked = ask_late(&mut cluster, expire_body(), in_queue);
+        cluster.run(read);
+        resume_others(&mut cluster);
+        let (body, waits) = waits(&mut cluster, asked);
+        assert!(matches!(body, ResponseBody::Write(WriteOutcome::Written { .. })), "{body:?}");
+        assert_eq!(waits, told);
+    }
 }
 
 #[test]
