@@ -36,7 +36,7 @@ pub enum WaitedFor {
     ClockCeiling,
     /// The replicas, for what is read before it is written.
     ReadFirst(Replies),
-    /// Something of the above, or the first phase of a LINEARIZABLE write: the request was not slow yet when it was over.
+    /// The first phase of a LINEARIZABLE write, or any of the above that was over before the request was slow.
     Earlier,
     /// The replicas.
     Replicas(Replies),

@@ -282,7 +282,7 @@ since the one before, and `quorate_slow_requests_total` counts all. On every lin
 | `shard` | the shard that owns the key took it out of its queue: it came to another one, and this one was busy or stood still |
 | `clock ceiling` | the log had made the clock's ceiling durable, below which a write is stamped |
 | `read first` | the replicas had answered what an expire, or a put that keeps the expiry, reads before it writes |
-| `earlier` | its replicas were asked: any of the above, and the first phase of a LINEARIZABLE write (`queried` in the receipt); the request was not slow yet when that was over, which is why it is not told apart |
+| `earlier` | its replicas were asked, or the next of these began: the first phase of a LINEARIZABLE write (`queried` in the receipt), or any of the above that was over before the request was slow and is not told apart |
 | `replicas` | it was answered |
 
 Not in it are what an answer waits on its way to a connection of another shard (`quorate_request_duration_seconds` has it), what
