@@ -396,19 +396,15 @@ impl Desk {
             }
         };
         let Receipt { queried, answered, hinted, .. } = &slow.replies.receipt;
-        let mut told = format!("slow {sought}, asked after {} ms", slow.asked_after.as_millis());
+        let mut told = vec![format!("slow {sought}, asked after {} ms", slow.asked_after.as_millis())];
         for (what, timings) in [("queried", queried), ("answered", answered)] {
-            for timing in timings {
-                told += &format!("; {what} {} {}us", self.name(timing.node), timing.elapsed_us);
-            }
+            let timings = timings.iter();
+            told.extend(timings.map(|one| format!("{what} {} {}us", self.name(one.node), one.elapsed_us)));
         }
-        for &node in hinted {
-            told += &format!("; hinted {}", self.name(node));
+        for (what, nodes) in [("hinted", hinted), ("silent", &slow.replies.silent)] {
+            told.extend(nodes.iter().map(|&node| format!("{what} {}", self.name(node))));
         }
-        for &node in &slow.replies.silent {
-            told += &format!("; silent {}", self.name(node));
-        }
-        told
+        told.join("; ")
     }
 
     fn answered(&mut self, response: Response) -> String {
