@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin};
+use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin, Tag};
 use quorate_node::{Direction, Effects, Event, LinkId, LinkPeer, Shard, ShardConfig};
 use quorate_ring::Ring;
 use quorate_store::{Store, StoreConfig};
@@ -92,7 +92,8 @@ impl Cluster {
         let frame = self.request(count);
         for message in decode(frame) {
             let request = Request::try_from(message.expect("it is intact")).expect("it is a request");
-            let origin = Origin { connection: 1, session: SessionId(1), number: request.number, tag: 0 };
+            let origin =
+                Origin { connection: 1, session: SessionId(1), number: request.number, tag: Tag::default() };
             self.event(0, Event::Request { origin, request });
         }
         let mut written = 0;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use quorate_coordinator::{
-    Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part,
+    Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part, Tag,
 };
 use quorate_types::{Mono, NodeId, Now, SessionId, Token};
 
@@ -83,7 +83,7 @@ impl Writing {
         self.number += 1;
         let (token, key) = &self.keys[at];
         ClientWrite {
-            origin: Origin { connection: 1, session: SessionId(1), number: self.number, tag: 0 },
+            origin: Origin { connection: 1, session: SessionId(1), number: self.number, tag: Tag::default() },
             keyspace: keyspace(),
             key: key.clone(),
             token: *token,

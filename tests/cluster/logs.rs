@@ -60,6 +60,78 @@ fn a_slow_request_is_logged_with_its_key_escaped_its_receipt_and_its_trace() {
     assert_eq!((answers, replicas.len()), (expected, 3), "{receipt}");
 }
 
+/// Sends one request to n1 and takes its answer.
+fn send(http: &str, line: &str, body: &str) {
+    let mut stream = TcpStream::connect(http).expect("an open door");
+    let head =
+        format!("{line} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all((head + body).as_bytes()).expect("a request is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+}
+
+/// Does the same until `fits` finds a line about it: there is at most one a second.
+fn line_about(cluster: &Cluster, mut act: impl FnMut(), fits: impl Fn(&Value) -> bool) -> Value {
+    let mut found = None;
+    cluster.await_that("the line is written", || {
+        act();
+        found = slow_requests(cluster).into_iter().map(|line| line["fields"].clone()).find(|line| fits(line));
+        found.is_some()
+    });
+    found.expect("just found")
+}
+
+#[test]
+fn every_slow_request_says_what_it_asked_for_and_what_it_waited_for_a_scan_and_an_explain_too() {
+    let (cluster, http) = cluster("[log]\nformat = \"json\"\nslow_request = \"1us\"\n");
+    let key = "GET /api/v1/store/k?level=all";
+    for (line, verb) in [
+        ("PUT /api/v1/store/k?level=all", "put"),
+        (key, "get"),
+        ("GET /api/v1/explain?key=k", "explain"),
+        ("DELETE /api/v1/store/k?level=all", "delete"),
+        ("GET /api/v1/scan?limit=3&level=all", "page"),
+    ] {
+        let act = || {
+            send(&http, "PUT /api/v1/store/k?level=all", "v");
+            send(&http, line, if verb == "put" { "v" } else { "" });
+        };
+        let fields = line_about(&cluster, act, |fields| fields["verb"] == verb);
+        assert_eq!(fields["keyspace"], "default", "{fields}");
+        if verb == "page" {
+            assert!(fields["partition"].as_u64().is_some_and(|partition| partition < 4_096), "{fields}");
+            assert_eq!((&fields["start"], &fields["key"]), (&Value::from("first"), &Value::Null));
+        } else {
+            assert_eq!((&fields["key"], &fields["partition"]), (&Value::from("k"), &Value::Null), "{fields}");
+        }
+        assert!(fields["waited"].as_str().is_some_and(|waited| waited.contains("replicas ")), "{fields}");
+        let receipt = fields["receipt"].as_str().expect("a receipt");
+        let (_, answered) = receipt.split_once("; answered ").expect("who answered");
+        assert_eq!(answered.split(',').count(), 3, "{fields}");
+    }
+}
+
+#[test]
+fn a_request_that_waited_for_another_shard_only_says_so_and_which_key_it_was_about() {
+    let more = "[log]\nformat = \"json\"\nslow_request = \"1us\"\n";
+    let cluster = Cluster::start(&Spec { more, shards: 2, ..Spec::default() });
+    let mut tried = 0;
+    // Refused before any replica is asked: there are three.
+    let act = || {
+        tried += 1;
+        assert!(cluster.get(1, &format!("user {tried}\n"), Level::Exactly(5)).is_err());
+    };
+    let fields = line_about(&cluster, act, |fields| fields["receipt"] == "no replica was asked");
+    let what = ["door", "verb", "level", "outcome"].map(|name| fields[name].as_str().unwrap());
+    assert_eq!(what, ["tcp", "get", "5", "rejected"]);
+    assert!(
+        fields["key"].as_str().is_some_and(|key| key.starts_with("user ") && key.ends_with("\\n")),
+        "{fields}"
+    );
+    assert!(fields["waited"].as_str().is_some_and(|waited| waited.starts_with("shard ")), "{fields}");
+}
+
 #[test]
 fn a_filter_that_is_none_is_refused_before_anything_is_started() {
     let more = "[log]\nfilter = \"inof\"\n";

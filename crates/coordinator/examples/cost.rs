@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{
     Attempt, ClientRead, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part,
-    ReadReply, UnstampedWrite,
+    ReadReply, Tag, UnstampedWrite,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{KeyspaceId, Level, Mono, NodeId, Now, Record, SessionId, Timestamp, Version};
@@ -65,7 +65,7 @@ impl Bench {
 
     fn origin(&mut self) -> Origin {
         self.number += 1;
-        Origin { connection: 1, session: SessionId(1), number: self.number, tag: 0 }
+        Origin { connection: 1, session: SessionId(1), number: self.number, tag: Tag::default() }
     }
 
     fn version(&self) -> Version {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{KeyspaceId, Level, NodeId};
+use quorate_types::{KeyspaceId, Level, Mono, NodeId};
+
+use crate::tag::Tag;
 
 /// What a read does about replicas that are behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,8 +113,8 @@ pub struct CoordinatorConfig {
     pub page_entries_max: u32,
     /// How long an `explain` waits for silent replicas.
     pub explain_timeout: Duration,
-    /// Reads and writes of one key that take this long are reported by [`Effect::Slow`](crate::Effect::Slow); `None`:
-    /// none are.
+    /// Requests that are answered this long after they came are slow, and reported by
+    /// [`Effect::Slow`](crate::Effect::Slow); `None`: none are.
     pub slow_after: Option<Duration>,
 }
 
@@ -134,5 +136,10 @@ impl CoordinatorConfig {
             explain_timeout: Duration::from_millis(500),
             slow_after: None,
         }
+    }
+
+    /// Whether a request with this `tag` is slow if it is answered `now`: the one rule, for everyone who asks.
+    pub fn is_slow(&self, now: Mono, tag: Tag) -> bool {
+        self.slow_after.is_some_and(|after| tag.elapsed(now) >= after)
     }
 }

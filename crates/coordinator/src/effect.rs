@@ -69,7 +69,7 @@ pub enum Effect {
         /// What.
         response: Response,
     },
-    /// A request was slow: its answer comes next.
+    /// A request that was asked of replicas is slow: its answer comes next.
     Slow(Box<SlowRequest>),
     /// Keep a hint for a replica that did not acknowledge. At most one per write and replica.
     Hint {

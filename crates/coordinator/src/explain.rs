@@ -5,7 +5,7 @@
 //! - replicas believed dead are not asked; they are shown as not alive and silent;
 //! - nothing is repaired, no value is fetched (empty ones excepted), and no copy is judged by a clock.
 
-use quorate_types::{Mono, NodeId, Version};
+use quorate_types::{Mono, NodeId, NodeTiming, Version};
 use quorate_wire::{CopyView, Explanation, FullIf, ReadDigest, ReadResult, ReplicaView, ResponseBody};
 
 use crate::effect::Effect;
@@ -13,6 +13,7 @@ use crate::plan::survey;
 use crate::replicas::{Members, Replicas};
 use crate::request::{ClientExplain, Liveness, Origin, ReadHandle, ReadReply};
 use crate::slab::{Kind, Slab, Slot};
+use crate::slow::{Replies, Sought};
 use crate::turn::Turn;
 
 #[derive(Debug)]
@@ -110,6 +111,9 @@ impl Explains {
         turn.shared.load.unanswered -= 1;
         turn.shared.load.bytes -= task.bytes();
         turn.counters().explains_answered += 1;
+        turn.report_if_slow((task.asked.origin, task.started), |turn| {
+            (task.asked.keyspace, Sought::Key(task.asked.key.clone()), task.replies(turn))
+        });
         let (origin, explanation) = task.explanation();
         turn.answer(origin, ResponseBody::Explain(Box::new(explanation)), None);
     }
@@ -148,6 +152,22 @@ impl ExplainTask {
     fn view(&mut self, turn: &Turn, member: u8, copy: CopyView) {
         let view = &mut self.views[usize::from(member)];
         (view.copy, view.elapsed_us) = (copy, turn.elapsed_us(self.started));
+    }
+
+    /// Those believed dead were not asked.
+    fn replies(&self, turn: &Turn) -> Replies {
+        let (mut receipt, mut silent) = (turn.empty_receipt(&self.replicas), Vec::new());
+        for ReplicaView { node, alive, elapsed_us, copy, .. } in &self.views {
+            let (node, elapsed_us) = (*node, *elapsed_us);
+            match copy {
+                CopyView::Silent if *alive => silent.push(node),
+                CopyView::Silent => {}
+                CopyView::Refused(reason) => receipt.refused.push((node, reason.clone())),
+                _ => receipt.answered.push(NodeTiming { node, elapsed_us, version: version_of(copy) }),
+            }
+        }
+        receipt.answered.sort_by_key(|timing| timing.elapsed_us);
+        Replies { receipt, silent }
     }
 
     fn explanation(self) -> (Origin, Explanation) {

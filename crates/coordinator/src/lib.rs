@@ -15,6 +15,7 @@
 //!
 //! use quorate_coordinator::{
 //!     Attempt, ClientWrite, Coordinator, CoordinatorConfig, Effect, KeyspacePolicy, Liveness, Origin, Part,
+//!     Tag,
 //! };
 //! use quorate_ring::{Member, Ring};
 //! use quorate_types::{KeyspaceId, Mono, NodeId, Now, SessionId, Timestamp, Version};
@@ -38,7 +39,7 @@
 //!
 //! let now = Now { mono: Mono(0), wall_ms: 1_000 };
 //! let write = ClientWrite {
-//!     origin: Origin { connection: 1, session: SessionId(1), number: 1, tag: 0 },
+//!     origin: Origin { connection: 1, session: SessionId(1), number: 1, tag: Tag::new(now.mono, 0) },
 //!     keyspace,
 //!     key: "k".into(),
 //!     token: ring.token(b"k"),
@@ -106,6 +107,7 @@ mod replicas;
 mod request;
 mod slab;
 mod slow;
+mod tag;
 mod turn;
 mod write;
 
@@ -118,4 +120,5 @@ pub use request::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Liveness, Origin, PageHandle, PageReply,
     Part, ReadHandle, ReadReply, StampHandle, UnstampedWrite, WriteHandle,
 };
-pub use slow::SlowRequest;
+pub use slow::{Replies, SlowRequest, Sought};
+pub use tag::Tag;

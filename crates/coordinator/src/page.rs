@@ -8,7 +8,7 @@
 //!
 //! Source: short reads are what makes merged pages wrong (CASSANDRA-8933): see `merge`.
 
-use quorate_types::{NodeId, Refusal};
+use quorate_types::{Mono, NodeId, Receipt, Refusal};
 use quorate_wire::{PageOutcome, PageResult, ResponseBody};
 
 use self::merge::{Bounds, Part, entry_bytes, merge};
@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::replicas::{Members, Replicas};
 use crate::request::{ClientPage, Liveness, Origin, PageHandle, PageReply};
 use crate::slab::{Kind, Slab, Slot};
+use crate::slow::{Replies, Sought, Timings};
 use crate::turn::Turn;
 
 mod merge;
@@ -24,13 +25,15 @@ mod merge;
 #[derive(Debug)]
 struct PageTask {
     origin: Origin,
+    started: Mono,
     ask: PageAsk,
     required: u8,
     replicas: Replicas,
     asked: Members,
     waiting: Members,
     parts: Vec<Part>,
-    refusals: Vec<Refusal>,
+    timings: Timings,
+    refusals: Vec<(NodeId, Refusal)>,
     held_bytes: u64,
 }
 
@@ -111,6 +114,12 @@ impl Pages {
             PageOutcome::Rejected { .. } => turn.counters().reads_rejected += 1,
             _ => turn.counters().reads_timed_out += 1,
         }
+        turn.report_if_slow((task.origin, task.started), |turn| {
+            let PageAsk { keyspace, partition, start, .. } = &task.ask;
+            let sought = Sought::Page { partition: *partition, start: start.clone() };
+            let silent = task.replicas.nodes_of(task.waiting);
+            (*keyspace, sought, Replies { receipt: task.late_receipt(turn), silent })
+        });
         turn.answer(task.origin, ResponseBody::Page(outcome), None);
     }
 }
@@ -129,12 +138,14 @@ impl PageTask {
         };
         PageTask {
             origin: page.origin,
+            started: turn.now.mono,
             ask,
             required: plan.required,
             replicas: plan.replicas.with_first(config.node),
             asked: Members::NONE,
             waiting: Members::NONE,
             parts: Vec::new(),
+            timings: Timings::default(),
             refusals: Vec::new(),
             held_bytes,
         }
@@ -166,11 +177,11 @@ impl PageTask {
     }
 
     fn take(&mut self, turn: &mut Turn, from: NodeId, result: PageResult) {
-        if self.waits_for(from).is_none() {
+        let Some(member) = self.waits_for(from) else {
             turn.counters().answers_duplicate += 1;
             return;
-        }
-        self.stop_waiting_for(from);
+        };
+        self.waiting.remove(member);
         match result {
             // It says that there is more but shows nothing to go on from: as good as no answer.
             PageResult::Page { entries, done: false } if entries.is_empty() => {
@@ -178,11 +189,12 @@ impl PageTask {
             }
             PageResult::Page { entries, done } => {
                 let bytes: u64 = entries.iter().map(entry_bytes).sum();
+                self.timings.note(member, turn.elapsed_us(self.started));
                 self.held_bytes += bytes;
                 turn.shared.load.bytes += bytes;
                 self.parts.push(Part { entries, done });
             }
-            PageResult::Refused(reason) => self.refusals.push(reason),
+            PageResult::Refused(reason) => self.refusals.push((from, reason)),
         }
     }
 
@@ -196,15 +208,23 @@ impl PageTask {
         PageOutcome::Page { entries, next }
     }
 
+    fn late_receipt(&self, turn: &Turn) -> Receipt {
+        Receipt {
+            answered: self.timings.of(&self.replicas),
+            refused: self.refusals.clone(),
+            ..turn.empty_receipt(&self.replicas)
+        }
+    }
+
     fn timed_out(&self) -> PageOutcome {
         PageOutcome::TimedOut { answered: self.parts.len() as u8, required: self.required }
     }
 
     /// `Rejected` if everyone who was asked refused by name.
-    fn failed(&mut self) -> PageOutcome {
+    fn failed(&self) -> PageOutcome {
         let unanimous = self.refusals.len() == usize::from(self.asked.len());
-        match self.refusals.pop().filter(|_| unanimous) {
-            Some(reason) => PageOutcome::Rejected { reason },
+        match self.refusals.last().filter(|_| unanimous) {
+            Some((_, reason)) => PageOutcome::Rejected { reason: reason.clone() },
             None => self.timed_out(),
         }
     }

@@ -25,7 +25,9 @@
 //! Shvartsman (FTCS 1997) for several writers.
 
 use quorate_types::mutants::{Mutant, planted};
-use quorate_types::{Mono, NodeId, NodeTiming, Record, Refusal, Version, WriteOutcome, crash_point, rarely};
+use quorate_types::{
+    Mono, NodeId, NodeTiming, Receipt, Record, Refusal, Version, WriteOutcome, crash_point, rarely,
+};
 use quorate_wire::{FullIf, ReadResult, ResponseBody};
 
 use crate::effect::Effect;
@@ -33,6 +35,7 @@ use crate::plan::Plan;
 use crate::replicas::Members;
 use crate::request::{Attempt, Liveness, Origin, ReadHandle, ReadReply, StampHandle, UnstampedWrite};
 use crate::slab::{Kind, Slab, Slot};
+use crate::slow::{Replies, Sought, Timings};
 use crate::turn::Turn;
 use crate::write::Writes;
 
@@ -48,6 +51,9 @@ enum Phase {
 /// What the first phase heard, for the receipt.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// When replicas answered.
+    pub(crate) timings: Timings,
+    /// The same with versions, if the request wants a receipt.
     pub(crate) queried: Vec<NodeTiming>,
     pub(crate) refused: Vec<(NodeId, Refusal)>,
 }
@@ -168,6 +174,11 @@ impl Queries {
         let Some(task) = self.release(turn, slot) else { return };
         turn.counters().queries_failed += 1;
         turn.counters().writes_rejected += 1;
+        turn.report_if_slow((task.write.origin, task.started), |turn| {
+            let silent = task.plan.replicas.nodes_of(task.waiting);
+            let replies = Replies { receipt: task.late_receipt(turn), silent };
+            (task.write.keyspace, Sought::Key(task.write.key.clone()), replies)
+        });
         let mut receipt = turn.receipt(&task.plan.replicas, task.write.want_receipt.into());
         if let Some(receipt) = &mut receipt {
             (receipt.queried, receipt.refused) = (task.found.queried, task.found.refused);
@@ -234,8 +245,9 @@ impl QueryTask {
         };
         self.answered.insert(member);
         self.newest = self.newest.max(newest);
+        let elapsed_us = turn.elapsed_us(self.started);
+        self.found.timings.note(member, elapsed_us);
         if self.write.want_receipt {
-            let elapsed_us = turn.elapsed_us(self.started);
             self.found.queried.push(NodeTiming { node: from, elapsed_us, version: newest });
         }
         true
@@ -248,6 +260,15 @@ impl QueryTask {
     fn stop_waiting_for(&mut self, node: NodeId) {
         if let Some(member) = self.plan.replicas.member(node) {
             self.waiting.remove(member);
+        }
+    }
+
+    fn late_receipt(&self, turn: &Turn) -> Receipt {
+        let replicas = &self.plan.replicas;
+        Receipt {
+            queried: self.found.timings.of(replicas),
+            refused: self.found.refused.clone(),
+            ..turn.empty_receipt(replicas)
         }
     }
 

@@ -7,6 +7,7 @@ use quorate_types::{
 use quorate_wire::{PageResult, ReadResult};
 
 use crate::slab::Slot;
+use crate::tag::Tag;
 
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident) => {
@@ -66,8 +67,8 @@ pub struct Origin {
     pub session: SessionId,
     /// The request's number in it; the response carries it.
     pub number: u64,
-    /// The driver's own: comes back with the answer as it was given.
-    pub tag: u64,
+    /// When it came, and a byte of the driver's own: comes back with the answer as it was given.
+    pub tag: Tag,
 }
 
 /// Who is alive and how fast, as the node believes. The coordinator itself always counts as alive.

@@ -62,11 +62,6 @@ impl Turn<'_> {
         self.out.push(Effect::Answer { origin, response });
     }
 
-    /// Whether a request that was begun at `start` and is answered now counts as slow.
-    pub(crate) fn is_slow(&self, start: Mono) -> bool {
-        self.shared.config.slow_after.is_some_and(|after| self.now.mono.since(start) >= after)
-    }
-
     /// Answers a request that was never begun; `told` puts it into the words of its kind.
     pub(crate) fn decline(&mut self, origin: Origin, why: Unplanned, told: fn(Declined) -> ResponseBody) {
         let declined = match why {

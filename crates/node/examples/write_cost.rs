@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin};
+use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin, Tag};
 use quorate_node::{Direction, Effects, Event, LinkId, LinkPeer, Shard, ShardConfig};
 use quorate_ring::{Member, Ring};
 use quorate_store::{Store, StoreConfig};
@@ -141,7 +141,8 @@ fn main() {
             let (level, expiry, version) = (None, ExpiryRequest::Never, None);
             let body = RequestBody::Put { keyspace, key, value, level, expiry, version };
             let number = number / 64 + 1;
-            let origin = Origin { connection: i % 64, session: SessionId(i % 64), number, tag: 0 };
+            let origin =
+                Origin { connection: i % 64, session: SessionId(i % 64), number, tag: Tag::default() };
             Event::Request {
                 origin,
                 request: Request { number, time_left_ms: 2_000, want_receipt: false, body },

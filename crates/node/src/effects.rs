@@ -5,7 +5,7 @@
 //!   overlap;
 //! - sequence numbers of log records are dense and increase over turns; the driver appends them in that order.
 
-use quorate_coordinator::{Origin, SlowRequest};
+use quorate_coordinator::Origin;
 use quorate_store::{Hint, HintNumber};
 use quorate_types::NodeId;
 use quorate_wire::{PeerMessage, Response};
@@ -13,6 +13,7 @@ use quorate_wire::{PeerMessage, Response};
 use crate::LinkId;
 use crate::liveness::PeerChange;
 use crate::served::Served;
+use crate::slow::SlowAnswer;
 
 /// The effects of one turn; cleared and used again.
 #[derive(Debug, Default)]
@@ -23,8 +24,8 @@ pub struct Effects {
     pub sends: Vec<(LinkId, PeerMessage)>,
     /// Answers to clients.
     pub answers: Vec<(Origin, Response)>,
-    /// Of the requests answered, those that the coordinator had for long: what may be logged of them.
-    pub slow: Vec<SlowRequest>,
+    /// Of those answers the ones that are slow, in the same order: to be logged, nothing else.
+    pub slow: Vec<SlowAnswer>,
     /// What our copy did for traced requests: to be logged, nothing else.
     pub served: Vec<Served>,
     /// Requests that get no answer of their own: duplicates of one in flight, or too old to be told apart.

@@ -17,7 +17,7 @@
 //!
 //! ```
 //! use std::{collections::BTreeMap, sync::Arc};
-//! use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin};
+//! use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin, Tag};
 //! use quorate_node::{Effects, Event, Shard, ShardConfig};
 //! use quorate_ring::{Member, Ring};
 //! use quorate_store::{Store, StoreConfig};
@@ -37,7 +37,7 @@
 //! let (key, value) = ("k".into(), "v".into());
 //! let put = RequestBody::Put { keyspace, key, value, level: None, expiry: ExpiryRequest::Never, version: None };
 //! let request = Request { number: 1, time_left_ms: 2_000, want_receipt: false, body: put };
-//! let origin = Origin { connection: 1, session: SessionId(1), number: 1, tag: 0 };
+//! let origin = Origin { connection: 1, session: SessionId(1), number: 1, tag: Tag::default() };
 //!
 //! let mut effects = Effects::new();
 //! shard.on_event(now, Event::Request { origin, request }, &mut effects);
@@ -87,6 +87,7 @@ mod outbound;
 mod served;
 mod sessions;
 mod shard;
+mod slow;
 mod stamps;
 mod status;
 
@@ -99,4 +100,5 @@ pub use event::{
 pub use liveness::{DownReason, PeerChange, PeerView};
 pub use served::{Part, PartKind, PartOutcome, Served};
 pub use shard::{Queue, Shard};
+pub use slow::{SlowAnswer, Wait, WaitedFor};
 pub use status::{LimitsReached, ShardStatus};

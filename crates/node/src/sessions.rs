@@ -215,6 +215,7 @@ fn is_asked_again(outcome: &WriteOutcome, version: Option<Version>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quorate_coordinator::Tag;
     use quorate_types::{NodeId, Refusal, Timestamp};
 
     fn sessions() -> Sessions {
@@ -222,7 +223,7 @@ mod tests {
     }
 
     fn origin(session: u64, number: u64) -> Origin {
-        Origin { connection: 1, session: SessionId(session), number, tag: 0 }
+        Origin { connection: 1, session: SessionId(session), number, tag: Tag::default() }
     }
 
     fn version() -> Version {

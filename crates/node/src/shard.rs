@@ -28,12 +28,14 @@ use crate::sessions::Sessions;
 use crate::stamps::Stamps;
 use crate::status::{LimitsReached, ShardStatus};
 
+use late::Late;
 use local::{ReadOrder, Waiting};
 use requests::{Parked, WriteRequest};
 use traces::Traces;
 
 mod connections;
 mod hints;
+mod late;
 mod local;
 mod peer;
 mod queues;
@@ -56,6 +58,7 @@ pub struct Shard {
     clients: Clients,
     hints: Hints,
     traces: Traces,
+    late: Late,
     counters: NodeCounters,
     scratch: Scratch,
     housekeeping_due: Mono,
@@ -141,6 +144,7 @@ impl Shard {
                 peer_bytes: 0,
             },
             traces: Traces::default(),
+            late: Late::default(),
             counters: NodeCounters::default(),
             scratch: Scratch::default(),
             housekeeping_due: Mono(0),

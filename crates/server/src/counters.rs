@@ -39,7 +39,7 @@ counters! {
     status_requests_max_hit,
     /// Scrapes refused because `scrapes_max` were under way.
     scrapes_max_hit,
-    /// Requests that took `log.slow_request` or longer; of at most one a second and shard there is a log line.
+    /// Requests answered `log.slow_request` or longer after they came; of at most one a second and shard there is a log line.
     slow_requests,
     /// Values of at least `value_bytes_warn`.
     values_large,

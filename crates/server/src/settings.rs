@@ -53,7 +53,7 @@ fn coordinator_config(config: &Config, node: NodeId, shards: usize) -> Coordinat
 }
 
 /// From when on a request is slow; `None`: none is.
-pub(crate) fn slow_after(config: &Config) -> Option<Duration> {
+fn slow_after(config: &Config) -> Option<Duration> {
     Some(config.log.slow_request).filter(|after| !after.is_zero())
 }
 

@@ -216,7 +216,7 @@ fn shard_seeds(config: &Config, common: &Arc<Common>, opened: Durable, hints: &H
             slice_bytes: config.checkpoint.checkpoint_slice_bytes.0 as usize,
             outstanding_max: config.limits.requests_max,
             admission: Admission::new(config),
-            slow_log: SlowLog::new(settings::slow_after(config)),
+            slow_log: SlowLog::default(),
             hints: hints.clone(),
             transport: settings::transport(config),
             peers: settings::peers(config, about.node),

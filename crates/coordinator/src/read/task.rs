@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use crate::replicas::Members;
 use crate::request::{ClientRead, Liveness, Origin, ReadHandle};
 use crate::slab::Slot;
-use crate::slow::{SlowRequest, Timings};
+use crate::slow::{Replies, Sought, Timings};
 use crate::turn::Turn;
 
 /// How far the read is.
@@ -382,11 +382,11 @@ impl ReadTask {
         if let Some(receipt) = &mut receipt {
             receipt.refused = std::mem::take(&mut self.refusals);
         }
-        if turn.is_slow(self.timing.started) {
+        turn.report_if_slow((self.origin, self.timing.started), |turn| {
             let receipt = receipt.as_deref().cloned().unwrap_or_else(|| self.late_receipt(turn));
-            let (origin, keyspace, key) = (self.origin, self.keyspace, self.key.clone());
-            turn.out.push(Effect::Slow(Box::new(SlowRequest { origin, keyspace, key, receipt })));
-        }
+            let silent = self.asks.replicas.nodes_of(self.asks.waiting.or(self.repairs.waiting));
+            (self.keyspace, Sought::Key(self.key.clone()), Replies { receipt, silent })
+        });
         turn.answer(self.origin, ResponseBody::Read(outcome), receipt);
     }
 

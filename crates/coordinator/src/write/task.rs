@@ -11,7 +11,7 @@ use crate::query::Found;
 use crate::replicas::{Members, Replicas};
 use crate::request::{Attempt, ClientWrite, Origin, WriteHandle};
 use crate::slab::Slot;
-use crate::slow::{SlowRequest, Timings};
+use crate::slow::{Replies, Sought, Timings};
 use crate::turn::Turn;
 
 /// How far the client is served.
@@ -57,6 +57,8 @@ pub(super) struct WriteTask {
     hands_off: bool,
     phase: Phase,
     fates: Fates,
+    /// When replicas answered in the first phase, if there was one.
+    queried: Timings,
     timings: Timings,
     /// Those that refused it, in the order in which they did.
     refusals: Vec<(NodeId, Refusal)>,
@@ -84,14 +86,16 @@ impl WriteTask {
             hands_off: plan.policy.hinted_handoff,
             phase: Phase::Open,
             fates,
+            queried: Timings::default(),
             timings: Timings::default(),
             refusals: Vec::new(),
             receipt: turn.receipt(&plan.replicas, write.want_receipt.into()),
         }
     }
 
-    /// Puts what the first phase found into the receipt, if one is wanted.
+    /// Notes who answered in the first phase; in the receipt, if one is wanted, with what they told of.
     pub(super) fn note_found(&mut self, found: Found) {
+        self.queried = found.timings;
         if let Some(receipt) = &mut self.receipt {
             (receipt.queried, receipt.refused) = (found.queried, found.refused);
         }
@@ -205,6 +209,7 @@ impl WriteTask {
     /// Whoever has not answered has missed it. How many these are.
     pub(super) fn stop_waiting(&mut self) -> u8 {
         let silent = std::mem::take(&mut self.fates.waiting);
+        self.timings.silent = silent;
         if !planted(Mutant::NoHintForSilent) {
             self.fates.missed = self.fates.missed.or(silent);
         }
@@ -256,21 +261,22 @@ impl WriteTask {
             WriteOutcome::Rejected { .. } => turn.counters().writes_rejected += 1,
             _ => turn.counters().writes_indeterminate += 1,
         }
-        if turn.is_slow(self.started) {
-            turn.out.push(Effect::Slow(Box::new(self.slow(turn))));
-        }
+        turn.report_if_slow((self.origin, self.started), |turn| {
+            let HintedWrite { keyspace, key, .. } = &self.write;
+            let silent = self.replicas.nodes_of(self.fates.waiting.or(self.timings.silent));
+            (*keyspace, Sought::Key(key.clone()), Replies { receipt: self.late_receipt(turn), silent })
+        });
         turn.answer(self.origin, ResponseBody::Write(outcome), self.receipt.take());
     }
 
-    fn slow(&self, turn: &Turn) -> SlowRequest {
-        let receipt = self.receipt.as_deref().cloned().unwrap_or_else(|| Receipt {
+    fn late_receipt(&self, turn: &Turn) -> Receipt {
+        self.receipt.as_deref().cloned().unwrap_or_else(|| Receipt {
+            queried: self.queried.of(&self.replicas),
             answered: self.timings.of(&self.replicas),
             hinted: self.replicas.nodes_of(self.fates.hinted),
             refused: self.refusals.clone(),
             ..turn.empty_receipt(&self.replicas)
-        });
-        let HintedWrite { keyspace, key, .. } = &self.write;
-        SlowRequest { origin: self.origin, keyspace: *keyspace, key: key.clone(), receipt }
+        })
     }
 
     fn outcome(&self, acked: u8) -> WriteOutcome {

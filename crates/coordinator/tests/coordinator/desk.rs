@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{
     Attempt, ClientExplain, ClientPage, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect,
-    KeyspacePolicy, Liveness, Origin, PageHandle, PageReply, Part, ReadHandle, ReadReply, StampHandle,
-    UnstampedWrite, WriteHandle,
+    KeyspacePolicy, Liveness, Origin, PageHandle, PageReply, Part, ReadHandle, ReadReply, SlowRequest,
+    Sought, StampHandle, Tag, UnstampedWrite, WriteHandle,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{
@@ -126,7 +126,7 @@ impl Desk {
 
     fn origin(&mut self) -> Origin {
         self.numbers += 1;
-        Origin { connection: 3, session: SessionId(4), number: self.numbers, tag: 0 }
+        Origin { connection: 3, session: SessionId(4), number: self.numbers, tag: Tag::new(self.now.mono, 0) }
     }
 
     fn deadline(&self) -> Mono {
@@ -164,7 +164,12 @@ impl Desk {
 
     /// A put of `value` at LINEARIZABLE, which has no version yet.
     pub fn put_unstamped(&mut self, value: &str) -> Vec<String> {
-        let write = UnstampedWrite {
+        let write = self.unstamped_write(value);
+        self.start_unstamped(write)
+    }
+
+    pub fn unstamped_write(&mut self, value: &str) -> UnstampedWrite {
+        UnstampedWrite {
             origin: self.origin(),
             keyspace: KEYSPACE,
             key: Bytes::from_static(KEY),
@@ -175,8 +180,7 @@ impl Desk {
             level: Some(Level::Linearizable),
             deadline: self.deadline(),
             want_receipt: true,
-        };
-        self.start_unstamped(write)
+        }
     }
 
     pub fn start_unstamped(&mut self, write: UnstampedWrite) -> Vec<String> {
@@ -373,20 +377,34 @@ impl Desk {
                 self.stamp = Some(handle);
                 format!("stamp above {:?}", above.map(|v| v.timestamp.wall_ms()))
             }
-            Effect::Slow(slow) => {
-                let answered = slow.receipt.answered.iter();
-                let answered: Vec<String> =
-                    answered.map(|one| format!("{} {}us", self.name(one.node), one.elapsed_us)).collect();
-                let hinted: Vec<String> = slow.receipt.hinted.iter().map(|node| self.name(*node)).collect();
-                let key = slow.key.escape_ascii();
-                format!("slow {key}: answered {}; hinted {}", answered.join(", "), hinted.join(", "))
-            }
+            Effect::Slow(slow) => self.slow(&slow),
             Effect::Hint { target, hint } => format!("hint for {} {}", self.name(target), text(&hint.record)),
             Effect::Answer { origin, response } => {
                 assert_eq!((origin.number, origin.connection), (response.number, 3));
                 self.answered(response)
             }
         }
+    }
+
+    fn slow(&self, slow: &SlowRequest) -> String {
+        assert_eq!(slow.keyspace, KEYSPACE);
+        let sought = match &slow.sought {
+            Sought::Key(key) => key.escape_ascii().to_string(),
+            Sought::Page { partition, start } => {
+                assert_eq!(*partition, self.token().partition());
+                format!("page {start:?}")
+            }
+        };
+        let Receipt { queried, answered, hinted, .. } = &slow.replies.receipt;
+        let mut told = vec![format!("slow {sought}, asked after {} ms", slow.asked_after.as_millis())];
+        for (what, timings) in [("queried", queried), ("answered", answered)] {
+            let timings = timings.iter();
+            told.extend(timings.map(|one| format!("{what} {} {}us", self.name(one.node), one.elapsed_us)));
+        }
+        for (what, nodes) in [("hinted", hinted), ("silent", &slow.replies.silent)] {
+            told.extend(nodes.iter().map(|&node| format!("{what} {}", self.name(node))));
+        }
+        told.join("; ")
     }
 
     fn answered(&mut self, response: Response) -> String {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_coordinator::{
     Attempt, ClientRead, ClientWrite, Coordinator, CoordinatorConfig, Effect, HintedWrite, InFlight,
-    KeyspacePolicy, Liveness, Origin, Part, ReadHandle, ReadReply, WriteHandle,
+    KeyspacePolicy, Liveness, Origin, Part, ReadHandle, ReadReply, Tag, WriteHandle,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{
@@ -226,7 +226,7 @@ impl World {
         let written = self.writes.get_mut(&version).expect("it was put");
         written.attempts += 1;
         let write = ClientWrite {
-            origin: Origin { connection: 1, session: SessionId(1), number, tag: 0 },
+            origin: Origin { connection: 1, session: SessionId(1), number, tag: Tag::default() },
             keyspace: KEYSPACE,
             key: written.key.clone(),
             token: self.ring.token(&written.key),
@@ -256,7 +256,7 @@ impl World {
         let level = LEVELS[usize::from(level) % LEVELS.len()];
         let required = level.required(N).expect("a level within n");
         let read = ClientRead {
-            origin: Origin { connection: 1, session: SessionId(1), number, tag: 0 },
+            origin: Origin { connection: 1, session: SessionId(1), number, tag: Tag::default() },
             keyspace: KEYSPACE,
             key: key.clone(),
             token: self.ring.token(&key),

@@ -74,7 +74,7 @@ impl Shard {
         self.clients.read_first_number += 1;
         let number = self.clients.read_first_number;
         let read = ClientRead {
-            origin: Origin { connection: OURS, session: SessionId::NONE, number, tag: 0 },
+            origin: Origin { connection: OURS, session: SessionId::NONE, number, tag: write.origin.tag },
             keyspace: write.keyspace,
             key: write.key.clone(),
             token: write.token,

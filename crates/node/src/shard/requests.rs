@@ -53,13 +53,13 @@ pub(super) struct Terms {
     pub(super) want_receipt: bool,
 }
 
-/// What waits for the clock's ceiling to rise, and since when by the wall clock, milliseconds.
+/// What waits for the clock's ceiling to rise, and since when.
 ///
-/// It is stamped as of then: by the time that a ceiling is durable, a slow disk may have let the clock pass it.
+/// It is stamped as of then by the wall clock: by the time that a ceiling is durable, a slow disk may have let the clock pass it.
 #[derive(Debug)]
 pub(super) struct Parked {
     what: ParkedWrite,
-    since_wall_ms: u64,
+    since: Now,
 }
 
 #[derive(Debug)]
@@ -109,6 +109,7 @@ impl Shard {
         self.counters.requests += 1;
         let deadline = now.mono + Duration::from_millis(u64::from(request.time_left_ms));
         let terms = Terms { level: None, deadline, want_receipt: request.want_receipt };
+        self.note_if_late(now, origin, &request.body);
         let begun = if self.clients.draining.is_some() {
             Err(Refusal::ShuttingDown)
         } else {
@@ -322,7 +323,7 @@ impl Shard {
             return Err(overloaded("clock_ceiling"));
         }
         self.counters.clock_parked += 1;
-        self.clients.parked.push_back(Parked { what, since_wall_ms: now.wall_ms });
+        self.clients.parked.push_back(Parked { what, since: now });
         Ok(())
     }
 
@@ -330,11 +331,14 @@ impl Shard {
     pub(super) fn unpark(&mut self, now: Now) {
         while let Some(parked) = self.clients.parked.pop_front() {
             // Not as of a clock that was ahead and is right by now: no ceiling would be asked for that lies above it.
-            let then = Now { wall_ms: parked.since_wall_ms.min(now.wall_ms), ..now };
+            let then = Now { wall_ms: parked.since.wall_ms.min(now.wall_ms), ..now };
             let Ok(stamp) = self.stamps.issue(then) else { return self.clients.parked.push_front(parked) };
             let version = Version::new(stamp, self.config.node);
             match parked.what {
-                ParkedWrite::Write(write) => self.start_write(now, write, (version, Attempt::First)),
+                ParkedWrite::Write(write) => {
+                    self.note_if_parked_late(now, &write, parked.since);
+                    self.start_write(now, write, (version, Attempt::First));
+                }
                 ParkedWrite::Stamp(handle) => self.stamped(now, handle, Ok(version)),
             }
         }
@@ -344,7 +348,10 @@ impl Shard {
     pub(super) fn refuse_parked(&mut self, now: Now, why: &Refusal, out: &mut Effects) {
         for parked in std::mem::take(&mut self.clients.parked) {
             match parked.what {
-                ParkedWrite::Write(write) => self.refuse(write.origin(), why.clone(), out),
+                ParkedWrite::Write(write) => {
+                    self.note_if_parked_late(now, &write, parked.since);
+                    self.refuse(write.origin, why.clone(), out);
+                }
                 ParkedWrite::Stamp(handle) => self.stamped(now, handle, Err(why.clone())),
             }
         }
@@ -373,12 +380,14 @@ impl Shard {
     /// The one end of a request.
     pub(super) fn answered(&mut self, origin: Origin, response: Response, out: &mut Effects) {
         self.traces.forget(origin);
+        self.late.answered(origin, out);
         out.answers.push((origin, response));
     }
 
     /// The other one.
     fn unanswered(&mut self, origin: Origin, out: &mut Effects) {
         self.traces.forget(origin);
+        self.late.forget(&origin);
         out.unanswered.push(origin);
     }
 

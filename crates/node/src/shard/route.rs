@@ -79,9 +79,7 @@ impl Shard {
             }
             Effect::Stamp { handle, above } => self.stamp(now, handle, above),
             Effect::Answer { origin, response } => self.answer(origin, response, out),
-            // What a write reads first is no request of a client's.
-            Effect::Slow(slow) if Shard::is_read_first(slow.origin) => {}
-            Effect::Slow(slow) => out.slow.push(*slow),
+            Effect::Slow(slow) => self.note_late(now, *slow),
             Effect::Hint { target, hint } => self.keep_hint(now, target, hint, out),
         }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin};
+use quorate_coordinator::{CoordinatorConfig, KeyspacePolicy, Origin, Sought, Tag};
 use quorate_node::{
     DialFailure, Direction, Effects, Event, HintCommand, LinkId, LinkLoss, LinkPeer, Served, Shard,
-    ShardConfig,
+    ShardConfig, SlowAnswer,
 };
 use quorate_ring::{Member, Ring};
 use quorate_types::{
@@ -23,6 +23,7 @@ use quorate_wire::{
 mod clients;
 mod connections;
 mod copies;
+mod slow;
 
 use crate::disk::Disk;
 use crate::network::{Network, Place};
@@ -45,6 +46,8 @@ pub struct Plan {
     pub tune: fn(&mut ShardConfig),
     /// What all nodes speak.
     pub protocol: u16,
+    /// When an answer is slow: about half of all writes take longer than this.
+    pub slow_after: Duration,
 }
 
 impl Plan {
@@ -57,6 +60,7 @@ impl Plan {
             sync,
             tune: |_| (),
             protocol: PROTOCOL_MAX,
+            slow_after: Duration::from_micros(450),
         }
     }
 }
@@ -122,6 +126,10 @@ pub struct Cluster {
     pub writes_sent: BTreeMap<&'static str, u64>,
     /// What nodes did for traced requests.
     pub served: Vec<(usize, Served)>,
+    /// What was asked for, by the request's number.
+    sought: BTreeMap<u64, Sought>,
+    /// What was said of slow requests.
+    pub slow: Vec<SlowAnswer>,
 }
 
 impl Cluster {
@@ -155,6 +163,8 @@ impl Cluster {
             trace: 0xcbf2_9ce4_8422_2325,
             writes_sent: BTreeMap::new(),
             served: Vec::new(),
+            sought: BTreeMap::new(),
+            slow: Vec::new(),
         };
         (0..4).for_each(|node| cluster.start(node));
         cluster.run(Duration::from_secs(1));
@@ -170,7 +180,9 @@ impl Cluster {
         self.nodes[node].disk.generation += 1;
         let generation = Generation(self.nodes[node].disk.generation);
         let keyspaces = BTreeMap::from([(keyspace(), self.plan.policy)]);
-        let coordinator = CoordinatorConfig { keyspaces, ..CoordinatorConfig::new(self.nodes[node].id) };
+        let slow_after = Some(self.plan.slow_after);
+        let own = CoordinatorConfig::new(self.nodes[node].id);
+        let coordinator = CoordinatorConfig { keyspaces, slow_after, ..own };
         let machines = stores.into_iter().enumerate().map(|(index, store)| {
             let mut config = ShardConfig::new(coordinator.clone(), generation, index, shards);
             (self.plan.tune)(&mut config);
@@ -415,6 +427,7 @@ impl Cluster {
         if let Some(through) = self.nodes[place.node].disk.append(place.shard, &effects.log) {
             self.push_to(place, self.plan.sync, What::Synced(through));
         }
+        self.take_slow(effects);
         for (origin, response) in effects.answers.drain(..) {
             self.note(format!("{origin:?} {response:?}").as_bytes());
             let asked = Asked { session: origin.session.0, number: response.number };

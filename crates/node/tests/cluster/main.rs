@@ -10,5 +10,6 @@ mod harness;
 mod linearizable;
 mod lives;
 mod network;
+mod slow;
 mod traced;
 mod writes;

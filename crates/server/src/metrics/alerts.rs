@@ -83,7 +83,7 @@ pub(super) const ALERTS: &[Alert] = &[
         "10m",
     )
     .means("One request in a hundred takes longer than a quarter of a second.")
-    .so("The log lines \"a slow request\" carry receipts: they name the replica that was waited for."),
+    .so("The log lines \"a slow request\" say what was waited for; their receipts name the replica."),
     warning(
         "QuorateLimitHit",
         "sum by (instance, limit) (rate(quorate_limit_hits_total{limit!~\"key_bytes_max|value_bytes_max|value_bytes_warn|\

@@ -261,14 +261,34 @@ const LOG_LINES: &str = "
 ## Log lines
 
 They go to standard error, as text or as an object of JSON a line (`log.format`, `--log-format`), by `log.filter`: a level, or
-filters such as `info,quorate_node=debug`. Control characters are escaped, wherever they come from. A request that took
-`log.slow_request` is logged with door, verb, level, outcome, its key (escaped, the first 64 bytes) and a receipt: its replicas,
-when each answered, for whom a hint was kept, who refused. A request that waited for its shard only (behind
-others of the same turn, or for a sync of theirs) has neither key nor receipt, for it waited for no replica; nor has a scan or an
-`explain`. At most one such line a second and shard; `passed_over` says how many
-there would have been since the one before, and `quorate_slow_requests_total` counts all. If the HTTP request named a trace
-(`traceparent`, W3C), `trace`, `parent` and `span`, the coordinator's own, are on the line and on all others of the request; one
-of level `debug` says that it is answered.
+filters such as `info,quorate_node=debug`. Control characters are escaped, wherever they come from.
+
+A request that is answered `log.slow_request` or longer after its node took it up is logged as `a slow request`, whatever it waited
+for: another shard, the disk, replicas. At most one such line a second and shard; `passed_over` says how many there would have been
+since the one before, and `quorate_slow_requests_total` counts all. On every line are `door`, `verb`, `level`, `outcome`,
+`elapsed_ms`, and
+
+| field | what it says |
+|---|---|
+| `keyspace` | its name |
+| `key` | the key, escaped, the first 64 bytes; not of a page of a scan |
+| `partition`, `start` | of a page, instead: the partition, and where in it the page begins (`first`, `after` a key, `at token` so-and-so) |
+| `waited` | what it waited for, one after the other, with how long; together that is `elapsed_ms` |
+| `receipt` | its replicas, when each answered, who was asked and silent, for whom a hint was kept, who refused; or `no replica was asked` (`to write`, if one was read first) |
+| `read_first` | of a write that reads first, if it was slow when that read was over: the read's receipt |
+
+| `waited` for | until |
+|---|---|
+| `shard` | the shard that owns the key took it out of its queue: it came to another one, and this one was busy or stood still |
+| `clock ceiling` | the log had made the clock's ceiling durable, below which a write is stamped |
+| `read first` | the replicas had answered what an expire, or a put that keeps the expiry, reads before it writes |
+| `earlier` | its replicas were asked, or the next of these began: the first phase of a LINEARIZABLE write (`queried` in the receipt), or any of the above that was over before the request was slow and is not told apart |
+| `replicas` | it was answered |
+
+Not in it are what an answer waits on its way to a connection of another shard (`quorate_request_duration_seconds` has it), what
+a request waits in the inbox before a shard takes it up for the first time, and questions to the node itself (`status`, `ring`).
+If the HTTP request named a trace (`traceparent`, W3C), `trace`, `parent` and `span`, the coordinator's own, are on the line and on
+all others of the request; one of level `debug` says that it is answered.
 
 The coordinator passes the trace on to every replica that it asks for the request, its own copy included. Each logs its part at
 level `debug` (`quorate_server=debug`): `trace`, `parent` (the coordinator's span), a `span` of its own, whether it is `sampled`,

@@ -9,7 +9,7 @@
 //! Latency is from the turn that took the request in to the one that took its answer to the connection: what it
 //! waited in the inbox for that turn is not in it.
 
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, Tag};
 use quorate_types::{KeyspaceId, Level, Mono, ReadOutcome, Refusal, WriteOutcome};
 use quorate_wire::{PageOutcome, RequestBody, ResponseBody, RingKeyspace};
 
@@ -68,7 +68,7 @@ pub(crate) const LEVELS: [&str; 15] = [
     "other",
 ];
 
-fn level_at(level: Option<Level>) -> u64 {
+fn level_at(level: Option<Level>) -> u8 {
     match level {
         None => 0,
         Some(Level::One) => 1,
@@ -77,7 +77,7 @@ fn level_at(level: Option<Level>) -> u64 {
         Some(Level::Quorum) => 4,
         Some(Level::All) => 5,
         Some(Level::Linearizable) => 6,
-        Some(Level::Exactly(k @ 1..=7)) => 6 + u64::from(k),
+        Some(Level::Exactly(k @ 1..=7)) => 6 + k,
         Some(Level::Exactly(_)) => 14,
     }
 }
@@ -131,27 +131,25 @@ const DOORS: usize = Door::ALL.len();
 const VERBS: usize = Verb::ALL.len();
 const OUTCOMES: usize = Outcome::ALL.len();
 
-/// What a request is counted under, as one number: verb and level in the low byte, above them when it came,
-/// nanoseconds, without their highest byte (durations below two years are right all the same).
+/// What a request is counted under, as the driver's byte of its [`Tag`]: verb and level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tag(pub(crate) u64);
+pub(crate) struct Labels(u8);
 
-impl Tag {
-    fn new(now: Mono, verb: Verb, level: Option<Level>) -> Tag {
-        Tag(now.0 << 8 | (verb as u64) << 4 | level_at(level))
+impl Labels {
+    fn new(verb: Verb, level: Option<Level>) -> Labels {
+        Labels((verb as u8) << 4 | level_at(level))
+    }
+
+    pub(crate) fn of(tag: Tag) -> Labels {
+        Labels(tag.own())
     }
 
     pub(crate) fn verb(self) -> usize {
-        (self.0 >> 4 & 0xf) as usize
+        usize::from(self.0 >> 4)
     }
 
     pub(crate) fn level(self) -> usize {
-        (self.0 & 0xf) as usize
-    }
-
-    /// Nanoseconds from when it came to `now`.
-    pub(crate) fn elapsed_ns(self, now: Mono) -> u64 {
-        ((now.0 << 8).wrapping_sub(self.0 & !0xff)) >> 8
+        usize::from(self.0 & 0xf)
     }
 }
 
@@ -180,8 +178,8 @@ impl RequestCounts {
         }
     }
 
-    fn count(&mut self, door: Door, tag: Tag, outcome: Outcome) {
-        let at = (door as usize * VERBS + tag.verb()) * LEVELS.len() + tag.level();
+    fn count(&mut self, door: Door, labels: Labels, outcome: Outcome) {
+        let at = (door as usize * VERBS + labels.verb()) * LEVELS.len() + labels.level();
         self.answers[at * OUTCOMES + outcome as usize] += 1;
     }
 
@@ -244,7 +242,7 @@ impl Meter {
             RequestBody::Status => (Verb::Status, None),
             RequestBody::Ring => (Verb::Ring, None),
         };
-        Tag::new(now, verb, level)
+        Tag::new(now, Labels::new(verb, level).0)
     }
 
     fn read_level(&self, keyspace: KeyspaceId, named: Option<Level>) -> Option<Level> {
@@ -261,16 +259,20 @@ impl Meter {
 
     /// The request of `origin` was answered; how long that took, nanoseconds.
     pub(crate) fn answered(&mut self, now: Mono, origin: &Origin, body: &ResponseBody) -> u64 {
-        let (door, tag) = (Door::of(ConnectionId(origin.connection)), Tag(origin.tag));
-        let elapsed_ns = tag.elapsed_ns(now);
-        self.counts.count(door, tag, Outcome::of(body));
-        self.counts.latencies[door as usize * VERBS + tag.verb()].record(elapsed_ns);
+        let (door, labels) = (Door::of(ConnectionId(origin.connection)), Labels::of(origin.tag));
+        let elapsed_ns = origin.tag.elapsed_ns(now);
+        self.counts.count(door, labels, Outcome::of(body));
+        self.counts.latencies[door as usize * VERBS + labels.verb()].record(elapsed_ns);
         elapsed_ns
     }
 
     /// The request of `origin` gets no answer of its own: it was there already.
     pub(crate) fn unanswered(&mut self, origin: &Origin) {
-        self.counts.count(Door::of(ConnectionId(origin.connection)), Tag(origin.tag), Outcome::Duplicate);
+        self.counts.count(
+            Door::of(ConnectionId(origin.connection)),
+            Labels::of(origin.tag),
+            Outcome::Duplicate,
+        );
     }
 
     pub(crate) fn counts(&self) -> &RequestCounts {
@@ -296,23 +298,24 @@ mod tests {
     }
 
     fn origin(connection: ConnectionId, tag: Tag) -> Origin {
-        Origin { connection: connection.0, session: SessionId::NONE, number: 1, tag: tag.0 }
+        Origin { connection: connection.0, session: SessionId::NONE, number: 1, tag }
     }
 
     #[test]
     fn every_level_and_verb_survives_its_tag_and_a_level_that_nobody_has_is_other() {
         let meter = meter();
-        let word = |level| LEVELS[meter.tag(Mono(u64::MAX), &get(level)).level()];
+        let word = |level| LEVELS[Labels::of(meter.tag(Mono(u64::MAX), &get(level))).level()];
         let named = [Level::One, Level::Two, Level::Three, Level::Quorum, Level::All, Level::Linearizable];
         for level in named.into_iter().chain((1..=7).map(Level::Exactly)) {
             assert_eq!(word(Some(level)), level.to_string());
         }
         assert_eq!((word(Some(Level::Exactly(200))), word(None)), ("other", "ONE"));
         for &verb in Verb::ALL {
-            let tag = Tag::new(Mono(77), verb, Some(Level::Exactly(200)));
-            assert_eq!((tag.verb(), tag.elapsed_ns(Mono(1_077))), (verb as usize, 1_000));
+            let labels = Labels::new(verb, Some(Level::Exactly(200)));
+            let tag = Tag::new(Mono(77), labels.0);
+            assert_eq!((Labels::of(tag), labels.verb()), (labels, verb as usize));
         }
-        assert_eq!(meter.tag(Mono(0), &RequestBody::Status).level(), 0);
+        assert_eq!(Labels::of(meter.tag(Mono(0), &RequestBody::Status)).level(), 0);
     }
 
     #[test]

@@ -98,6 +98,7 @@ impl Across {
 
 #[cfg(test)]
 mod tests {
+    use quorate_coordinator::Tag;
     use quorate_types::SessionId;
     use quorate_wire::RequestBody;
 
@@ -111,7 +112,7 @@ mod tests {
     }
 
     fn origin(number: u64) -> Origin {
-        Origin { connection: 0, session: SessionId(1), number, tag: 0 }
+        Origin { connection: 0, session: SessionId(1), number, tag: Tag::default() }
     }
 
     fn request(number: u64) -> Request {

@@ -140,12 +140,13 @@ impl<W, P> Gathering<W, P> {
 
 #[cfg(test)]
 mod tests {
+    use quorate_coordinator::Tag;
     use quorate_types::SessionId;
 
     use super::*;
 
     fn asker(number: u64) -> Origin {
-        Origin { connection: 1, session: SessionId::NONE, number, tag: 0 }
+        Origin { connection: 1, session: SessionId::NONE, number, tag: Tag::default() }
     }
 
     #[test]

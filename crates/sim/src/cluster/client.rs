@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, Tag};
 use quorate_node::Event;
 use quorate_types::{Level, ReadOutcome, SessionId, Version, WriteOutcome};
 use quorate_wire::{ExpiryRequest, Explanation, Request, RequestBody, Response, ResponseBody};
@@ -146,8 +146,12 @@ impl Cluster {
     /// [`Cluster::take_heard`].
     pub fn send_in(&mut self, session: u64, k: usize, request: Request) {
         let shard = self.shard_of(k, &request.body);
-        let origin =
-            Origin { connection: k as u64, session: SessionId(session), number: request.number, tag: 0 };
+        let origin = Origin {
+            connection: k as u64,
+            session: SessionId(session),
+            number: request.number,
+            tag: Tag::new(self.kernel.now(), 0),
+        };
         self.feed(k, shard, Event::Request { origin, request });
     }
 

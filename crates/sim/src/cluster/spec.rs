@@ -234,6 +234,7 @@ impl ClusterSpec {
         let mut coordinator = CoordinatorConfig::new(node);
         coordinator.keyspaces = self.keyspaces.iter().map(|space| (space.id(), space.policy())).collect();
         coordinator.digest_above_bytes = tuning.digest_above_bytes;
+        coordinator.slow_after = Some(super::turns::SLOW_AFTER);
         let mut config = ShardConfig::new(coordinator, generation, shard, shards);
         let limits = &mut config.limits;
         // A record fits into its log, as the replica's own configuration makes sure: keys here are short.

@@ -14,6 +14,8 @@ use super::replica::{HintAppend, SimReplica};
 use super::{Action, Cluster, Heard, Moment, enveloped};
 use crate::observe::Passing;
 
+/// When an answer is slow: some are, in every run.
+pub(super) const SLOW_AFTER: Duration = Duration::from_millis(5);
 /// How long what a machine sent just before it died still arrives.
 const LINGER: Duration = Duration::from_millis(5);
 
@@ -70,6 +72,7 @@ impl Cluster {
             return;
         }
         let running = self.replicas[k - 1].running.as_mut().expect("it is up");
+        look_at_slow(self.kernel.now(), out);
         running.accounts.answered += (out.answers.len() + out.unanswered.len()) as u64;
         for (origin, response) in out.answers.drain(..) {
             self.hear(origin, Some(response.clone()));
@@ -153,6 +156,26 @@ impl Cluster {
         let (least, most) = (self.spec.tuning.sync_us_least, self.spec.tuning.sync_us_most);
         self.replica(k).sync_ends(now, (least, most))
     }
+}
+
+/// A replica logs of its slow requests what they asked for and what they waited for: each of its slow answers must come with
+/// that, in the same order, and no other answer.
+fn look_at_slow(now: Mono, out: &mut Effects) {
+    let mut told = out.slow.drain(..).peekable();
+    for (origin, _) in &out.answers {
+        let elapsed = origin.tag.elapsed(now);
+        let slow = told.next_if(|slow| slow.origin == *origin);
+        assert_eq!(
+            slow.is_some(),
+            elapsed >= SLOW_AFTER,
+            "of {origin:?}, answered after {elapsed:?}: {slow:?}"
+        );
+        if let Some(slow) = slow {
+            let waited: Duration = slow.waits.iter().map(|wait| wait.took).sum();
+            assert_eq!(waited, elapsed, "all the time of {slow:?} is accounted for");
+        }
+    }
+    assert!(told.peek().is_none(), "told without an answer: {:?}", told.next());
 }
 
 /// An event for the trace: its kind, and what tells it from others of its kind. What a peer said is in the trace as

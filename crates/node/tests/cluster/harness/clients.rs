@@ -3,6 +3,7 @@
 use quorate_node::TracedRequest;
 use quorate_types::Trace;
 
+use super::slow::sought;
 use super::*;
 
 impl Cluster {
@@ -38,7 +39,9 @@ impl Cluster {
         let request =
             Request { number: asked.number, time_left_ms: self.patience_ms, want_receipt: true, body };
         let session = SessionId(asked.session);
-        let origin = Origin { connection: asked.session, session, number: asked.number, tag: 0 };
+        let origin =
+            Origin { connection: asked.session, session, number: asked.number, tag: Tag::new(self.now, 7) };
+        self.sought.insert(asked.number, sought(&request.body));
         let what = What::Event(Event::Request { origin, request });
         self.push(Duration::ZERO, Happening { to, generation: self.generation(to.node), what });
     }
@@ -48,7 +51,9 @@ impl Cluster {
         self.next_number += 1;
         let (number, to) = (self.next_number, self.place(node, key));
         let request = Request { number, time_left_ms: self.patience_ms, want_receipt: false, body };
-        let origin = Origin { connection: 1 << 40, session: SessionId::NONE, number, tag: 0 };
+        let origin =
+            Origin { connection: 1 << 40, session: SessionId::NONE, number, tag: Tag::new(self.now, 7) };
+        self.sought.insert(number, sought(&request.body));
         let what = What::Event(Event::TracedRequest(Box::new(TracedRequest { origin, request, trace })));
         self.push(Duration::ZERO, Happening { to, generation: self.generation(to.node), what });
         Asked { session: SessionId::NONE.0, number }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, Tag};
 use quorate_types::SessionId;
 use quorate_wire::Response;
 use tokio::sync::oneshot;
@@ -38,7 +38,7 @@ impl Asks {
             connection: ConnectionId::http(shard).0,
             session: SessionId::NONE,
             number: self.last,
-            tag: 0,
+            tag: Tag::default(),
         }
     }
 

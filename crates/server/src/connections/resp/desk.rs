@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, Tag};
 use quorate_resp::{Connection, Counts, Effects, Question, Told};
 use quorate_types::{Mono, Now, SessionId};
 use quorate_wire::{Request, Response};
@@ -186,7 +186,7 @@ impl RespDesk {
         }
         let session = SessionId::NONE;
         for ask in self.effects.asks.drain(..) {
-            let origin = Origin { connection: id.0, session, number: ask.number, tag: 0 };
+            let origin = Origin { connection: id.0, session, number: ask.number, tag: Tag::default() };
             let request = Request {
                 number: ask.number,
                 time_left_ms: 0,

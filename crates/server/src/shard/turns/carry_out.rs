@@ -1,6 +1,7 @@
 //! What a turn brings about, as batches.
 
 use quorate_coordinator::Origin;
+use quorate_node::SlowAnswer;
 use quorate_types::Refusal;
 use quorate_wire::{Response, ResponseBody};
 use tracing::Span;
@@ -16,14 +17,16 @@ impl ShardLoop {
             self.desk.send(link, &message);
         }
         let mut answers = std::mem::take(&mut self.effects.answers);
+        let mut slow = std::mem::take(&mut self.effects.slow);
+        let mut late = slow.drain(..).peekable();
         for (origin, response) in answers.drain(..) {
-            if self.slow_log.is_slow(self.now.mono, &origin) {
-                self.note_slow(&origin, &response.body);
+            if let Some(slow) = late.next_if(|slow| slow.origin == origin) {
+                self.note_slow(&slow, &response.body);
             }
             self.answer(origin, response);
         }
-        self.effects.answers = answers;
-        self.effects.slow.clear();
+        drop(late);
+        (self.effects.answers, self.effects.slow) = (answers, slow);
         for served in self.effects.served.drain(..) {
             traced::note(&served, &self.common);
         }
@@ -47,15 +50,12 @@ impl ShardLoop {
         }
     }
 
-    fn note_slow(&mut self, origin: &Origin, body: &ResponseBody) {
+    fn note_slow(&mut self, slow: &SlowAnswer, body: &ResponseBody) {
         self.common.counters.slow_requests.increment();
-        let told = self.effects.slow.iter();
-        let told =
-            told.rev().find(|slow| (slow.origin.tag, slow.origin.number) == (origin.tag, origin.number));
-        let is_http = ConnectionId(origin.connection).is_http();
-        let span = if is_http { self.asks.span(origin.number) } else { Span::none() };
+        let is_http = ConnectionId(slow.origin.connection).is_http();
+        let span = if is_http { self.asks.span(slow.origin.number) } else { Span::none() };
         let _entered = span.enter();
-        self.slow_log.note(self.now.mono, (origin, body), told, &self.common.overview);
+        self.slow_log.note(self.now.mono, (slow, body), &self.common.overview);
     }
 
     /// Takes an answer to the connection that it belongs to, on whichever shard.

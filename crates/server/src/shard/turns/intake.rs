@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_coordinator::Origin;
+use quorate_coordinator::{Origin, Tag};
 use quorate_node::{Event, LinkId, LinkLoss, TracedRequest};
 use quorate_types::{Now, PartitionId, SessionId, Trace};
 use quorate_wire::{PeerMessage, Request, RequestBody, Response, ResponseBody, WireError, decode};
@@ -182,7 +182,8 @@ impl ShardLoop {
             taken += 1;
             gate.taken();
             let session = SessionId(connection.0);
-            let origin = Origin { connection: connection.0, session, number: request.number, tag: 0 };
+            let origin =
+                Origin { connection: connection.0, session, number: request.number, tag: Tag::default() };
             self.on_request(now, origin, request, None);
         }
         Ok(taken)
@@ -201,7 +202,7 @@ impl ShardLoop {
 
     /// Only HTTP clients name a trace, and what they ask is put to the shard that owns it at once: none crosses.
     fn on_request(&mut self, now: Now, mut origin: Origin, mut request: Request, trace: Option<Trace>) {
-        origin.tag = self.meter.tag(now.mono, &request.body).0;
+        origin.tag = self.meter.tag(now.mono, &request.body);
         self.admission.admit(now.mono, &mut request, &self.common.counters);
         match owner(&request.body, &self.common) {
             Owner::Shard(shard) if shard == self.index => self.event(now, asked(origin, request, trace)),
