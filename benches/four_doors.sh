@@ -10,31 +10,12 @@
 # One line per run: operations/s, p50 and p99, failed, CPU microseconds of all servers together per operation. Clients and
 # servers share the machine.
 set -eu
+. "$(dirname "$0")/doors.sh"
 
 seconds=${SECONDS_EACH:-8}
 connections=${CONNECTIONS:-64}
-bin=${BIN:-target/release}
 etcd_bin=${ETCD:-etcd}
 peers=$(cd "$(dirname "$0")/peers" && pwd)
-work=${WORK:-$(mktemp -d)}
-ticks=$(getconf CLK_TCK)
-pids=""
-
-stop() {
-    for pid in $pids; do kill "$pid" 2>/dev/null || true; done
-    for pid in $pids; do wait "$pid" 2>/dev/null || true; done
-    pids=""
-}
-cleanup() {
-    stop
-    [ -n "${WORK:-}" ] || rm -rf "$work"
-}
-trap cleanup EXIT INT TERM
-
-# CPU time of all servers so far, clock ticks.
-spent() {
-    for pid in $pids; do sed 's/.*) //' "/proc/$pid/stat"; done | awk '{ sum += $12 + $13 } END { print sum }'
-}
 
 show() { # who, load, operations/s, p50 ms, p99 ms, failed, operations, ticks
     awk -v who="$1" -v load="$2" -v rate="$3" -v p50="$4" -v p99="$5" -v failed="$6" -v n="$7" -v used="$8" -v t="$ticks" \
@@ -53,13 +34,10 @@ start_quorate() {
         done
     } >"$work/cluster.toml"
     for i in 1 2 3 4; do
-        "$bin/replica" --config "$work/cluster.toml" --node "n$i" >"$work/n$i.log" 2>&1 &
-        pids="$pids $!"
+        log=$work/n$i.log
+        begin "$bin/replica" --config "$work/cluster.toml" --node "n$i"
     done
-    for _ in $(seq 100); do
-        "$bin/kvctl" --timeout 1s status --config "$work/cluster.toml" >/dev/null 2>&1 && break
-        sleep 0.1
-    done
+    await "$bin/kvctl" --timeout 1s status --config "$work/cluster.toml"
     sleep 1
 }
 
@@ -69,15 +47,10 @@ failed() {
         awk '/^quorate_requests_total\{/ && /door="resp"/ && !/outcome="(found|deleted|not_found|written|answered)"/ { sum += $2 } END { print sum + 0 }'
 }
 
-# Lines of `redis-benchmark --csv` without head: "set","ops/s","avg","min","p50","p95","p99","max".
-redis_load() { # port, test, connections, operations
-    redis-benchmark -p "$1" -c "$3" -d 100 -r 1000000 -n "$4" -t "$2" --csv 2>/dev/null | tail -1 | tr -d '"'
-}
-
 one_door() { # test, operations
     failed=$(failed)
     before=$(spent)
-    line=$(redis_load 7812 "$1" "$connections" "$2")
+    line=$(redis_load 7812 "$1" "$2" "$connections" 1)
     show quorate "$1, one coordinator" "$(echo "$line" | cut -d, -f2)" "$(echo "$line" | cut -d, -f5)" \
         "$(echo "$line" | cut -d, -f7)" $(($(failed) - failed)) "$2" $(($(spent) - before))
 }
@@ -88,7 +61,7 @@ four_doors() { # test, operations
     before=$(spent)
     loads=""
     for i in 1 2 3 4; do
-        redis_load "78${i}2" "$1" $((connections / 4)) $(($2 / 4)) >"$work/load.$i" &
+        redis_load "78${i}2" "$1" $(($2 / 4)) $((connections / 4)) 1 >"$work/load.$i" &
         loads="$loads $!"
     done
     for pid in $loads; do wait "$pid"; done
@@ -101,9 +74,9 @@ four_doors() { # test, operations
 
 quorate() {
     start_quorate
-    redis_load 7812 set "$connections" 20000 >/dev/null
+    redis_load 7812 set 20000 "$connections" 1 >/dev/null
     for test in set get; do
-        rate=$(redis_load 7812 $test "$connections" 20000 | cut -d, -f2 | cut -d. -f1)
+        rate=$(redis_load 7812 $test 20000 "$connections" 1 | cut -d, -f2 | cut -d. -f1)
         one_door $test $((rate * seconds))
         four_doors $test $((rate * seconds))
     done
@@ -114,16 +87,13 @@ start_etcd() {
     rm -rf "$work"/e?
     cluster="e1=http://127.0.0.1:7911,e2=http://127.0.0.1:7921,e3=http://127.0.0.1:7931"
     for i in 1 2 3; do
-        "$etcd_bin" --name "e$i" --data-dir "$work/e$i" --initial-cluster "$cluster" --initial-cluster-state new \
+        log=$work/e$i.log
+        begin "$etcd_bin" --name "e$i" --data-dir "$work/e$i" --initial-cluster "$cluster" --initial-cluster-state new \
             --listen-peer-urls "http://127.0.0.1:79${i}1" --initial-advertise-peer-urls "http://127.0.0.1:79${i}1" \
             --listen-client-urls "http://127.0.0.1:79${i}2" --advertise-client-urls "http://127.0.0.1:79${i}2" \
-            --quota-backend-bytes 8589934592 --log-level error >"$work/e$i.log" 2>&1 &
-        pids="$pids $!"
+            --quota-backend-bytes 8589934592 --log-level error
     done
-    for _ in $(seq 100); do
-        "$work/etcd-load" -endpoints 127.0.0.1:7912,127.0.0.1:7922,127.0.0.1:7932 -clients 3 -duration 200ms >/dev/null 2>&1 && break
-        sleep 0.1
-    done
+    await "$work/etcd-load" -endpoints 127.0.0.1:7912,127.0.0.1:7922,127.0.0.1:7932 -clients 3 -duration 200ms
 }
 
 etcd_members() {

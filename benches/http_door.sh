@@ -12,44 +12,18 @@
 # One line per run: requests/s, p50 and p99, CPU microseconds of the server per request, answers that are not 2xx, and
 # connections that failed. Exits 1 if there was any of either: what was refused is not what was to be measured.
 set -eu
+. "$(dirname "$0")/doors.sh"
 
 connections=${CONNECTIONS:-64}
 threads=${THREADS:-2}
-bin=${BIN:-target/release}
 etcd_bin=${ETCD:-etcd}
 port=${PORT:-7798}
 url=http://127.0.0.1:$port
-work=${WORK:-$(mktemp -d)}
-ticks=$(getconf CLK_TCK)
-server=""
-
-stop() {
-    [ -z "$server" ] || kill "$server" 2>/dev/null || true
-    [ -z "$server" ] || wait "$server" 2>/dev/null || true
-    server=""
-    rm -rf "$work/data"
-}
-cleanup() {
-    stop
-    [ -n "${WORK:-}" ] || rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-give_up() {
-    echo "$1" >&2
-    exit 2
-}
 
 for tool in wrk curl "$etcd_bin" "$bin/replica"; do
     command -v "$tool" >/dev/null || give_up "$tool is not there: nothing was measured. wrk, curl and etcd are packages of \
 Debian (wrk, curl, etcd-server), the replica is made by cargo build --release"
 done
-
-# CPU time of the server so far, clock ticks.
-spent() {
-    sed 's/.*) //' "/proc/$server/stat" | awk '{ print $12 + $13 }'
-}
 
 are_ports_free() {
     for taken in "$port" $((port - 1)) $((port - 2)); do
@@ -59,57 +33,24 @@ are_ports_free() {
     done
 }
 
-# One that has ended is there, too, until it is waited for.
-is_alive() {
-    state=$(sed 's/.*) \(.\).*/\1/' "/proc/$server/stat" 2>/dev/null) && [ "$state" != Z ]
-}
-
-lost() { # what became of it
-    tail -5 "$work/server.log" >&2
-    give_up "the server on port $port $1"
-}
-
-# Until it answers at this path.
-await() {
-    tries=0
-    until curl -sf -o /dev/null --max-time 2 "$url$1"; do
-        tries=$((tries + 1))
-        { [ $tries -lt 100 ] && is_alive; } || lost "does not answer"
-        sleep 0.1
-    done
+answers() { # path
+    curl -sf -o /dev/null --max-time 2 "$url$1"
 }
 
 start_quorate() {
-    cat >"$work/cluster.toml" <<TOML
-[cluster]
-name = "bench"
-[server]
-shards = ${SHARDS:-1}
-[wal]
-sync = "always"
-[[keyspace]]
-name = "default"
-n = 1
-read = "ONE"
-write = "ONE"
-[[node]]
-id = "n1"
-addr = "127.0.0.1:$((port - 1))"
-http_addr = "127.0.0.1:$port"
-data_dir = "data"
-TOML
-    "$bin/replica" --config "$work/cluster.toml" --node n1 >"$work/server.log" 2>&1 &
-    server=$!
-    await /health/ready
+    lines="addr = \"127.0.0.1:$((port - 1))\"
+http_addr = \"127.0.0.1:$port\""
+    begin_replica "$bin/replica" "$work/n1" always "$lines"
+    await answers /health/ready
 }
 
 start_etcd() {
     peers=http://127.0.0.1:$((port - 2))
-    "$etcd_bin" --name n1 --data-dir "$work/data" --listen-client-urls "$url" --advertise-client-urls "$url" \
-        --listen-peer-urls "$peers" --initial-advertise-peer-urls "$peers" --initial-cluster "n1=$peers" \
-        >"$work/server.log" 2>&1 &
-    server=$!
-    await /health
+    rm -rf "$work/etcd"
+    log=$work/etcd.log
+    begin "$etcd_bin" --name n1 --data-dir "$work/etcd" --listen-client-urls "$url" --advertise-client-urls "$url" \
+        --listen-peer-urls "$peers" --initial-advertise-peer-urls "$peers" --initial-cluster "n1=$peers"
+    await answers /health
 }
 
 # Threads write rows of keys, one key each; a row's key is scattered over all of them by a factor that has none in common

@@ -12,14 +12,10 @@ use clap::{Parser, ValueEnum};
 use quorate_server::config::{Config, Overlay};
 use quorate_server::{Ended, Replica, StartError, StartOptions, logs};
 
+mod allocator;
 mod failure;
 
 use failure::Failure;
-
-/// Requests are freed in bursts, on other threads than they came on: what the system's allocator does worst.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// One node of a Quorate cluster.
 #[derive(Debug, Parser)]
@@ -60,6 +56,7 @@ const EXIT_CODES: &str = "Exit codes:
   70  a bug";
 
 fn main() -> ExitCode {
+    allocator::begin();
     match run(&Args::parse()) {
         Ok(code) => code,
         Err(failure) => {
@@ -79,6 +76,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = StartOptions {
         data_dir: args.data_dir.clone(),
         listen: args.listen.clone(),
+        give_back: allocator::GIVE_BACK,
         ..StartOptions::default()
     };
     let replica = Replica::start(&config, &node, &options).map_err(|e| Failure::start(&e))?;

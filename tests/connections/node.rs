@@ -62,6 +62,20 @@ impl Node {
         }
     }
 
+    /// Until no more than `most` is resident; how long that took.
+    pub fn wait_for_resident_kib(&self, most: u64) -> Duration {
+        let begun = Instant::now();
+        while self.resident_kib() > most {
+            let resident = self.resident_kib();
+            assert!(
+                begun.elapsed() < DEADLINE,
+                "{resident} KiB resident, at most {most} were expected by now"
+            );
+            std::thread::yield_now();
+        }
+        begun.elapsed()
+    }
+
     /// What one of its doors says to a client that comes and asks nothing.
     pub fn first_words(&self, door: Door) -> String {
         let mut words = String::new();

@@ -1,6 +1,6 @@
 //! What all threads of a replica share: names, clocks, switches, inboxes and counters. Nothing of the data.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::connections::ConnectionId;
 use crate::connections::resp::clients::RespClients;
 use crate::counters::Counters;
+use crate::give_back::GiveBack;
 use crate::shard::inbox::Inbox;
 use crate::shard::item::Item;
 use crate::spans::Spans;
@@ -34,6 +35,24 @@ pub(crate) struct About {
     pub(crate) generation: Generation,
 }
 
+/// Who is taken no more.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    Nobody,
+    Clients,
+    /// Peers, too.
+    Everybody,
+}
+
+impl Refused {
+    fn by(drain: Drain) -> Refused {
+        match drain {
+            Drain::Clients => Refused::Clients,
+            Drain::Everybody => Refused::Everybody,
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Common {
     pub(crate) about: About,
@@ -47,13 +66,14 @@ pub(crate) struct Common {
     pub(crate) news: News,
     pub(crate) resp_clients: RespClients,
     pub(crate) spans: Spans,
+    pub(crate) give_back: Option<GiveBack>,
     appends: AtomicU64,
     statuses: StatusLine,
     scrapes: Arc<AtomicUsize>,
     connections: AtomicU64,
     killed: AtomicBool,
-    draining: AtomicBool,
-    ending: AtomicBool,
+    /// A [`Refused`], which only grows.
+    refused: AtomicU8,
     /// Of whom each shard has nothing under way any more.
     drained: Mutex<Vec<Option<Drain>>>,
     drained_changed: Condvar,
@@ -73,6 +93,7 @@ impl Common {
         let news = News::new(about.generation.0, overview.events_kept_max);
         Common {
             spans: Spans::of(&about),
+            give_back: None,
             about,
             clock,
             ring,
@@ -89,8 +110,7 @@ impl Common {
             scrapes: Arc::default(),
             connections: AtomicU64::new(0),
             killed: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
-            ending: AtomicBool::new(false),
+            refused: AtomicU8::new(Refused::Nobody as u8),
             drained_changed: Condvar::new(),
             failure: watch::Sender::new(None),
         }
@@ -169,8 +189,7 @@ impl Common {
 
     /// Takes no new connections and requests of these from now on.
     pub(crate) fn drain(&self, drain: Drain) {
-        self.draining.store(true, Ordering::Release);
-        self.ending.fetch_or(drain == Drain::Everybody, Ordering::Release);
+        self.refused.fetch_max(Refused::by(drain) as u8, Ordering::Release);
         self.news.announce(&NodeEvent::DrainBegun);
         self.inboxes.iter().for_each(|inbox| inbox.push(Item::Drain(drain)));
     }
@@ -187,12 +206,12 @@ impl Common {
 
     /// Whether clients are refused.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        self.refused.load(Ordering::Acquire) >= Refused::Clients as u8
     }
 
     /// Whether peers are refused, too.
     pub(crate) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire)
+        self.refused.load(Ordering::Acquire) >= Refused::Everybody as u8
     }
 
     /// Shard `index` has nothing of these under way any more.

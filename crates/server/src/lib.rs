@@ -56,6 +56,7 @@ mod connections;
 mod counters;
 mod disk;
 mod error;
+mod give_back;
 pub mod logs;
 mod metrics;
 mod replica;
@@ -70,6 +71,7 @@ mod until;
 mod view;
 
 pub use error::StartError;
+pub use give_back::{GiveBack, Pace};
 pub use quorate_store::DiskError;
 pub use replica::{Replica, ShutDown, StartOptions};
 pub use until::Ended;

@@ -24,11 +24,12 @@ use crate::config::Config;
 use crate::connections::http::thread::{HttpListening, HttpThread};
 use crate::disk::checkpoints::CheckpointThread;
 use crate::error::StartError;
+use crate::give_back::GiveBack;
 use crate::shard::thread::Listens;
 use crate::start::{self, Parts};
 
 /// What a start may set over the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct StartOptions {
     /// Where the data lives, instead of the node's `data_dir`.
     pub data_dir: Option<PathBuf>,
@@ -40,6 +41,8 @@ pub struct StartOptions {
     pub http_listen: Option<String>,
     /// Where to listen for operators, instead of the node's `admin_addr`.
     pub admin_listen: Option<String>,
+    /// How memory that bursts have left free is given back to the system, by each thread that serves connections.
+    pub give_back: Option<GiveBack>,
 }
 
 /// How a graceful end went. What was acknowledged is on disk in any case.

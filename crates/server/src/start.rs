@@ -114,7 +114,9 @@ pub(crate) fn start(
     let overview = Overview::new(config, &ring, wal.clone());
     overview.checkpointed(checkpoints.manifest());
     let inboxes = stores.iter().map(|_| Arc::new(Inbox::new(inbox_limits(config)))).collect();
-    let common = Arc::new(Common::new(about, Clock::start(), ring, inboxes, overview));
+    let mut common = Common::new(about, Clock::start(), ring, inboxes, overview);
+    common.give_back = options.give_back;
+    let common = Arc::new(common);
     let (hints, queue) = HintThread::new(Arc::clone(&common), hints);
     let durable = Durable { stores, wal: wal.clone(), clock_start };
     let seeds = shard_seeds(config, &common, durable, &queue);

@@ -4,6 +4,7 @@ mod admin;
 mod cluster;
 mod disk_fault;
 mod events;
+mod give_back;
 mod http;
 mod log_failure;
 mod metrics;

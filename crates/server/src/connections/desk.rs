@@ -60,6 +60,13 @@ impl Desk {
         self.open.insert(connection.0, Open { sink, writer: FrameWriter::default(), reader, used });
     }
 
+    /// Gives back what more connections than now have taken.
+    pub(crate) fn shrink(&mut self) {
+        // Room for as many again: they come and go.
+        self.open.shrink_to(self.open.len() * 2);
+        self.dirty.shrink_to(self.open.len());
+    }
+
     /// What the connection is for; `None`: it is gone.
     pub(crate) fn used(&self, connection: ConnectionId) -> Option<&Use> {
         self.open.get(&connection.0).map(|open| &open.used)

@@ -100,6 +100,11 @@ impl Inbox {
         out.append(&mut self.lock().items);
     }
 
+    /// Keeps room for `kept` items at most, or for those that wait.
+    pub(crate) fn shrink(&self, kept: usize) {
+        self.lock().items.shrink_to(kept);
+    }
+
     /// Frames of `bytes` were handled.
     pub(crate) fn frames_handled(&self, bytes: usize) {
         let limit = self.limits.frame_bytes_max;

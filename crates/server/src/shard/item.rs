@@ -12,6 +12,7 @@ use crate::connections::ConnectionId;
 use crate::connections::arrival::Arrival;
 use crate::connections::http::asks::Waiting;
 use crate::connections::resp::door::RespArrival;
+use crate::give_back::Pace;
 use crate::shard::walk_step::WalkStep;
 use crate::view::gathering::{Scrape, StatusGathering};
 
@@ -56,6 +57,8 @@ pub(crate) enum Item {
     Scrape(Arc<Scrape>),
     /// Take no new requests; end when nothing is under way.
     Drain(Drain),
+    /// How much the shard's thread had to do: memory that is free may go back.
+    GiveBack(Pace),
 }
 
 /// What an HTTP client asks.

@@ -21,9 +21,11 @@ use crate::connections::resp::desk::RespDesk;
 use crate::connections::resp::door::{OpenRespDoor, RespDoor, RespListening};
 use crate::disk::hints::HintQueue;
 use crate::error::StartError;
+use crate::give_back::tell_pace;
 use crate::metrics::requests::Meter;
 use crate::shard::across::Across;
 use crate::shard::admission::Admission;
+use crate::shard::item::Item;
 use crate::shard::log::{Inline, ShardLog};
 use crate::shard::slow::SlowLog;
 use crate::shard::turns::{Draining, ShardLoop};
@@ -88,6 +90,8 @@ impl ShardSeed {
                     tokio::spawn(door.keep());
                 }
             }
+            let inbox = Arc::clone(&self.common.inboxes[self.index]);
+            tokio::spawn(tell_pace(move |pace| inbox.push(Item::GiveBack(pace))));
             self.into_loop().run().await;
         });
     }

@@ -172,7 +172,8 @@ fn a_taken_port_and_a_directory_in_use_are_refused_at_the_start() {
     let doors = || Some("127.0.0.1:0".to_owned());
     let data_dir = Some(dir.path().join("n1"));
     let (resp_listen, http_listen, admin_listen) = (doors(), doors(), doors());
-    let own_dir = StartOptions { data_dir, resp_listen, http_listen, admin_listen, listen: None };
+    let own_dir =
+        StartOptions { data_dir, resp_listen, http_listen, admin_listen, ..StartOptions::default() };
     let taken = Replica::start(&config, "n1", &own_dir).err();
     assert!(
         matches!(&taken, Some(StartError::AddressTaken { addr }) if *addr == cluster.addr("n1")),

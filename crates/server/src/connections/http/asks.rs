@@ -42,6 +42,11 @@ impl Asks {
         }
     }
 
+    /// Gives back what more requests at one time than now have taken.
+    pub(crate) fn shrink(&mut self) {
+        self.waiting.shrink_to(self.waiting.len() * 2);
+    }
+
     /// The answer is there.
     pub(crate) fn answer(&mut self, response: Response) {
         if let Some(waiting) = self.waiting.remove(&response.number) {

@@ -17,6 +17,7 @@ use crate::common::Common;
 use crate::connections::bound::Bound;
 use crate::disk::checkpoints::CheckpointAsks;
 use crate::error::StartError;
+use crate::give_back::{GiveBack, tell_pace};
 use crate::start::spawn;
 
 /// How long the last answers may take to be sent.
@@ -72,7 +73,7 @@ impl HttpListening {
         let (common, door) = (Arc::clone(common), Arc::new(door(about, limits)));
         let thread = spawn(name, move || {
             let _alarm = Alarm::new("the HTTP thread", &common);
-            serve(&runtime, listener, door, stopped);
+            serve(&runtime, listener, door, (stopped, common.give_back));
             // Nobody waits for it when the node is killed.
             let _ = end.send(());
         })?;
@@ -80,8 +81,16 @@ impl HttpListening {
     }
 }
 
-fn serve(runtime: &Runtime, listener: TcpListener, door: Arc<Door>, stop: watch::Receiver<Stop>) {
+fn serve(
+    runtime: &Runtime,
+    listener: TcpListener,
+    door: Arc<Door>,
+    (stop, give_back): (watch::Receiver<Stop>, Option<GiveBack>),
+) {
     runtime.block_on(async {
+        if let Some(give_back) = give_back {
+            tokio::spawn(tell_pace(give_back));
+        }
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => door.serve(listener, stop).await,
             Err(failure) => error!(%failure, "the HTTP door could not be opened"),

@@ -115,6 +115,14 @@ impl RespDesk {
         }
     }
 
+    /// Gives back what more clients than now, or turns of more than `kept` requests, have taken.
+    pub(crate) fn shrink(&mut self, kept: usize) {
+        // Room for as many again: they come and go.
+        self.open.shrink_to(self.open.len() * 2);
+        self.dirty.shrink_to(kept);
+        self.requests.shrink_to(kept);
+    }
+
     /// Takes over a client; must be called on the shard's runtime.
     pub(crate) fn on_arrival(&mut self, arrival: RespArrival) {
         let RespArrival { id, peer, stream, settings, permit } = arrival;

@@ -15,6 +15,7 @@ use crate::connections::arrival::{Arrival, Who};
 use crate::connections::desk::Use;
 use crate::connections::gate::Gate;
 use crate::connections::reader::Reader;
+use crate::give_back::Pace;
 use crate::shard::item::{Ask, Item, Settled};
 use crate::shard::turns::{
     Draining, SHARD_QUEUE_MAX, STATUS_REQUESTS_MAX, ShardLoop, TURN_BYTES_MAX, TURN_MESSAGES_MAX,
@@ -103,6 +104,21 @@ impl ShardLoop {
                 self.draining = Draining::Begun(drain);
                 self.event(now, Event::Drain(drain));
             }
+            Item::GiveBack(pace) => self.give_back(pace),
+        }
+    }
+
+    /// What bursts have made large here becomes small first, then the allocator looks at what is free.
+    fn give_back(&mut self, pace: Pace) {
+        if pace == Pace::Quiet {
+            self.common.inboxes[self.index].shrink(TURN_MESSAGES_MAX);
+            self.waiting.shrink_to(TURN_MESSAGES_MAX);
+            self.resp.shrink(TURN_MESSAGES_MAX);
+            self.desk.shrink();
+            self.asks.shrink();
+        }
+        if let Some(give_back) = self.common.give_back {
+            give_back(pace);
         }
     }
 
