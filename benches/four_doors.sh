@@ -1,12 +1,15 @@
 #!/bin/sh
 # Four replicas, three copies, QUORUM, every write durable before it is answered, asked through the door for Redis clients by
-# unpipelined connections; beside three members of etcd, in turn in one run.
+# unpipelined connections; beside three members of etcd and three nodes of Cassandra, in turn in one run.
 #
-#   cargo build --release && benches/four_doors.sh
+#   cargo build --release
+#   mvn -q -f benches/peers/cassandra/pom.xml dependency:copy-dependencies -DoutputDirectory=/tmp/cassandra
+#   CASSANDRA=/tmp/cassandra benches/four_doors.sh
 #
-# Needs redis-benchmark; etcd is left out, and that is said, where there is no `etcd` or no Go.
+# Needs redis-benchmark; etcd is left out, and that is said, where there is no `etcd` or no Go, and Cassandra where CASSANDRA does
+# not name a folder with its packages (Java 17, 8 GiB of memory).
 # Environment: SECONDS_EACH (about; 8), ROUNDS (2), CONNECTIONS (64), SHARDS (0: as many as the replicas choose),
-# BIN (target/release), ETCD (etcd), WORK (a fresh folder, on the disk that is measured).
+# WARM_SECONDS (120; of Cassandra, whose code gets fast by being used), ETCD (etcd), and what doors.sh reads.
 # One line per run: operations/s, p50 and p99, failed, CPU microseconds of all servers together per operation. Clients and
 # servers share the machine.
 set -eu
@@ -14,6 +17,7 @@ set -eu
 
 seconds=${SECONDS_EACH:-8}
 connections=${CONNECTIONS:-64}
+jars=${CASSANDRA:-}
 etcd_bin=${ETCD:-etcd}
 peers=$(cd "$(dirname "$0")/peers" && pwd)
 
@@ -93,30 +97,64 @@ start_etcd() {
             --listen-client-urls "http://127.0.0.1:79${i}2" --advertise-client-urls "http://127.0.0.1:79${i}2" \
             --quota-backend-bytes 8589934592 --log-level error
     done
-    await "$work/etcd-load" -endpoints 127.0.0.1:7912,127.0.0.1:7922,127.0.0.1:7932 -clients 3 -duration 200ms
+    await "$work/load" -store etcd -endpoints "$etcd_doors" -clients 3 -duration 200ms
 }
 
-etcd_members() {
-    start_etcd
-    for load in put get get-serializable; do
+start_cassandra() {
+    rm -rf "$work"/c?
+    for i in 1 2 3; do
+        log=$work/c$i.log
+        begin "$peers/cassandra/node.sh" "$jars" "$work/c$i" "127.0.42.$i" 127.0.42.1
+        # One joins after the other, as it asks for.
+        for _ in $(seq 120); do
+            ! grep -aq "Startup complete" "$log" || break
+            is_alive || lost "does not start"
+            sleep 1
+        done
+    done
+    "$work/load" -store cassandra -endpoints "$cassandra_doors" -clients "$connections" -duration "${WARM_SECONDS:-120}s" >/dev/null
+    "$work/load" -store cassandra -endpoints "$cassandra_doors" -clients "$connections" -load get -duration 20s >/dev/null
+}
+
+# Of clients of their own, which `load` has.
+others() { # store, its doors, load…
+    store=$1 doors=$2
+    shift 2
+    for load in "$@"; do
         before=$(spent)
-        line=$("$work/etcd-load" -endpoints 127.0.0.1:7912,127.0.0.1:7922,127.0.0.1:7932 -clients "$connections" \
-            -duration "${seconds}s" -load $load)
+        line=$("$work/load" -store "$store" -endpoints "$doors" -clients "$connections" -duration "${seconds}s" -load "$load")
         # shellcheck disable=SC2086
         set -- $line
-        show etcd "$load" "$1" "$2" "$3" "$4" "$(($1 * seconds))" $(($(spent) - before))
+        show "$store" "$load" "$1" "$2" "$3" "$4" "$(($1 * seconds))" $(($(spent) - before))
     done
-    stop
 }
 
-beside=no
-if ! command -v "$etcd_bin" >/dev/null || ! command -v go >/dev/null; then
-    echo "no etcd beside it: it needs etcd (Debian: etcd-server) and Go" >&2
+etcd_doors=127.0.0.1:7912,127.0.0.1:7922,127.0.0.1:7932
+cassandra_doors=127.0.42.1:9042,127.0.42.2:9042,127.0.42.3:9042
+beside=""
+if ! command -v go >/dev/null; then
+    echo "nothing beside it: the clients of the others need Go" >&2
 else
-    (cd "$peers/etcd" && go build -o "$work/etcd-load" .)
-    beside=yes
+    (cd "$peers/load" && go build -o "$work/load" .)
+    if command -v "$etcd_bin" >/dev/null; then
+        beside=etcd
+    else
+        echo "no etcd beside it (Debian: etcd-server)" >&2
+    fi
+    if [ -n "$jars" ]; then
+        beside="$beside cassandra"
+    else
+        echo "no Cassandra beside it: CASSANDRA names no folder with its packages" >&2
+    fi
 fi
 for _ in $(seq "${ROUNDS:-2}"); do
     quorate
-    [ $beside = no ] || etcd_members
+    for store in $beside; do
+        "start_$store"
+        case $store in
+        etcd) others etcd "$etcd_doors" put get get-serializable ;;
+        cassandra) others cassandra "$cassandra_doors" put get ;;
+        esac
+        stop
+    done
 done

@@ -1,5 +1,5 @@
-// Puts or gets of random keys on an etcd cluster, each client waiting for its answer before it asks again: what
-// `redis-benchmark -P 1` does at the doors of the others. One line: operations per second, median and 99 % in ms, failed.
+// Puts or gets of random keys on a cluster of etcd or Cassandra, each client waiting for its answer before it asks again:
+// what `redis-benchmark -P 1` does at the doors of the others. One line: operations per second, median and 99 % in ms, failed.
 package main
 
 import (
@@ -12,17 +12,15 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 )
 
 var (
+	store     = flag.String("store", "etcd", "etcd or cassandra")
 	endpoints = flag.String("endpoints", "127.0.0.1:2379", "addresses, with commas; client i uses one of them, in turn")
 	clients   = flag.Int("clients", 64, "connections, each with one request under way")
 	keys      = flag.Int("keys", 1_000_000, "different keys")
 	size      = flag.Int("size", 100, "bytes of a value")
-	load      = flag.String("load", "put", "put, get (linearizable) or get-serializable")
+	load      = flag.String("load", "put", "put, get (etcd: linearizable, Cassandra: QUORUM) or get-serializable (etcd)")
 	duration  = flag.Duration("duration", 8*time.Second, "how long")
 )
 
@@ -32,16 +30,19 @@ type seen struct {
 	failed int
 }
 
+// One connection to one node, which puts or gets as -load says.
+type client func(ctx context.Context, key, value string) error
+
 func main() {
 	flag.Parse()
+	connect := map[string]func(address string) (client, error){"etcd": etcd, "cassandra": cassandra}[*store]
+	if connect == nil {
+		log.Fatalf("-store is etcd or cassandra, not %q", *store)
+	}
 	addresses := strings.Split(*endpoints, ",")
-	connections := make([]*clientv3.Client, *clients)
+	connections := make([]client, *clients)
 	for i := range connections {
-		connection, err := clientv3.New(clientv3.Config{
-			Logger:      zap.NewNop(), // It warns of every request that the end cuts off.
-			Endpoints:   []string{addresses[i%len(addresses)]},
-			DialTimeout: 5 * time.Second,
-		})
+		connection, err := connect(addresses[i%len(addresses)])
 		if err != nil {
 			log.Fatalf("cannot connect: %v", err)
 		}
@@ -64,22 +65,12 @@ func main() {
 }
 
 // Asks until the time is up.
-func ask(ctx context.Context, connection *clientv3.Client) (all seen) {
+func ask(ctx context.Context, connection client) (all seen) {
 	value := strings.Repeat("x", *size)
 	for ctx.Err() == nil {
 		key := fmt.Sprintf("key:%012d", rand.IntN(*keys))
 		begin := time.Now()
-		var err error
-		switch *load {
-		case "put":
-			_, err = connection.Put(ctx, key, value)
-		case "get":
-			_, err = connection.Get(ctx, key)
-		case "get-serializable":
-			_, err = connection.Get(ctx, key, clientv3.WithSerializable())
-		default:
-			log.Fatalf("-load is put, get or get-serializable, not %q", *load)
-		}
+		err := connection(ctx, key, value)
 		if ctx.Err() != nil {
 			break // Cut off by the end, not by the server.
 		}
