@@ -22,7 +22,7 @@ use crate::counters::Counters;
 
 /// Records of a sync in the shard's own thread, at most: clients who have more under way send the next while this one
 /// runs, and would find a shard that stands still (benches/RESULTS.md).
-const INLINE_RECORDS_MAX: u64 = 64;
+const INLINE_RECORDS_MAX: u64 = 128;
 
 /// The log took no record, or will never say whether one is durable. What was acknowledged is durable.
 #[derive(Clone, Debug, thiserror::Error)]

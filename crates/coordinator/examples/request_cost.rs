@@ -1,7 +1,7 @@
 //! What a coordinated write and a coordinated read cost the coordinator itself, in nanoseconds.
 //!
 //! ```text
-//! cargo run --release -p quorate-coordinator --example cost
+//! cargo run --release -p quorate-coordinator --example request_cost
 //! ```
 //!
 //! Three replicas, QUORUM beside LINEARIZABLE, keys of 16 and values of 100 bytes; in steady state with 1,024 requests

@@ -1,4 +1,4 @@
-//! What a request costs the client's thread: `cargo run --release -p quorate-client --example cost`.
+//! What a request costs the client's thread: `cargo run --release -p quorate-client --example call_cost`.
 //!
 //! A node on another thread answers every put at once. CPU time is that of the client's thread alone
 //! (`/proc/thread-self/schedstat`), so that the node's work does not count.

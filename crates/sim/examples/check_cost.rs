@@ -1,4 +1,4 @@
-//! What the checker costs: `cargo run --release -p quorate-sim --example cost [OPERATIONS]` (1 million).
+//! What the checker costs: `cargo run --release -p quorate-sim --example check_cost [OPERATIONS]` (1 million).
 //!
 //! One history of keys on which everything happens at one moment, so that every checker has all its work to do and
 //! finds nothing; written to memory, read back, and judged.
