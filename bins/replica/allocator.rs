@@ -46,7 +46,7 @@ mod mimalloc {
         use rustix::thread::disable_transparent_huge_pages;
 
         /// Resident memory from which on a node is large.
-        const LARGE_BYTES: usize = 64 << 20;
+        const LARGE_BYTES: usize = 128 << 20;
 
         static OFF: AtomicBool = AtomicBool::new(false);
 
