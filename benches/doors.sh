@@ -93,6 +93,26 @@ TOML
     begin "$1" --config "$2/cluster.toml" --node n1
 }
 
+# Four replicas, three copies, QUORUM, every write durable before it is answered; $work/cluster.toml names them. Node i listens
+# at ports FIRSTi1, and for clients of Redis and HTTP at FIRSTi2 and FIRSTi3.
+begin_four_replicas() { # FIRST: two digits
+    rm -rf "$work"/n?
+    {
+        printf '[cluster]\nname = "bench"\n[server]\nshards = %s\n[wal]\nsync = "always"\n' "${SHARDS:-0}"
+        printf '[[keyspace]]\nname = "default"\nn = 3\nread = "QUORUM"\nwrite = "QUORUM"\n'
+        for i in 1 2 3 4; do
+            printf '[[node]]\nid = "n%s"\naddr = "127.0.0.1:%s1"\nresp_addr = "127.0.0.1:%s2"\n' $i "$1$i" "$1$i"
+            printf 'http_addr = "127.0.0.1:%s3"\ndata_dir = "n%s"\n' "$1$i" $i
+        done
+    } >"$work/cluster.toml"
+    for i in 1 2 3 4; do
+        log=$work/n$i.log
+        begin "$bin/replica" --config "$work/cluster.toml" --node "n$i"
+    done
+    await "$bin/kvctl" --timeout 1s status --config "$work/cluster.toml"
+    sleep 1
+}
+
 begin_redis() { # folder, appendfsync, port
     rm -rf "$1"
     mkdir -p "$1"

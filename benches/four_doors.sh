@@ -27,24 +27,6 @@ show() { # who, load, operations/s, p50 ms, p99 ms, failed, operations, ticks
                  who, load, rate, p50, p99, failed, used / t * 1e6 / n }'
 }
 
-start_quorate() {
-    rm -rf "$work"/n?
-    {
-        printf '[cluster]\nname = "bench"\n[server]\nshards = %s\n[wal]\nsync = "always"\n' "${SHARDS:-0}"
-        printf '[[keyspace]]\nname = "default"\nn = 3\nread = "QUORUM"\nwrite = "QUORUM"\n'
-        for i in 1 2 3 4; do
-            printf '[[node]]\nid = "n%s"\naddr = "127.0.0.1:78%s1"\nresp_addr = "127.0.0.1:78%s2"\n' $i $i $i
-            printf 'http_addr = "127.0.0.1:78%s3"\ndata_dir = "n%s"\n' $i $i
-        done
-    } >"$work/cluster.toml"
-    for i in 1 2 3 4; do
-        log=$work/n$i.log
-        begin "$bin/replica" --config "$work/cluster.toml" --node "n$i"
-    done
-    await "$bin/kvctl" --timeout 1s status --config "$work/cluster.toml"
-    sleep 1
-}
-
 # Requests of Redis clients that were not answered as asked: redis-benchmark counts none, the replicas do.
 failed() {
     for i in 1 2 3 4; do curl -s "127.0.0.1:78${i}3/metrics"; done |
@@ -77,7 +59,7 @@ four_doors() { # test, operations
 }
 
 quorate() {
-    start_quorate
+    begin_four_replicas 78
     redis_load 7812 set 20000 "$connections" 1 >/dev/null
     for test in set get; do
         rate=$(redis_load 7812 $test 20000 "$connections" 1 | cut -d, -f2 | cut -d. -f1)

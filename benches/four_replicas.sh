@@ -4,37 +4,13 @@
 #   cargo build --release && benches/four_replicas.sh
 #
 # Environment: SECONDS_EACH (8), SHARDS (0: as many as the replicas choose), LOADS ("write read"), CONNECTIONS (64),
-# IN_FLIGHT ("16 1"), ROUNDS (1), BENCH_ARGS (more for `kvctl bench`, as "--coordinator n1"), BIN (target/release),
-# WORK (a fresh folder, on the disk that is measured), REDIS (1).
+# IN_FLIGHT ("16 1"), ROUNDS (1), BENCH_ARGS (more for `kvctl bench`, as "--coordinator n1"), WITH_REDIS (1), and what doors.sh
+# reads.
 # One line per run: operations/s, p50 and p99, CPU microseconds per operation of each process.
 set -eu
+. "$(dirname "$0")/doors.sh"
 
 seconds=${SECONDS_EACH:-8}
-bin=${BIN:-target/release}
-work=${WORK:-$(mktemp -d)}
-ticks=$(getconf CLK_TCK)
-pids=""
-redis=""
-
-cleanup() {
-    for pid in $pids $redis; do kill "$pid" 2>/dev/null || true; done
-    wait
-    [ -n "${WORK:-}" ] || rm -rf "$work"
-}
-trap cleanup EXIT INT TERM
-
-configure() {
-    printf '[cluster]\nname = "bench"\n[server]\nshards = %s\n[wal]\nsync = "always"\n' "${SHARDS:-0}"
-    printf '[[keyspace]]\nname = "default"\nn = 3\nread = "QUORUM"\nwrite = "QUORUM"\n'
-    for i in 1 2 3 4; do
-        printf '[[node]]\nid = "n%s"\naddr = "127.0.0.1:77%s1"\ndata_dir = "n%s"\n' $i $i $i
-    done
-}
-
-# CPU time of a process so far, clock ticks.
-spent() {
-    sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
-}
 
 spent_by_all() {
     for pid in "$@"; do spent "$pid"; done | tr '\n' ' '
@@ -54,10 +30,10 @@ field() {
 }
 
 measure() { # load, in flight
-    before=$(spent_by_all $pids)
+    before=$(spent_by_all $replicas)
     report=$("$bin/kvctl" bench --config "$work/cluster.toml" --preset "$1" --connections "${CONNECTIONS:-64}" \
         --in-flight "$2" --duration "${seconds}s" --no-load ${BENCH_ARGS:-} -o json)
-    after=$(spent_by_all $pids)
+    after=$(spent_by_all $replicas)
     [ -n "${VERBOSE:-}" ] && printf '%s\n' "$report" >&2
     printf 'quorate %-5s c=%s in_flight=%-2s  %.0f/s  p50 %s us  p99 %s us  failed %s  client %.2f us/op  replicas %s us/op\n' \
         "$1" "${CONNECTIONS:-64}" "$2" "$(field "$report" per_second)" "$(field "$report" p50_us)" \
@@ -67,29 +43,21 @@ measure() { # load, in flight
 
 measure_redis() { # pipelined, operations, connections
     before=$(spent "$redis")
-    report=$(redis-benchmark -p 7799 -c "$3" -P "$1" -d 100 -r 1000000 -n "$2" -t set --csv | tail -1 | tr -d '"')
+    report=$(redis_load 7799 set "$2" "$3" "$1")
     after=$(spent "$redis")
     printf 'redis   set   c=%s P=%-2s  %.0f/s  p50 %s ms  p99 %s ms  server %s us/op\n' "$3" "$1" \
         "$(echo "$report" | cut -d, -f2)" "$(echo "$report" | cut -d, -f5)" "$(echo "$report" | cut -d, -f7)" \
         "$(each "$2" "$before" "$after")"
 }
 
-configure >"$work/cluster.toml"
-for i in 1 2 3 4; do
-    "$bin/replica" --config "$work/cluster.toml" --node "n$i" >"$work/n$i.log" 2>&1 &
-    pids="$pids $!"
-done
-if [ "${REDIS:-1}" = 1 ]; then
-    mkdir -p "$work/redis"
-    redis-server --port 7799 --dir "$work/redis" --save '' --appendonly yes --appendfsync always \
-        >"$work/redis.log" 2>&1 &
-    redis=$!
+begin_four_replicas 77
+replicas=$servers
+redis=""
+if [ "${WITH_REDIS:-1}" = 1 ]; then
+    begin_redis "$work/redis" always 7799
+    redis=${servers##* }
+    await answers_ping 7799
 fi
-for _ in $(seq 100); do
-    "$bin/kvctl" --timeout 1s status --config "$work/cluster.toml" >/dev/null 2>&1 && break
-    sleep 0.1
-done
-sleep 1
 
 for _ in $(seq "${ROUNDS:-1}"); do
     for in_flight in ${IN_FLIGHT:-16 1}; do
